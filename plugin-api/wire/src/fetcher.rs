@@ -1,0 +1,104 @@
+//! `fetcher/1`: moves bytes from a place, and nothing else. Digests, archives, retries and the store are the core's.
+
+use crate::{Bytes, Result, SinkBox, Stream, payload, stream};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The URL schemes that a fetcher serves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Schemes {
+    /// Lower case, without the colon.
+    pub schemes: Vec<String>,
+}
+
+/// What to fetch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Fetch {
+    /// The place.
+    pub url: String,
+    /// Bytes already here: go on behind them where the place can, else begin anew and say so in [`Head::offset`].
+    pub offset: u64,
+    /// What the bytes already here, or the copy in the store, were known by.
+    pub validator: Validator,
+    /// Sent with the request where the protocol has headers (Baetyl's `x-bce-security-token`, for one). Never logged.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// By what a place knows a state of its bytes (RFC 9110, section 8.8).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Validator {
+    /// The entity tag with its quotes.
+    pub etag: Option<String>,
+    /// The time of the last change, as the place writes it.
+    pub last_modified: Option<String>,
+}
+
+/// The first item of a fetch: what the bytes behind it are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Head {
+    /// Position of the first byte: the offset asked for, or 0 when the place began anew.
+    pub offset: u64,
+    /// Size of the whole thing in bytes, where the place says it.
+    pub size: Option<u64>,
+    /// By what the place knows this state.
+    pub validator: Validator,
+}
+
+/// How a fetch ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Fetched {
+    /// Bytes delivered by this fetch.
+    pub bytes: u64,
+}
+
+crate::capability! {
+    "fetcher/1" stable
+    /// Moves bytes from a place; knows nothing of digests, archives or the store.
+    pub trait PackageFetcher {
+        /// Which URLs it serves.
+        call schemes() -> Schemes;
+        /// Delivers a [`Head`], then the bytes in pieces.
+        stream fetch(Fetch) => raw -> Fetched;
+    }
+}
+
+/// Writes the head of a fetch.
+///
+/// # Errors
+/// When nobody reads any more.
+pub async fn write_head(into: &Stream<Bytes>, head: &Head) -> Result<()> {
+    into.write_raw(payload::encode(head)?).await
+}
+
+/// A sink for a fetch and the end that reads from it, with room for `capacity` pieces.
+#[must_use]
+pub fn channel(capacity: usize) -> (SinkBox, Download) {
+    let (sink, items) = stream::channel(capacity);
+    (sink, Download(items))
+}
+
+/// The reading end of a fetch.
+pub struct Download(stream::Items<Bytes>);
+
+impl Download {
+    /// The head; call it once, first. Nothing when the fetch ended without one.
+    ///
+    /// # Errors
+    /// What the fetcher answered; a first item that is no head.
+    pub async fn head(&mut self) -> Result<Option<Head>> {
+        self.0.next_raw().await?.map(|bytes| payload::decode(&bytes)).transpose()
+    }
+
+    /// The next piece, or nothing at the end.
+    ///
+    /// # Errors
+    /// What the fetcher answered.
+    pub async fn piece(&mut self) -> Result<Option<Bytes>> {
+        self.0.next_raw().await
+    }
+}
