@@ -12,7 +12,7 @@
 mod capability;
 mod error;
 pub mod payload;
-mod service;
+pub mod service;
 pub mod stream;
 
 pub mod accel;
@@ -25,6 +25,7 @@ pub mod function;
 pub mod host;
 pub mod hub;
 pub mod link;
+pub mod manifest;
 pub mod plugin;
 
 #[doc(hidden)]

@@ -2,7 +2,7 @@
 
 use crate::{Error, Result};
 use aerolith_plugin_abi::{
-    ACCEPTED, Answer, Bytes, FULL, Instance as _, InstanceBox, PluginError, RErr, RNone, ROk, RSlice, RSome, RStr, SinkBox,
+    ACCEPTED, Answer, Bytes, FULL, InstanceBox, PluginError, RErr, ROk, RSlice, RStr, SinkBox,
 };
 use std::pin::Pin;
 use std::sync::Arc;
@@ -51,15 +51,17 @@ impl<S: Service + ?Sized> Service for Box<S> {
     }
 }
 
-/// A library's instance, through the waist.
-impl Service for InstanceBox {
+/// An instance behind the waist: of a library, or linked in.
+pub struct Behind(pub InstanceBox);
+
+impl Service for Behind {
     fn call(&self, method: &str, request: Bytes, sink: Option<SinkBox>) -> Reply {
-        let answer = aerolith_plugin_abi::Instance::call(self, RStr::from_str(method), request, sink.into());
+        let answer = aerolith_plugin_abi::Instance::call(&self.0, RStr::from_str(method), request, sink.into());
         Box::pin(async move { from_answer(answer.await) })
     }
 
     fn send(&self, method: &str, item: &[u8]) -> Result<Sent> {
-        from_sent(aerolith_plugin_abi::Instance::send(self, RStr::from_str(method), RSlice::from_slice(item)))
+        from_sent(aerolith_plugin_abi::Instance::send(&self.0, RStr::from_str(method), RSlice::from_slice(item)))
     }
 }
 
