@@ -69,6 +69,6 @@ crate::capability! {
         /// What waits.
         call spool() -> Spool;
         /// Answers when nothing waits any more.
-        call flush();
+        open flush();
     }
 }

@@ -17,13 +17,15 @@ use crate::{Error, Reply};
 ///         call brew(Order) -> Bill;
 ///         /// Came in a later minor: an older plugin answers by the default.
 ///         call price() -> Bill = Bill { cents: 0 };
+///         /// An answer that may take as long as it likes.
+///         open wash() -> Bill;
 ///         /// A stream of raw bytes, then an answer.
 ///         stream pour(Order) => raw -> Bill;
 ///         /// The one-way path.
 ///         send stir(raw);
 ///     }
 /// }
-/// # fn main() { assert_eq!(CAPABILITY.methods, ["brew", "price", "pour", "stir"]); }
+/// # fn main() { assert_eq!(CAPABILITY.methods, ["brew", "price", "wash", "pour", "stir"]); }
 /// ```
 ///
 /// A request, item or reply is one identifier: a serde type, or `raw` for bytes as they are. A method with a default
@@ -44,6 +46,7 @@ macro_rules! capability {
         pub const CAPABILITY: $crate::Capability = $crate::Capability {
             id: $id,
             methods: &[$(stringify!($method)),*],
+            kinds: &[$($crate::__method!(@kind $kind)),*],
             stable: $crate::__method!(@stable $stability),
         };
 
@@ -85,6 +88,10 @@ macro_rules! capability {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __method {
+    (@kind call) => { $crate::Kind::Call };
+    (@kind open) => { $crate::Kind::Open };
+    (@kind stream) => { $crate::Kind::Stream };
+    (@kind send) => { $crate::Kind::Send };
     (@stable stable) => { true };
     (@stable unstable) => { false };
 
@@ -103,6 +110,11 @@ macro_rules! __method {
     (@request $v:ident raw) => { Ok::<$crate::Bytes, $crate::Error>($crate::Bytes::from($v)) };
     (@request $v:ident $t:ident) => { $crate::payload::encode::<$t>($v) };
     (@absent $method:ident) => { async { Err($crate::Error::unimplemented(stringify!($method))) } };
+
+    // --- an open call is a call to everybody but the host's clock ---
+    (@trait open $($rest:tt)*) => { $crate::__method! { @trait call $($rest)* } };
+    (@call open $($rest:tt)*) => { $crate::__method! { @call call $($rest)* } };
+    (@client open $($rest:tt)*) => { $crate::__method! { @client call $($rest)* } };
 
     // --- the trait ---
     (@trait call [$($doc:tt)*] $method:ident ($($req:ident)?) () ($($rep:ident)?) ()) => {

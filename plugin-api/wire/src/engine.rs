@@ -198,17 +198,17 @@ crate::capability! {
         /// How it is, now and whenever that changes.
         stream fingerprint() => Fingerprint;
         /// Does everything that can be done before the old version stops: pulls an image, checks a program.
-        call prepare(Workload);
+        open prepare(Workload);
         /// Starts an instance.
         call start(Workload) -> Handle;
         /// Finds a running instance again.
         call recover(Recover) -> Recovered;
         /// Waits for the end.
-        call wait(Handle) -> Exit;
+        open wait(Handle) -> Exit;
         /// How it is.
         call status(Handle) -> Status;
         /// Asks it to end, then kills it with everything that it started.
-        call stop(Stop) -> Exit;
+        open stop(Stop) -> Exit;
         /// Removes what is left of it.
         call remove(Handle);
         /// What it uses.
@@ -216,7 +216,7 @@ crate::capability! {
         /// Delivers its output.
         stream logs(Logs) => raw;
         /// Runs a command beside it.
-        call exec(Exec) -> Executed;
+        open exec(Exec) -> Executed;
         /// Sends it a signal.
         call signal(Signal);
     }

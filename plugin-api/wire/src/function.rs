@@ -27,9 +27,9 @@ crate::capability! {
     /// Runs functions of one language.
     pub trait FunctionRuntime {
         /// Loads a function.
-        call load(Load);
+        open load(Load);
         /// Invokes one: a [`crate::frame::Frame`] whose topic is the function's name in, the result's bytes out.
-        call invoke(raw) -> raw;
+        open invoke(raw) -> raw;
         /// Forgets a function.
         call unload(Name);
     }

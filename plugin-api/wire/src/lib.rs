@@ -43,8 +43,32 @@ pub struct Capability {
     pub id: &'static str,
     /// Method names, without the capability.
     pub methods: &'static [&'static str],
+    /// What kind each of them is, in the same order.
+    pub kinds: &'static [Kind],
     /// False until a real plugin has proven it.
     pub stable: bool,
+}
+
+/// What kind of method it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One answer, within the host's deadline.
+    Call,
+    /// One answer, whenever it comes.
+    Open,
+    /// Items and then an answer, whenever it comes.
+    Stream,
+    /// One-way, at once.
+    Send,
+}
+
+/// The kind of a method by its full name (`engine/1.start`), when this API declares it.
+#[must_use]
+pub fn kind_of(method: &str) -> Option<Kind> {
+    let (id, name) = method.rsplit_once('.')?;
+    let capability = CAPABILITIES.iter().find(|c| c.id == id)?;
+    let position = capability.methods.iter().position(|m| *m == name)?;
+    capability.kinds.get(position).copied()
 }
 
 /// Every capability of this API, `plugin/1` and `host/1` included.

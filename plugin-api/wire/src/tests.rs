@@ -177,3 +177,12 @@ fn an_error_crosses_and_comes_back_whole() {
     assert!(error.retryable && !error.permanent().retryable);
     assert_eq!(Code::from_number(4711), Code::Internal);
 }
+
+#[test]
+fn a_method_tells_its_kind() {
+    assert_eq!(kind_of("engine/1.wait"), Some(Kind::Open));
+    assert_eq!(kind_of("engine/1.status"), Some(Kind::Call));
+    assert_eq!(kind_of("fetcher/1.fetch"), Some(Kind::Stream));
+    assert_eq!(kind_of("hub/1.publish"), Some(Kind::Send));
+    assert_eq!((kind_of("engine/2.wait"), kind_of("engine/1.nope"), kind_of("wait")), (None, None, None));
+}
