@@ -1,0 +1,127 @@
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::durable::{sync_dir, sync_tree};
+use crate::entry_path::EntryPath;
+use crate::error::OnPath;
+use crate::links::{self, Kind, Nodes};
+use crate::stage::set_mode;
+use crate::store::{Inner, remove};
+use crate::{Rule, StoreError, Tree, TreeId};
+
+/// A tree that is whole but not yet visible. Look into it, make its entry executable, then publish it; dropped
+/// before, it is removed.
+#[derive(Debug)]
+pub struct Staged {
+    store: Arc<Inner>,
+    dir: StagingDir,
+    nodes: Nodes,
+}
+
+impl Staged {
+    pub(crate) fn new(store: Arc<Inner>, dir: StagingDir, nodes: Nodes) -> Self {
+        Staged { store, dir, nodes }
+    }
+
+    /// The staging folder, for looking only.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The bytes of a file of the tree, by its path relative to the root; links inside are followed. At most `limit`
+    /// bytes: a larger file is refused unread. Errors: [`StoreError::Entry`] when the path leads out, is missing or is
+    /// no file.
+    pub fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, StoreError> {
+        let place = self.dir.path().join(self.find(path)?.as_str());
+        let file = File::open(&place).on("open", &place)?;
+        let mut bytes = Vec::new();
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes).on("read", &place)?;
+        if bytes.len() as u64 > limit {
+            return Err(StoreError::entry(path, Rule::FileTooLarge { limit }));
+        }
+        Ok(bytes)
+    }
+
+    /// Sets the execute bits of a program's entry where they are missing, as in a zip made on Windows. Errors:
+    /// [`StoreError::Entry`] when the path leads out, is missing or is no file.
+    pub fn make_executable(&mut self, path: &str) -> Result<(), StoreError> {
+        let file = self.find(path)?;
+        set_mode(&self.dir.path().join(file.as_str()), 0o555)?;
+        if let Some(node) = self.nodes.get_mut(&file) {
+            node.kind = Kind::File { executable: true };
+        }
+        Ok(())
+    }
+
+    /// Makes the tree durable and visible under `id` by one rename. If there is such a tree already, that one is
+    /// answered and this one is dropped.
+    pub fn publish(self, id: TreeId) -> Result<Tree, StoreError> {
+        let to = self.store.tree_path(&id);
+        if !exists(&to)? {
+            self.seal()?;
+        }
+        let trees = self.store.trees();
+        self.store.hold_tree(id, || {
+            if exists(&to)? {
+                return Ok(());
+            }
+            fs::rename(self.dir.path(), &to).on("rename a tree to", &to)?;
+            sync_dir(&trees)
+        })
+    }
+
+    /// Gives the folders their modes, whatever the process's umask made of them, and makes everything durable.
+    fn seal(&self) -> Result<(), StoreError> {
+        let root = self.dir.path();
+        set_mode(root, 0o755)?;
+        for (path, _) in self.nodes.iter().filter(|(_, node)| node.kind == Kind::Directory) {
+            set_mode(&root.join(path.as_str()), 0o755)?;
+        }
+        sync_tree(root)
+    }
+
+    /// The regular file at which `path` arrives.
+    fn find(&self, path: &str) -> Result<EntryPath, StoreError> {
+        let limits = &self.store.limits;
+        let refuse = |rule| StoreError::entry(path, rule);
+        let asked = EntryPath::parse(path, limits).map_err(refuse)?;
+        let names = links::resolve(&self.nodes, &asked).map_err(refuse)?;
+        match links::at(&self.nodes, &names) {
+            Some(Kind::File { .. }) => EntryPath::parse(&names.join("/"), limits).map_err(refuse),
+            Some(kind) => Err(refuse(Rule::NotAFile { kind: kind.noun() })),
+            None => Err(refuse(if names.is_empty() { Rule::NotAFile { kind: "a folder" } } else { Rule::Missing })),
+        }
+    }
+}
+
+fn exists(path: &Path) -> Result<bool, StoreError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).on("look at", path),
+    }
+}
+
+/// A folder that removes itself. Once renamed away there is nothing left to remove.
+#[derive(Debug)]
+pub(crate) struct StagingDir(PathBuf);
+
+impl StagingDir {
+    pub(crate) fn create(path: PathBuf) -> Result<Self, StoreError> {
+        fs::create_dir(&path).on("create the folder", &path)?;
+        Ok(StagingDir(path))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for StagingDir {
+    /// An error here is of no use to anyone: the next open sweeps.
+    fn drop(&mut self) {
+        let _ = remove(&self.0);
+    }
+}
