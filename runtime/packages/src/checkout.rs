@@ -20,8 +20,13 @@ impl Store {
     /// `.<name>.partial`, made durable and then renamed, so `dest` is whole or absent; a partial left by a crash is
     /// removed by the next checkout to the same place. One checkout at a time per `dest`.
     pub fn checkout(&self, tree: &Tree, dest: &Path) -> Result<(), StoreError> {
-        let taken = || StoreError::Taken { tree: tree.id().clone(), dest: dest.to_owned() };
-        let Some(name) = dest.file_name() else { return Err(taken()) };
+        let taken = || StoreError::Taken {
+            tree: tree.id().clone(),
+            dest: dest.to_owned(),
+        };
+        let Some(name) = dest.file_name() else {
+            return Err(taken());
+        };
         if fs::symlink_metadata(dest).is_ok() {
             return Err(taken());
         }
@@ -91,11 +96,17 @@ impl Cloner {
         let mut from = File::open(source).on("open", source)?;
         let mode = from.metadata().on("look at", source)?.permissions().mode() & 0o777 | 0o200;
         let mut options = OpenOptions::new();
-        let mut to = options.write(true).create_new(true).mode(0o600).open(copy).on("create", copy)?;
+        let mut to = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(copy)
+            .on("create", copy)?;
         if !(self.can_clone && self.clone_bytes(&to, &from).on("clone to", copy)?) {
             io::copy(&mut from, &mut to).on("copy to", copy)?;
         }
-        to.set_permissions(Permissions::from_mode(mode)).on("set the mode of", copy)
+        to.set_permissions(Permissions::from_mode(mode))
+            .on("set the mode of", copy)
     }
 
     fn clone_bytes(&mut self, to: &File, from: &File) -> Result<bool, Errno> {
@@ -117,9 +128,18 @@ mod tests {
     use crate::sandbox::{Sandbox, mode, names, object, text, zip};
 
     fn tree(sandbox: &Sandbox) -> Tree {
-        let zip = zip(&[("bin/app", b"#!", 0o100_755), ("l", b"bin/app", 0o120_777), ("empty/", b"", 0o040_755)]);
+        let zip = zip(&[
+            ("bin/app", b"#!", 0o100_755),
+            ("l", b"bin/app", 0o120_777),
+            ("empty/", b"", 0o040_755),
+        ]);
         let parts = [object(sandbox, "a", &zip, Unpack::Zip), text("notes.txt", "n")];
-        sandbox.store().stage(&parts).unwrap().publish("t".parse().unwrap()).unwrap()
+        sandbox
+            .store()
+            .stage(&parts)
+            .unwrap()
+            .publish("t".parse().unwrap())
+            .unwrap()
     }
 
     #[test]
@@ -129,7 +149,10 @@ mod tests {
         sandbox.store().checkout(&tree, &dest).unwrap();
         assert_eq!(names(&dest), ["bin", "empty", "l", "notes.txt"]);
         assert_eq!(fs::read_link(dest.join("l")).unwrap(), Path::new("bin/app"));
-        assert_eq!((mode(&dest.join("bin/app")), mode(&dest.join("notes.txt"))), (0o755, 0o644));
+        assert_eq!(
+            (mode(&dest.join("bin/app")), mode(&dest.join("notes.txt"))),
+            (0o755, 0o644)
+        );
         fs::write(dest.join("notes.txt"), "changed").unwrap();
         assert_eq!(fs::read(tree.root().join("notes.txt")).unwrap(), b"n");
         assert_eq!(mode(&tree.root().join("notes.txt")), 0o444);

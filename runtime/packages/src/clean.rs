@@ -28,8 +28,10 @@ impl Store {
             }
             let bytes = size_of_tree(&path)?;
             let away = self.0.staging_path();
-            let free =
-                self.0.leases.unless_held(&stored, || fs::rename(&path, &away).on("move out of the store", &path))?;
+            let free = self
+                .0
+                .leases
+                .unless_held(&stored, || fs::rename(&path, &away).on("move out of the store", &path))?;
             if free {
                 remove(&away)?;
                 cleaned.bytes += bytes;
@@ -100,7 +102,10 @@ mod tests {
         let cleaned = sandbox.store().clean(keep).unwrap();
         let old: TreeId = "old".parse().unwrap();
         assert_eq!(cleaned.removed, [Stored::Tree(old), Stored::Blob(Digest::of(b"old"))]);
-        assert_eq!(cleaned.held, [Stored::Tree(tree.id().clone()), Stored::Blob(*held.digest())]);
+        assert_eq!(
+            cleaned.held,
+            [Stored::Tree(tree.id().clone()), Stored::Blob(*held.digest())]
+        );
         assert_eq!(cleaned.bytes, 10);
         assert!(tree.root().join("f").exists() && held.path().exists());
         drop((tree, held));

@@ -49,7 +49,9 @@ impl FromStr for Digest {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self, StoreError> {
-        parse_hex(text).map(Digest).ok_or_else(|| StoreError::bad_digest("sha256", 64, text))
+        parse_hex(text)
+            .map(Digest)
+            .ok_or_else(|| StoreError::bad_digest("sha256", 64, text))
     }
 }
 
@@ -74,7 +76,9 @@ impl FromStr for Md5 {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self, StoreError> {
-        parse_hex(text).map(Md5).ok_or_else(|| StoreError::bad_digest("md5", 32, text))
+        parse_hex(text)
+            .map(Md5)
+            .ok_or_else(|| StoreError::bad_digest("md5", 32, text))
     }
 }
 
@@ -121,7 +125,14 @@ mod tests {
 
     #[test]
     fn text_that_is_no_digest_is_named_with_the_form_wanted() {
-        for text in ["", "12", &ABC[1..], &format!("{ABC}0"), &ABC.replace('b', "g"), &"é".repeat(32)] {
+        for text in [
+            "",
+            "12",
+            &ABC[1..],
+            &format!("{ABC}0"),
+            &ABC.replace('b', "g"),
+            &"é".repeat(32),
+        ] {
             let message = text.parse::<Digest>().unwrap_err().to_string();
             assert!(message.contains("64 hex digits") && message.contains(text), "{message}");
         }

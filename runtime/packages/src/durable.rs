@@ -6,7 +6,9 @@ use crate::error::OnPath;
 
 /// Makes a folder's list of names durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).on("sync the folder", dir)
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .on("sync the folder", dir)
 }
 
 /// Makes every file and folder below `root`, and `root` itself, durable. Follows no link.

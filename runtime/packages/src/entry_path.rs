@@ -23,11 +23,17 @@ impl EntryPath {
             return Err(Rule::NameTooLong { found: name.len() });
         }
         if names.len() > limits.max_depth {
-            return Err(Rule::TooDeep { found: names.len(), limit: limits.max_depth });
+            return Err(Rule::TooDeep {
+                found: names.len(),
+                limit: limits.max_depth,
+            });
         }
         let path = names.join("/");
         if path.len() > limits.max_path {
-            return Err(Rule::PathTooLong { found: path.len(), limit: limits.max_path });
+            return Err(Rule::PathTooLong {
+                found: path.len(),
+                limit: limits.max_path,
+            });
         }
         Ok(EntryPath(path))
     }
@@ -38,7 +44,9 @@ impl EntryPath {
 
     /// The folders above, outermost first.
     pub(crate) fn ancestors(&self) -> impl Iterator<Item = EntryPath> + '_ {
-        self.0.match_indices('/').map(|(end, _)| EntryPath(self.0[..end].to_owned()))
+        self.0
+            .match_indices('/')
+            .map(|(end, _)| EntryPath(self.0[..end].to_owned()))
     }
 }
 
@@ -82,7 +90,12 @@ mod tests {
 
     #[test]
     fn an_honest_path_is_kept_and_its_noise_falls_away() {
-        for (text, path) in [("bin/app", "bin/app"), ("./a//b/./c/", "a/b/c"), ("...", "..."), ("日本/ü", "日本/ü")] {
+        for (text, path) in [
+            ("bin/app", "bin/app"),
+            ("./a//b/./c/", "a/b/c"),
+            ("...", "..."),
+            ("日本/ü", "日本/ü"),
+        ] {
             assert_eq!(parse(text).as_deref(), Ok(path));
         }
     }
@@ -114,13 +127,22 @@ mod tests {
         assert!(parse(&"n".repeat(255)).is_ok());
         assert_eq!(parse(&"d/".repeat(2000)), Err(Rule::TooDeep { found: 2000, limit: 64 }));
         let long = ["n".repeat(200).as_str(); 6].join("/");
-        assert_eq!(parse(&long), Err(Rule::PathTooLong { found: 1205, limit: 1024 }));
+        assert_eq!(
+            parse(&long),
+            Err(Rule::PathTooLong {
+                found: 1205,
+                limit: 1024
+            })
+        );
     }
 
     #[test]
     fn the_folders_above_come_outermost_first() {
         let path = EntryPath::parse("a/b/c", &Limits::default()).unwrap();
-        assert_eq!(path.ancestors().map(|p| p.to_string()).collect::<Vec<_>>(), ["a", "a/b"]);
+        assert_eq!(
+            path.ancestors().map(|p| p.to_string()).collect::<Vec<_>>(),
+            ["a", "a/b"]
+        );
     }
 
     proptest! {

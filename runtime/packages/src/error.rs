@@ -154,9 +154,17 @@ pub enum Rule {
     #[error("`{other}` brings the same file with other bytes")]
     OtherBytes { other: String },
     #[error("`{other}` brings the same name as {was}, this is {is}")]
-    OtherKind { other: String, was: &'static str, is: &'static str },
-    #[error("the path leads through the {was} `{through}` of `{other}`")]
-    Through { through: String, other: String, was: &'static str },
+    OtherKind {
+        other: String,
+        was: &'static str,
+        is: &'static str,
+    },
+    #[error("the path leads through `{through}`, which `{other}` brings as {was}")]
+    Through {
+        through: String,
+        other: String,
+        was: &'static str,
+    },
     #[error("two parts have this name; names must be unique in a package")]
     DuplicatePart,
     #[error("the link to `{target}` leads out of the package")]
@@ -170,9 +178,17 @@ pub enum Rule {
     #[error("it is encrypted")]
     Encrypted,
     #[error("it is declared {declared} but its content is {found}; it begins with \"{head}\"")]
-    WrongKind { declared: &'static str, found: &'static str, head: String },
+    WrongKind {
+        declared: &'static str,
+        found: &'static str,
+        head: String,
+    },
     #[error("the archive cannot be read as {declared}: {detail}; it begins with \"{head}\"")]
-    Unreadable { declared: &'static str, detail: String, head: String },
+    Unreadable {
+        declared: &'static str,
+        detail: String,
+        head: String,
+    },
     #[error("the content is broken: {detail}")]
     Broken { detail: String },
     #[error("the header says {declared} bytes, there are {found}")]
@@ -191,11 +207,18 @@ pub enum Rule {
 
 impl StoreError {
     pub(crate) fn bad_digest(kind: &'static str, digits: usize, text: &str) -> Self {
-        StoreError::BadDigest { kind, digits, text: escape(text) }
+        StoreError::BadDigest {
+            kind,
+            digits,
+            text: escape(text),
+        }
     }
 
     pub(crate) fn entry(path: &str, rule: Rule) -> Self {
-        StoreError::Entry { path: escape(path), rule }
+        StoreError::Entry {
+            path: escape(path),
+            rule,
+        }
     }
 
     /// The broken rule, where a package broke one.
@@ -224,7 +247,11 @@ impl<'a> At<'a> {
     }
 
     pub(crate) fn refuse(self, rule: Rule) -> StoreError {
-        StoreError::Refused { part: escape(self.part), entry: escape(self.entry), rule }
+        StoreError::Refused {
+            part: escape(self.part),
+            entry: escape(self.entry),
+            rule,
+        }
     }
 }
 
@@ -235,7 +262,11 @@ pub(crate) trait OnPath<T> {
 
 impl<T, E: Into<io::Error>> OnPath<T> for Result<T, E> {
     fn on(self, action: &'static str, path: &Path) -> Result<T, StoreError> {
-        self.map_err(|error| StoreError::Io { action, path: path.to_owned(), source: error.into() })
+        self.map_err(|error| StoreError::Io {
+            action,
+            path: path.to_owned(),
+            source: error.into(),
+        })
     }
 }
 
@@ -255,7 +286,11 @@ pub(crate) fn head(bytes: &[u8]) -> String {
 }
 
 fn in_entry(entry: &str) -> String {
-    if entry.is_empty() { String::new() } else { format!(", entry `{entry}`") }
+    if entry.is_empty() {
+        String::new()
+    } else {
+        format!(", entry `{entry}`")
+    }
 }
 
 #[cfg(test)]
@@ -265,7 +300,10 @@ mod tests {
     #[test]
     fn a_refusal_names_the_archive_the_entry_and_the_rule() {
         let error = At::part("app.zip").entry("../x").refuse(Rule::Climbs);
-        assert_eq!(error.to_string(), "package object `app.zip`, entry `../x`: the path climbs with `..`");
+        assert_eq!(
+            error.to_string(),
+            "package object `app.zip`, entry `../x`: the path climbs with `..`"
+        );
         let error = At::part("app.zip").refuse(Rule::Encrypted);
         assert_eq!(error.to_string(), "package object `app.zip`: it is encrypted");
     }

@@ -52,7 +52,11 @@ impl Store {
             });
         }
         let path = self.0.ingest_path();
-        let file = OpenOptions::new().write(true).create_new(true).open(&path).on("create", &path)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .on("create", &path)?;
         Ok(Ingest {
             store: Arc::clone(&self.0),
             md5: expected.md5.map(|_| md5::Md5::new()),
@@ -79,7 +83,11 @@ impl Ingest {
             None => (self.store.limits.max_download, "the store's limit"),
         };
         if self.size.saturating_add(bytes.len() as u64) > allowed {
-            return Err(StoreError::TooLarge { allowed, which, head: head(&self.head) });
+            return Err(StoreError::TooLarge {
+                allowed,
+                which,
+                head: head(&self.head),
+            });
         }
         self.file.write_all(bytes).on("write", &self.path)?;
         self.sha256.update(bytes);
@@ -101,7 +109,9 @@ impl Ingest {
     /// the file is gone then.
     pub fn finish(self) -> Result<Blob, StoreError> {
         let digest = self.verified()?;
-        self.file.set_permissions(Permissions::from_mode(0o444)).on("set the mode of", &self.path)?;
+        self.file
+            .set_permissions(Permissions::from_mode(0o444))
+            .on("set the mode of", &self.path)?;
         self.file.sync_all().on("sync", &self.path)?;
         self.store.hold_blob(digest, || {
             let to = self.store.blob_path(&digest);
@@ -133,7 +143,13 @@ impl Ingest {
             return Ok(());
         }
         let (expected, found) = (expected.to_string(), found.to_string());
-        Err(StoreError::Mismatch { what, expected, found, size: self.size, head: head(&self.head) })
+        Err(StoreError::Mismatch {
+            what,
+            expected,
+            found,
+            size: self.size,
+            head: head(&self.head),
+        })
     }
 }
 
@@ -166,13 +182,19 @@ mod tests {
     #[test]
     fn what_holds_in_everything_is_stored_read_only_under_its_digest() {
         let sandbox = Sandbox::new();
-        let expected =
-            Expected { sha256: Some(Digest::of(b"abc")), md5: Some(MD5_ABC.parse().unwrap()), size: Some(3) };
+        let expected = Expected {
+            sha256: Some(Digest::of(b"abc")),
+            md5: Some(MD5_ABC.parse().unwrap()),
+            size: Some(3),
+        };
         let blob = take(&sandbox, expected, b"abc").unwrap();
         assert_eq!((blob.size(), blob.digest()), (3, &Digest::of(b"abc")));
         assert_eq!(fs::read(blob.path()).unwrap(), b"abc");
         assert_eq!(mode(blob.path()), 0o444);
-        assert_eq!(blob.path(), sandbox.root().join("blobs/sha256").join(Digest::of(b"abc").to_string()));
+        assert_eq!(
+            blob.path(),
+            sandbox.root().join("blobs/sha256").join(Digest::of(b"abc").to_string())
+        );
         assert!(names(&sandbox.root().join("ingest")).is_empty());
     }
 
@@ -187,7 +209,11 @@ mod tests {
     fn a_wrong_sha256_is_refused_even_with_the_right_md5() {
         let sandbox = Sandbox::new();
         let wrong = Digest::of(b"abd");
-        let expected = Expected { sha256: Some(wrong), md5: Some(MD5_ABC.parse().unwrap()), size: None };
+        let expected = Expected {
+            sha256: Some(wrong),
+            md5: Some(MD5_ABC.parse().unwrap()),
+            size: None,
+        };
         let error = take(&sandbox, expected, b"abc").unwrap_err().to_string();
         for needed in ["sha256", &wrong.to_string(), &Digest::of(b"abc").to_string(), "\"abc\""] {
             assert!(error.contains(needed), "{error}");
@@ -199,7 +225,11 @@ mod tests {
     fn a_wrong_md5_is_refused_even_with_the_right_sha256() {
         let sandbox = Sandbox::new();
         let md5 = Some(MD5_ABC.replace('9', "8").parse().unwrap());
-        let expected = Expected { sha256: Some(Digest::of(b"abc")), md5, size: None };
+        let expected = Expected {
+            sha256: Some(Digest::of(b"abc")),
+            md5,
+            size: None,
+        };
         let error = take(&sandbox, expected, b"abc").unwrap_err();
         assert!(matches!(error, StoreError::Mismatch { what: "md5", .. }), "{error}");
         assert_empty(&sandbox);
@@ -209,36 +239,68 @@ mod tests {
     fn a_login_page_shows_itself_in_the_message_escaped_and_cut() {
         let sandbox = Sandbox::new();
         let page = format!("<html>\n\u{1b}{}", "x".repeat(100));
-        let expected = Expected { sha256: Some(Digest::of(b"")), ..Expected::default() };
+        let expected = Expected {
+            sha256: Some(Digest::of(b"")),
+            ..Expected::default()
+        };
         let error = take(&sandbox, expected, page.as_bytes()).unwrap_err().to_string();
-        assert!(error.contains(r"<html>\n\x1bxxx") && !error.contains(&"x".repeat(57)), "{error}");
+        assert!(
+            error.contains(r"<html>\n\x1bxxx") && !error.contains(&"x".repeat(57)),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_body_beyond_its_declared_size_is_cut_at_once() {
         let sandbox = Sandbox::new();
-        let mut ingest = sandbox.store().ingest(Expected { size: Some(3), ..Expected::default() }).unwrap();
+        let mut ingest = sandbox
+            .store()
+            .ingest(Expected {
+                size: Some(3),
+                ..Expected::default()
+            })
+            .unwrap();
         ingest.write(b"abc").unwrap();
         let error = ingest.write(b"d").unwrap_err();
         assert!(matches!(error, StoreError::TooLarge { allowed: 3, .. }), "{error}");
         assert_eq!((ingest.size(), fs::metadata(&ingest.path).unwrap().len()), (3, 3));
         let error = ingest.finish().unwrap_err();
-        assert!(matches!(error, StoreError::Incomplete { size: 3 }), "what was refused cannot be finished: {error}");
+        assert!(
+            matches!(error, StoreError::Incomplete { size: 3 }),
+            "what was refused cannot be finished: {error}"
+        );
         assert_empty(&sandbox);
     }
 
     #[test]
     fn a_body_short_of_its_declared_size_is_refused() {
         let sandbox = Sandbox::new();
-        let error = take(&sandbox, Expected { size: Some(4), ..Expected::default() }, b"abc").unwrap_err();
+        let error = take(
+            &sandbox,
+            Expected {
+                size: Some(4),
+                ..Expected::default()
+            },
+            b"abc",
+        )
+        .unwrap_err();
         assert!(matches!(error, StoreError::Mismatch { what: "size", .. }), "{error}");
         assert_empty(&sandbox);
     }
 
     #[test]
     fn the_stores_limit_holds_for_declared_and_for_endless_bodies() {
-        let sandbox = Sandbox::with(Limits { max_download: 3, ..Limits::default() });
-        sandbox.store().ingest(Expected { size: Some(4), ..Expected::default() }).unwrap_err();
+        let sandbox = Sandbox::with(Limits {
+            max_download: 3,
+            ..Limits::default()
+        });
+        sandbox
+            .store()
+            .ingest(Expected {
+                size: Some(4),
+                ..Expected::default()
+            })
+            .unwrap_err();
         let error = take(&sandbox, Expected::default(), b"abcd").unwrap_err();
         assert!(error.to_string().contains("the store's limit"), "{error}");
         take(&sandbox, Expected::default(), b"abc").unwrap();
@@ -258,7 +320,10 @@ mod tests {
         let sandbox = Sandbox::new();
         let blob = sandbox.blob(b"abc");
         sandbox.overwrite(blob.path(), b"abx");
-        assert_eq!(take(&sandbox, Expected::default(), b"abc").unwrap().digest(), blob.digest());
+        assert_eq!(
+            take(&sandbox, Expected::default(), b"abc").unwrap().digest(),
+            blob.digest()
+        );
         assert_eq!(fs::read(blob.path()).unwrap(), b"abc");
     }
 }

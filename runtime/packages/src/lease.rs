@@ -67,7 +67,9 @@ mod tests {
     #[test]
     fn a_step_that_fails_leases_nothing() {
         let (leases, what) = (Leases::default(), Stored::Blob(Digest::of(b"x")));
-        leases.with::<()>(&what, || Err(StoreError::Gone("x".into()))).unwrap_err();
+        leases
+            .with::<()>(&what, || Err(StoreError::Gone("x".into())))
+            .unwrap_err();
         assert!(leases.unless_held(&what, || Ok(())).unwrap());
     }
 }

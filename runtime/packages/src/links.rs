@@ -46,7 +46,9 @@ fn walk(nodes: &Nodes, base: Vec<String>, target: &str, fuel: &mut usize) -> Res
     let mut todo: Vec<String> = steps(target)?;
     let mut links = 0;
     while let Some(name) = todo.pop() {
-        *fuel = fuel.checked_sub(1).ok_or_else(|| Rule::LinkLoop { target: escape(target) })?;
+        *fuel = fuel
+            .checked_sub(1)
+            .ok_or_else(|| Rule::LinkLoop { target: escape(target) })?;
         if name == ".." {
             here.pop().ok_or_else(|| Rule::LinkEscapes { target: escape(target) })?;
             continue;
@@ -77,7 +79,9 @@ pub(crate) fn first_bad(nodes: &Nodes) -> Option<(&EntryPath, &Node, Rule)> {
         let Kind::Link { target } = &node.kind else { return None };
         let mut base: Vec<String> = path.as_str().split('/').map(str::to_owned).collect();
         base.pop();
-        walk(nodes, base, target, &mut fuel).err().map(|rule| (path, node, rule))
+        walk(nodes, base, target, &mut fuel)
+            .err()
+            .map(|rule| (path, node, rule))
     })
 }
 
@@ -109,14 +113,35 @@ mod tests {
         let kind = |target: &str| match target {
             "dir" => Kind::Directory,
             "file" => Kind::File { executable: false },
-            target => Kind::Link { target: target.to_owned() },
+            target => Kind::Link {
+                target: target.to_owned(),
+            },
         };
-        entries.iter().map(|(name, what)| (path(name), Node { kind: kind(what), part: 0 })).collect()
+        entries
+            .iter()
+            .map(|(name, what)| {
+                (
+                    path(name),
+                    Node {
+                        kind: kind(what),
+                        part: 0,
+                    },
+                )
+            })
+            .collect()
     }
 
     /// The rule that stops a link to `target` at `link`.
     fn rule(mut nodes: Nodes, link: &str, target: &str) -> Option<Rule> {
-        nodes.insert(path(link), Node { kind: Kind::Link { target: target.to_owned() }, part: 0 });
+        nodes.insert(
+            path(link),
+            Node {
+                kind: Kind::Link {
+                    target: target.to_owned(),
+                },
+                part: 0,
+            },
+        );
         first_bad(&nodes).map(|(_, _, rule)| rule)
     }
 
@@ -131,7 +156,17 @@ mod tests {
     #[test]
     fn a_link_that_leads_out_directly_or_by_a_chain_is_refused() {
         let nodes = tree(&[("d", "."), ("s", "dir"), ("s/t", "dir"), ("deep", "s/t")]);
-        for target in ["..", "../x", "/etc", "s/../../x", "d/../x", "deep/../../..", "", "a\\b", "a\0"] {
+        for target in [
+            "..",
+            "../x",
+            "/etc",
+            "s/../../x",
+            "d/../x",
+            "deep/../../..",
+            "",
+            "a\\b",
+            "a\0",
+        ] {
             let expected = Rule::LinkEscapes { target: escape(target) };
             assert_eq!(rule(nodes.clone(), "l", target), Some(expected));
         }
@@ -143,7 +178,10 @@ mod tests {
         let nodes = tree(&[("b", "a")]);
         for (link, target) in [("a", "b"), ("self", "self"), ("fat", "fat/fat")] {
             let nodes = if link == "a" { nodes.clone() } else { Nodes::new() };
-            assert_eq!(rule(nodes, link, target), Some(Rule::LinkLoop { target: target.into() }));
+            assert_eq!(
+                rule(nodes, link, target),
+                Some(Rule::LinkLoop { target: target.into() })
+            );
         }
     }
 
@@ -152,7 +190,9 @@ mod tests {
         let mut nodes = tree(&[("d", ".")]);
         let detour = "d/".repeat(39);
         for n in 0..2000 {
-            let kind = Kind::Link { target: format!("{detour}{}", "x/../".repeat(60)) };
+            let kind = Kind::Link {
+                target: format!("{detour}{}", "x/../".repeat(60)),
+            };
             nodes.insert(path(&format!("l{n}")), Node { kind, part: 0 });
         }
         assert!(matches!(first_bad(&nodes), Some((_, _, Rule::LinkLoop { .. }))));

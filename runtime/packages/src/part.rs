@@ -50,7 +50,11 @@ impl TreeId {
         for part in parts {
             field(part.name.as_bytes());
             match &part.content {
-                Content::Object { blob, unpack, file_name } => {
+                Content::Object {
+                    blob,
+                    unpack,
+                    file_name,
+                } => {
                     field(unpack.name().as_bytes());
                     field(file_name.as_bytes());
                     field(blob.digest().to_string().as_bytes());
@@ -76,7 +80,11 @@ impl FromStr for TreeId {
     fn from_str(text: &str) -> Result<Self, StoreError> {
         let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
         let good = (1..=128).contains(&text.len()) && !text.starts_with('.') && text.bytes().all(legal);
-        if good { Ok(TreeId(text.to_owned())) } else { Err(StoreError::BadTreeId { text: escape(text) }) }
+        if good {
+            Ok(TreeId(text.to_owned()))
+        } else {
+            Err(StoreError::BadTreeId { text: escape(text) })
+        }
     }
 }
 

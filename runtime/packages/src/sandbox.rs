@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::{Blob, Content, Expected, Limits, Part, Store, Unpack};
+use crate::{Blob, Content, Expected, Limits, Part, Rule, Store, StoreError, Unpack};
 
 pub(crate) struct Sandbox {
     store: Store,
@@ -26,7 +26,11 @@ impl Sandbox {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("outside")).unwrap();
         let root = dir.path().join("store");
-        Sandbox { store: Store::open(&root, limits).unwrap(), root, dir }
+        Sandbox {
+            store: Store::open(&root, limits).unwrap(),
+            root,
+            dir,
+        }
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -61,17 +65,29 @@ impl Sandbox {
 }
 
 pub(crate) fn text(name: &str, text: &str) -> Part {
-    Part { name: name.into(), content: Content::Text(text.into()) }
+    Part {
+        name: name.into(),
+        content: Content::Text(text.into()),
+    }
 }
 
 pub(crate) fn object(sandbox: &Sandbox, name: &str, bytes: &[u8], unpack: Unpack) -> Part {
-    Part { name: name.into(), content: Content::Object { blob: sandbox.blob(bytes), unpack, file_name: "object".into() } }
+    Part {
+        name: name.into(),
+        content: Content::Object {
+            blob: sandbox.blob(bytes),
+            unpack,
+            file_name: "object".into(),
+        },
+    }
 }
 
 /// The names in a folder, sorted.
 pub(crate) fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -86,7 +102,9 @@ pub(crate) fn zip(entries: &[(&str, &[u8], u32)]) -> Vec<u8> {
     for (name, content, mode) in entries {
         let options = SimpleFileOptions::default().unix_permissions(mode & 0o7777);
         match mode & 0o170_000 {
-            0o120_000 => zip.add_symlink(*name, std::str::from_utf8(content).unwrap(), options).unwrap(),
+            0o120_000 => zip
+                .add_symlink(*name, std::str::from_utf8(content).unwrap(), options)
+                .unwrap(),
             0o040_000 => zip.add_directory(*name, options).unwrap(),
             _ => {
                 zip.start_file(*name, options).unwrap();
@@ -121,4 +139,24 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(bytes).unwrap();
     gzip.finish().unwrap()
+}
+
+/// The rule that refuses the parts. Nothing may be left of them.
+pub(crate) fn refusal(sandbox: &Sandbox, parts: &[Part]) -> StoreError {
+    let error = sandbox.store().stage(parts).expect_err("these parts must be refused");
+    assert_eq!(
+        names(&sandbox.root().join("trees")),
+        [""; 0],
+        "something is left after: {error}"
+    );
+    assert_eq!(names(&sandbox.outside("")), [""; 0], "something got out: {error}");
+    error
+}
+
+/// The rule that refuses one archive, under the default limits.
+pub(crate) fn rule(bytes: &[u8], unpack: Unpack) -> Rule {
+    let sandbox = Sandbox::new();
+    let error = refusal(&sandbox, &[object(&sandbox, "pkg", bytes, unpack)]);
+    assert!(error.to_string().contains("`pkg`"), "the archive is not named: {error}");
+    error.rule().unwrap_or_else(|| panic!("no rule: {error}")).clone()
 }

@@ -46,7 +46,11 @@ impl Store {
                 stage.budget.begin_archive(bytes.len() as u64);
                 stage.file(at, &part.name, false, &mut bytes.as_slice()).map(drop)
             }
-            Content::Object { blob, unpack, file_name } => {
+            Content::Object {
+                blob,
+                unpack,
+                file_name,
+            } => {
                 let file = self.open_blob(blob)?;
                 stage.object(&part.name, file, blob.size(), *unpack, file_name)
             }
@@ -64,7 +68,10 @@ impl Store {
         let found = Digest::of_file(&mut file).on("read", blob.path())?;
         if found != *blob.digest() {
             crate::store::remove(blob.path())?;
-            return Err(StoreError::Rotten { expected: *blob.digest(), found });
+            return Err(StoreError::Rotten {
+                expected: *blob.digest(),
+                found,
+            });
         }
         Ok(file)
     }
@@ -98,9 +105,17 @@ impl Stage<'_> {
         self.budget.begin_archive(size);
         let unpack = if declared == Unpack::Auto { found } else { declared };
         if unpack != Unpack::None && found != Unpack::None && found != unpack {
-            return Err(at.refuse(Rule::WrongKind { declared: unpack.name(), found: found.name(), head }));
+            return Err(at.refuse(Rule::WrongKind {
+                declared: unpack.name(),
+                found: found.name(),
+                head,
+            }));
         }
-        let archive = Archive { at, declared: unpack.name(), head };
+        let archive = Archive {
+            at,
+            declared: unpack.name(),
+            head,
+        };
         match unpack {
             Unpack::Zip => unzip::unpack(self, &archive, file, size),
             Unpack::Tar => untar::unpack(self, &archive, file, size),
@@ -131,7 +146,10 @@ impl Stage<'_> {
         let place = self.place(&path);
         let (size, executable) = match self.nodes.get(&path) {
             None => (self.write(at, &place, content)?, executable),
-            Some(Node { kind: Kind::File { executable: before }, part }) => {
+            Some(Node {
+                kind: Kind::File { executable: before },
+                part,
+            }) => {
                 let (before, part) = (*before, *part);
                 (self.compare(at, &place, part, content)?, executable || before)
             }
@@ -139,7 +157,13 @@ impl Stage<'_> {
         };
         set_mode(&place, if executable { 0o555 } else { 0o444 })?;
         let part = self.nodes.get(&path).map_or(self.part, |node| node.part);
-        self.nodes.insert(path, Node { kind: Kind::File { executable }, part });
+        self.nodes.insert(
+            path,
+            Node {
+                kind: Kind::File { executable },
+                part,
+            },
+        );
         Ok(size)
     }
 
@@ -151,16 +175,23 @@ impl Stage<'_> {
         if target.len() > self.budget.limits().max_path {
             return Err(at.refuse(Rule::LinkEscapes { target: escape(target) }));
         }
-        let kind = Kind::Link { target: target.to_owned() };
+        let kind = Kind::Link {
+            target: target.to_owned(),
+        };
         match self.nodes.get(&path) {
             None => {
                 self.nodes.insert(path, Node { kind, part: self.part });
                 Ok(())
             }
             Some(node) if node.kind == kind => Ok(()),
-            Some(node @ Node { kind: Kind::Link { .. }, .. }) => {
-                Err(at.refuse(Rule::OtherBytes { other: self.brought_by(node) }))
-            }
+            Some(
+                node @ Node {
+                    kind: Kind::Link { .. },
+                    ..
+                },
+            ) => Err(at.refuse(Rule::OtherBytes {
+                other: self.brought_by(node),
+            })),
             Some(node) => Err(at.refuse(self.other_kind(node, "a link"))),
         }
     }
@@ -169,7 +200,11 @@ impl Stage<'_> {
     /// one, so that an application that changes one does not change both.
     pub(crate) fn hard_link(&mut self, at: At<'_>, path: &str, target: &str) -> Result<(), StoreError> {
         let from = self.parse(at, target)?;
-        let Some(Node { kind: Kind::File { executable }, part }) = self.nodes.get(&from) else {
+        let Some(Node {
+            kind: Kind::File { executable },
+            part,
+        }) = self.nodes.get(&from)
+        else {
             return Err(at.refuse(Rule::HardLinkTarget { target: escape(target) }));
         };
         if *part != self.part {
@@ -205,10 +240,16 @@ impl Stage<'_> {
     fn parents(&mut self, at: At<'_>, path: &EntryPath) -> Result<(), StoreError> {
         for above in path.ancestors() {
             match self.nodes.get(&above) {
-                Some(Node { kind: Kind::Directory, .. }) => {}
+                Some(Node {
+                    kind: Kind::Directory, ..
+                }) => {}
                 Some(node) => {
                     let (was, other) = (node.kind.noun(), self.brought_by(node));
-                    return Err(at.refuse(Rule::Through { through: escape(above.as_str()), other, was }));
+                    return Err(at.refuse(Rule::Through {
+                        through: escape(above.as_str()),
+                        other,
+                        was,
+                    }));
                 }
                 None => self.one_directory(at, above)?,
             }
@@ -219,12 +260,20 @@ impl Stage<'_> {
     fn one_directory(&mut self, at: At<'_>, path: EntryPath) -> Result<(), StoreError> {
         self.budget.entry().map_err(|rule| at.refuse(rule))?;
         match self.nodes.get(&path) {
-            Some(Node { kind: Kind::Directory, .. }) => Ok(()),
+            Some(Node {
+                kind: Kind::Directory, ..
+            }) => Ok(()),
             Some(node) => Err(at.refuse(self.other_kind(node, "a folder"))),
             None => {
                 let place = self.place(&path);
                 fs::create_dir(&place).on("create the folder", &place)?;
-                self.nodes.insert(path, Node { kind: Kind::Directory, part: self.part });
+                self.nodes.insert(
+                    path,
+                    Node {
+                        kind: Kind::Directory,
+                        part: self.part,
+                    },
+                );
                 Ok(())
             }
         }
@@ -232,8 +281,15 @@ impl Stage<'_> {
 
     fn write(&mut self, at: At<'_>, place: &Path, content: &mut dyn Read) -> Result<u64, StoreError> {
         let mut options = OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(place).on("create", place)?;
-        self.pump(at, content, |bytes| file.write_all(bytes).on("write", place).map(|()| true))
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(place)
+            .on("create", place)?;
+        self.pump(at, content, |bytes| {
+            file.write_all(bytes).on("write", place).map(|()| true)
+        })
     }
 
     fn compare(&mut self, at: At<'_>, place: &Path, part: usize, content: &mut dyn Read) -> Result<u64, StoreError> {
@@ -246,11 +302,16 @@ impl Stage<'_> {
                 other => other.on("read", place).map(|()| before == bytes),
             }
         });
-        let rule = Rule::OtherBytes { other: escape(self.names[part]) };
+        let rule = Rule::OtherBytes {
+            other: escape(self.names[part]),
+        };
         match size {
             Ok(size) if there.metadata().on("look at", place)?.len() == size => Ok(size),
             Ok(_) => Err(at.refuse(rule)),
-            Err(StoreError::Refused { rule: Rule::OtherBytes { .. }, .. }) => Err(at.refuse(rule)),
+            Err(StoreError::Refused {
+                rule: Rule::OtherBytes { .. },
+                ..
+            }) => Err(at.refuse(rule)),
             Err(error) => Err(error),
         }
     }
@@ -268,7 +329,11 @@ impl Stage<'_> {
                 Ok(0) => return Ok(size),
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(at.refuse(Rule::Broken { detail: escape(&error.to_string()) })),
+                Err(error) => {
+                    return Err(at.refuse(Rule::Broken {
+                        detail: escape(&error.to_string()),
+                    }));
+                }
             };
             self.budget.bytes(size, read as u64).map_err(|rule| at.refuse(rule))?;
             if !take(&chunk[..read])? {
@@ -279,7 +344,11 @@ impl Stage<'_> {
     }
 
     fn other_kind(&self, was: &Node, is: &'static str) -> Rule {
-        Rule::OtherKind { other: self.brought_by(was), was: was.kind.noun(), is }
+        Rule::OtherKind {
+            other: self.brought_by(was),
+            was: was.kind.noun(),
+            is,
+        }
     }
 
     fn brought_by(&self, node: &Node) -> String {
@@ -301,10 +370,17 @@ impl Archive<'_> {
     /// The archive as a whole cannot be read.
     pub(crate) fn unreadable(&self, detail: impl ToString) -> StoreError {
         let detail = escape(&detail.to_string());
-        self.at.refuse(Rule::Unreadable { declared: self.declared, detail, head: self.head.clone() })
+        self.at.refuse(Rule::Unreadable {
+            declared: self.declared,
+            detail,
+            head: self.head.clone(),
+        })
     }
 }
 
 pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), StoreError> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).on("set the mode of", path)
 }
+
+#[cfg(test)]
+mod tests;

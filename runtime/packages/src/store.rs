@@ -86,7 +86,13 @@ impl Store {
         let root = root.into();
         fs::create_dir_all(&root).on("create the folder", &root)?;
         let lock = lock(&root)?;
-        let inner = Inner { root, limits, leases: Leases::default(), next: AtomicU64::new(0), _lock: lock };
+        let inner = Inner {
+            root,
+            limits,
+            leases: Leases::default(),
+            next: AtomicU64::new(0),
+            _lock: lock,
+        };
         for dir in [inner.ingests(), inner.blobs(), inner.trees()] {
             fs::create_dir_all(&dir).on("create the folder", &dir)?;
         }
@@ -97,7 +103,9 @@ impl Store {
     /// The stored file with this digest, if there is one.
     pub fn blob(&self, digest: &Digest) -> Result<Option<Blob>, StoreError> {
         let path = self.0.blob_path(digest);
-        match self.0.hold_blob(*digest, || fs::metadata(&path).on("look at", &path).map(|meta| meta.len())) {
+        match self.0.hold_blob(*digest, || {
+            fs::metadata(&path).on("look at", &path).map(|meta| meta.len())
+        }) {
             Ok(blob) => Ok(Some(blob)),
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(error),
@@ -107,7 +115,9 @@ impl Store {
     /// The published tree with this id, if there is one.
     pub fn tree(&self, id: &TreeId) -> Result<Option<Tree>, StoreError> {
         let root = self.0.tree_path(id);
-        match self.0.hold_tree(id.clone(), || fs::symlink_metadata(&root).on("look at", &root).map(drop)) {
+        match self.0.hold_tree(id.clone(), || {
+            fs::symlink_metadata(&root).on("look at", &root).map(drop)
+        }) {
             Ok(tree) => Ok(Some(tree)),
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(error),
@@ -157,7 +167,12 @@ impl Inner {
         step: impl FnOnce() -> Result<u64, StoreError>,
     ) -> Result<Blob, StoreError> {
         let (lease, size) = self.leases.with(&Stored::Blob(digest), step)?;
-        Ok(Blob { digest, size, path: self.blob_path(&digest), _lease: lease })
+        Ok(Blob {
+            digest,
+            size,
+            path: self.blob_path(&digest),
+            _lease: lease,
+        })
     }
 
     /// Runs `step`, after which the tree is stored, and leases the tree.
@@ -167,7 +182,11 @@ impl Inner {
         step: impl FnOnce() -> Result<(), StoreError>,
     ) -> Result<Tree, StoreError> {
         let (lease, ()) = self.leases.with(&Stored::Tree(id.clone()), step)?;
-        Ok(Tree { root: self.tree_path(&id), id, _lease: lease })
+        Ok(Tree {
+            root: self.tree_path(&id),
+            id,
+            _lease: lease,
+        })
     }
 
     /// Removes what a crash left in `ingest/` and in staging.
@@ -176,7 +195,10 @@ impl Inner {
             remove(&path)?;
         }
         for path in names_in(&self.trees())? {
-            if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(STAGING.as_bytes())) {
+            if path
+                .file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(STAGING.as_bytes()))
+            {
                 remove(&path)?;
             }
         }
@@ -189,7 +211,9 @@ const STAGING: &str = ".staging-";
 /// The paths in a folder.
 pub(crate) fn names_in(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let entries = fs::read_dir(dir).on("list", dir)?;
-    entries.map(|entry| entry.map(|entry| entry.path()).on("list", dir)).collect()
+    entries
+        .map(|entry| entry.map(|entry| entry.path()).on("list", dir))
+        .collect()
 }
 
 /// Removes a file or a whole folder; one that is gone already is no error. Follows no link.
@@ -212,8 +236,13 @@ pub(crate) fn is_absent(error: &StoreError) -> bool {
 /// Takes the root's lock and notes who holds it. The system gives it back when the process ends, however it ends.
 fn lock(root: &Path) -> Result<File, StoreError> {
     let path = root.join("lock");
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).on("open", &path)?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .on("open", &path)?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
@@ -223,11 +252,16 @@ fn lock(root: &Path) -> Result<File, StoreError> {
                 "" => "another process".to_owned(),
                 pid => format!("process {}", escape(pid)),
             };
-            return Err(StoreError::Locked { root: root.to_owned(), holder });
+            return Err(StoreError::Locked {
+                root: root.to_owned(),
+                holder,
+            });
         }
         Err(error) => return Err(error).on("lock", &path),
     }
-    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).on("write", &path)?;
+    file.set_len(0)
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .on("write", &path)?;
     Ok(file)
 }
 
@@ -241,7 +275,10 @@ mod tests {
         let sandbox = Sandbox::new();
         let error = Store::open(sandbox.root(), Limits::default()).unwrap_err();
         assert!(matches!(error, StoreError::Locked { .. }), "{error}");
-        assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+        assert!(
+            error.to_string().contains(&format!("process {}", std::process::id())),
+            "{error}"
+        );
     }
 
     #[test]

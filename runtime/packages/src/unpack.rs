@@ -95,7 +95,10 @@ mod tests {
     fn an_unknown_text_is_an_error_that_names_it_and_the_known_ones() {
         for text in ["rar", "ZIP", " zip", "tar.zst"] {
             let message = text.parse::<Unpack>().unwrap_err().to_string();
-            assert!(message.contains(&format!("`{text}`")) && message.contains("`tgz`"), "{message}");
+            assert!(
+                message.contains(&format!("`{text}`")) && message.contains("`tgz`"),
+                "{message}"
+            );
         }
     }
 

@@ -1,4 +1,4 @@
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, BufReader, Read};
 use std::rc::Rc;
 
@@ -13,14 +13,20 @@ const HEADERS: u64 = 1 << 20;
 /// Unpacks a tar from its first byte to its last. Only the reading is the crate's; names, kinds and sizes are judged
 /// here, and the end mark of two zero blocks (POSIX.1-2017 pax, "ustar Interchange Format") must be there with
 /// nothing but zeros after it.
-pub(crate) fn unpack(stage: &mut Stage<'_>, archive: &Archive<'_>, raw: impl Read, size: u64) -> Result<(), StoreError> {
-    let gauge = Rc::new(Gauge { allowance: Cell::new(stage.budget.allowance(size)), ..Gauge::default() });
-    let mut tar = tar::Archive::new(Gauged { inner: BufReader::new(raw), gauge: Rc::clone(&gauge) });
-    let ratio = stage.budget.limits().max_ratio;
-    let allowance = gauge.allowance.get();
-    let broken = |error: io::Error| match gauge.tripped.get() {
-        Some(Trip::Headers) => archive.at.refuse(Rule::HeadersTooLarge { limit: HEADERS }),
-        Some(Trip::Ratio) => archive.at.refuse(Rule::RatioTooHigh { allowance, ratio }),
+pub(crate) fn unpack(
+    stage: &mut Stage<'_>,
+    archive: &Archive<'_>,
+    raw: impl Read,
+    size: u64,
+) -> Result<(), StoreError> {
+    let (allowance, ratio) = (stage.budget.allowance(size), stage.budget.limits().max_ratio);
+    let gauge = Rc::new(Gauge::new(Rule::RatioTooHigh { allowance, ratio }, allowance));
+    let mut tar = tar::Archive::new(Gauged {
+        inner: BufReader::new(raw),
+        gauge: Rc::clone(&gauge),
+    });
+    let broken = |error: io::Error| match gauge.tripped.take() {
+        Some(rule) => archive.at.refuse(rule),
         None => archive.unreadable(error),
     };
     let mut entries = tar.entries().map_err(broken)?;
@@ -30,7 +36,10 @@ pub(crate) fn unpack(stage: &mut Stage<'_>, archive: &Archive<'_>, raw: impl Rea
         let mut entry = entry.map_err(broken)?;
         let name = text(archive, &entry.path_bytes())?;
         gauge.headers.set(None);
-        one(stage, archive, &name, &mut entry)?;
+        one(stage, archive, &name, &mut entry).map_err(|error| match gauge.tripped.take() {
+            Some(rule) => archive.at.entry(&name).refuse(rule),
+            None => error,
+        })?;
     }
     if gauge.ended.get() {
         return Err(archive.at.refuse(Rule::NoEndMark));
@@ -69,7 +78,11 @@ fn one<R: Read>(
 
 /// `tar -C dir .` begins with an entry for the root itself, which is there already.
 fn directory(stage: &mut Stage<'_>, archive: &Archive<'_>, name: &str) -> Result<(), StoreError> {
-    if matches!(name, "." | "./") { Ok(()) } else { stage.directory(archive.at.entry(name), name) }
+    if matches!(name, "." | "./") {
+        Ok(())
+    } else {
+        stage.directory(archive.at.entry(name), name)
+    }
 }
 
 fn file<R: Read>(
@@ -79,19 +92,29 @@ fn file<R: Read>(
     entry: &mut Entry<'_, R>,
 ) -> Result<(), StoreError> {
     let at = archive.at.entry(name);
-    let broken = |error: io::Error| at.refuse(Rule::Broken { detail: error.to_string() });
+    let broken = |error: io::Error| {
+        at.refuse(Rule::Broken {
+            detail: error.to_string(),
+        })
+    };
     if let Some(extensions) = entry.pax_extensions().map_err(broken)? {
         for extension in extensions {
             // The crate would unpack these as they lie in the archive, holes left out.
             if extension.map_err(broken)?.key_bytes().starts_with(b"GNU.sparse.") {
-                return Err(at.refuse(Rule::Special { kind: "a sparse file in the pax form" }));
+                return Err(at.refuse(Rule::Special {
+                    kind: "a sparse file in the pax form",
+                }));
             }
         }
     }
     let executable = entry.header().mode().map_err(broken)? & 0o111 != 0;
     let declared = entry.size();
     let found = stage.file(at, name, executable, entry)?;
-    if declared == found { Ok(()) } else { Err(at.refuse(Rule::LyingSize { declared, found })) }
+    if declared == found {
+        Ok(())
+    } else {
+        Err(at.refuse(Rule::LyingSize { declared, found }))
+    }
 }
 
 fn target<R: Read>(archive: &Archive<'_>, entry: &Entry<'_, R>) -> Result<String, StoreError> {
@@ -116,25 +139,49 @@ fn check_end(
         }
         zeros += read;
     }
-    if zeros < 512 { Err(archive.at.refuse(Rule::NoEndMark)) } else { Ok(()) }
+    if zeros < 512 {
+        Err(archive.at.refuse(Rule::NoEndMark))
+    } else {
+        Ok(())
+    }
 }
 
 /// What the reader below the crate has seen. The crate reads a long name or a pax header wholly into memory and skips
 /// what it likes; this bounds both.
-#[derive(Default)]
 struct Gauge {
     /// Bytes that may still come before the next entry's content; `None` inside a content.
     headers: Cell<Option<u64>>,
-    /// Bytes that may still come at all.
-    allowance: Cell<u64>,
+    /// Bytes that may still come at all, and the rule that says so.
+    left: Cell<u64>,
+    bound: Rule,
     ended: Cell<bool>,
-    tripped: Cell<Option<Trip>>,
+    /// The rule that made a read fail.
+    tripped: RefCell<Option<Rule>>,
 }
 
-#[derive(Clone, Copy)]
-enum Trip {
-    Headers,
-    Ratio,
+impl Gauge {
+    fn new(bound: Rule, left: u64) -> Self {
+        let (headers, ended) = (Cell::new(None), Cell::new(false));
+        Gauge {
+            headers,
+            left: Cell::new(left),
+            bound,
+            ended,
+            tripped: RefCell::new(None),
+        }
+    }
+
+    fn count(&self, read: u64) -> Result<(), Rule> {
+        self.left
+            .set(self.left.get().checked_sub(read).ok_or_else(|| self.bound.clone())?);
+        if let Some(headers) = self.headers.get() {
+            let left = headers
+                .checked_sub(read)
+                .ok_or(Rule::HeadersTooLarge { limit: HEADERS })?;
+            self.headers.set(Some(left));
+        }
+        Ok(())
+    }
 }
 
 struct Gauged<R> {
@@ -145,19 +192,17 @@ struct Gauged<R> {
 impl<R: Read> Read for Gauged<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        let gauge = &self.gauge;
         if read == 0 && !buffer.is_empty() {
-            gauge.ended.set(true);
+            self.gauge.ended.set(true);
         }
-        let trip = |trip| {
-            gauge.tripped.set(Some(trip));
-            io::Error::other("a limit is reached")
-        };
-        let left = gauge.allowance.get().checked_sub(read as u64).ok_or_else(|| trip(Trip::Ratio))?;
-        gauge.allowance.set(left);
-        if let Some(headers) = gauge.headers.get() {
-            gauge.headers.set(Some(headers.checked_sub(read as u64).ok_or_else(|| trip(Trip::Headers))?));
-        }
+        self.gauge.count(read as u64).map_err(|rule| {
+            let error = io::Error::other(rule.to_string());
+            self.gauge.tripped.replace(Some(rule));
+            error
+        })?;
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests;

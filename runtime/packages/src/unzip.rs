@@ -25,11 +25,17 @@ pub(crate) fn unpack(stage: &mut Stage<'_>, archive: &Archive<'_>, file: File, s
     check_count(stage, archive, &shared, size)?;
     let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| archive.unreadable(error))?;
     check_end(archive, &shared, size, zip.comment().len() as u64)?;
-    zip.validate_header_consistency().map_err(|error| archive.unreadable(error))?;
+    zip.validate_header_consistency()
+        .map_err(|error| archive.unreadable(error))?;
     for index in 0..zip.len() {
-        let name = zip.name_for_index(index).transpose().map_err(|error| archive.unreadable(error))?;
+        let name = zip
+            .name_for_index(index)
+            .transpose()
+            .map_err(|error| archive.unreadable(error))?;
         let name = name.unwrap_or_default().into_owned();
-        let mut entry = zip.by_index(index).map_err(|error| refuse_entry(archive, &name, &error))?;
+        let mut entry = zip
+            .by_index(index)
+            .map_err(|error| refuse_entry(archive, &name, &error))?;
         one(stage, archive, &name, &mut entry)?;
     }
     Ok(())
@@ -42,8 +48,13 @@ fn check_count(stage: &Stage<'_>, archive: &Archive<'_>, file: &File, size: u64)
     let start = size.saturating_sub(END_RECORD + ZIP64 + u64::from(u16::MAX));
     let mut tail = Vec::new();
     let mut reader = file;
-    reader.seek(SeekFrom::Start(start)).on("read", Path::new(archive.at.part))?;
-    reader.take(size - start).read_to_end(&mut tail).on("read", Path::new(archive.at.part))?;
+    reader
+        .seek(SeekFrom::Start(start))
+        .on("read", Path::new(archive.at.part))?;
+    reader
+        .take(size - start)
+        .read_to_end(&mut tail)
+        .on("read", Path::new(archive.at.part))?;
     reader.rewind().on("read", Path::new(archive.at.part))?;
     for at in (0..tail.len()).filter(|at| ends_the_file(&tail[*at..])) {
         let Some(count) = declared_count(&tail, at) else {
@@ -66,9 +77,10 @@ fn ends_the_file(tail: &[u8]) -> bool {
 /// 4.3.16, 4.4.21).
 fn declared_count(tail: &[u8], at: usize) -> Option<u64> {
     match at.checked_sub(ZIP64 as usize).map(|at| &tail[at..]) {
-        Some(before) if before[56..].starts_with(b"PK\x06\x07") => {
-            before.starts_with(b"PK\x06\x06").then(|| number(before, 32, 8)).flatten()
-        }
+        Some(before) if before[56..].starts_with(b"PK\x06\x07") => before
+            .starts_with(b"PK\x06\x06")
+            .then(|| number(before, 32, 8))
+            .flatten(),
         _ => number(tail, at + 10, 2),
     }
 }
@@ -76,14 +88,20 @@ fn declared_count(tail: &[u8], at: usize) -> Option<u64> {
 /// A little-endian number of `width` bytes.
 fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
     let bytes = bytes.get(at..at + width)?;
-    Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    Some(
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte)),
+    )
 }
 
 /// Refuses bytes after the end record, where another archive could hide.
 fn check_end(archive: &Archive<'_>, file: &File, size: u64, comment: u64) -> Result<(), StoreError> {
     let mut magic = [0; 4];
     let start = size.saturating_sub(END_RECORD + comment);
-    file.read_exact_at(&mut magic, start).on("read", Path::new(archive.at.part))?;
+    file.read_exact_at(&mut magic, start)
+        .on("read", Path::new(archive.at.part))?;
     if &magic == b"PK\x05\x06" {
         return Ok(());
     }
@@ -93,7 +111,9 @@ fn check_end(archive: &Archive<'_>, file: &File, size: u64, comment: u64) -> Res
 fn refuse_entry(archive: &Archive<'_>, name: &str, error: &ZipError) -> StoreError {
     let rule = match error {
         ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) => Rule::Encrypted,
-        other => Rule::Broken { detail: other.to_string() },
+        other => Rule::Broken {
+            detail: other.to_string(),
+        },
     };
     archive.at.entry(name).refuse(rule)
 }
@@ -115,12 +135,24 @@ fn one<R: Read>(
         0o040_000 if entry.size() == 0 => return stage.directory(at, name),
         0 | 0o100_000 if folder_by_name && entry.size() == 0 => return stage.directory(at, name),
         0 | 0o100_000 if !folder_by_name => {}
-        0 | 0o040_000 | 0o100_000 => return Err(at.refuse(Rule::Special { kind: "a folder with content" })),
-        _ => return Err(at.refuse(Rule::Special { kind: "a device, a pipe or a socket" })),
+        0 | 0o040_000 | 0o100_000 => {
+            return Err(at.refuse(Rule::Special {
+                kind: "a folder with content",
+            }));
+        }
+        _ => {
+            return Err(at.refuse(Rule::Special {
+                kind: "a device, a pipe or a socket",
+            }));
+        }
     }
     let declared = entry.size();
     let found = stage.file(at, name, mode & 0o111 != 0, entry)?;
-    if declared == found { Ok(()) } else { Err(at.refuse(Rule::LyingSize { declared, found })) }
+    if declared == found {
+        Ok(())
+    } else {
+        Err(at.refuse(Rule::LyingSize { declared, found }))
+    }
 }
 
 /// A zip keeps a link's target as the entry's content.
@@ -134,6 +166,13 @@ fn read_target<R: Read>(
     let most = stage.budget.limits().max_path as u64;
     let mut target = Vec::new();
     let read = entry.take(most + 1).read_to_end(&mut target);
-    read.map_err(|error| at.refuse(Rule::Broken { detail: error.to_string() }))?;
+    read.map_err(|error| {
+        at.refuse(Rule::Broken {
+            detail: error.to_string(),
+        })
+    })?;
     String::from_utf8(target).map_err(|_| at.refuse(Rule::NotUtf8))
 }
+
+#[cfg(test)]
+mod tests;
