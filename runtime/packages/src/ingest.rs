@@ -127,18 +127,18 @@ impl Ingest {
         }
         let found = Digest::from(self.sha256.clone());
         if let Some(size) = self.expected.size {
-            self.check("size", size, self.size)?;
+            self.check("size", &size, &self.size)?;
         }
         if let Some(sha256) = self.expected.sha256 {
-            self.check("sha256", sha256, found)?;
+            self.check("sha256", &sha256, &found)?;
         }
         if let (Some(md5), Some(hasher)) = (self.expected.md5, &self.md5) {
-            self.check("md5", md5, Md5::from(hasher.clone()))?;
+            self.check("md5", &md5, &Md5::from(hasher.clone()))?;
         }
         Ok(found)
     }
 
-    fn check<T: PartialEq + ToString>(&self, what: &'static str, expected: T, found: T) -> Result<(), StoreError> {
+    fn check<T: PartialEq + ToString>(&self, what: &'static str, expected: &T, found: &T) -> Result<(), StoreError> {
         if expected == found {
             return Ok(());
         }

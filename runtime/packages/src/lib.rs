@@ -15,6 +15,7 @@
 //! The way through: [`Store::ingest`] → [`Ingest::finish`] → [`Blob`] → [`Store::stage`] → [`Staged::publish`] →
 //! [`Tree`] → [`Store::checkout`]. Everything that is not finished removes itself when dropped.
 
+mod assemble;
 mod budget;
 mod checkout;
 mod clean;

@@ -1,81 +1,13 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::budget::Budget;
 use crate::entry_path::EntryPath;
-use crate::error::{At, OnPath, escape, head};
+use crate::error::{At, OnPath, escape};
 use crate::links::{self, Kind, Node, Nodes};
-use crate::publish::{Staged, StagingDir};
-use crate::unpack::{SNIFFED, sniff};
-use crate::{Blob, Content, Digest, Part, Rule, Store, StoreError, Unpack, untar, unzip};
-
-impl Store {
-    /// Builds one tree from all `parts`, merged in the order of their names, in a staging folder that is removed when
-    /// the answer is dropped unpublished. Each blob's digest is checked again first. Errors: [`StoreError::Refused`]
-    /// with the part, the entry and the rule; [`StoreError::Rotten`]; or what the file system says. Nothing is left.
-    pub fn stage(&self, parts: &[Part]) -> Result<Staged, StoreError> {
-        let mut parts: Vec<&Part> = parts.iter().collect();
-        parts.sort_by(|a, b| a.name.cmp(&b.name));
-        if let Some(pair) = parts.windows(2).find(|pair| pair[0].name == pair[1].name) {
-            return Err(At::part(&pair[0].name).refuse(Rule::DuplicatePart));
-        }
-        let dir = StagingDir::create(self.0.staging_path())?;
-        let names = parts.iter().map(|part| part.name.as_str()).collect();
-        let mut stage = Stage {
-            root: dir.path().to_owned(),
-            budget: Budget::new(self.0.limits.clone()),
-            nodes: Nodes::new(),
-            names,
-            part: 0,
-        };
-        for (number, part) in parts.iter().enumerate() {
-            stage.part = number;
-            self.add(&mut stage, part)?;
-        }
-        let nodes = stage.finish()?;
-        Ok(Staged::new(Arc::clone(&self.0), dir, nodes))
-    }
-
-    fn add(&self, stage: &mut Stage<'_>, part: &Part) -> Result<(), StoreError> {
-        match &part.content {
-            Content::Text(bytes) => {
-                let at = At::part(&part.name);
-                stage.budget.begin_archive(bytes.len() as u64);
-                stage.file(at, &part.name, false, &mut bytes.as_slice()).map(drop)
-            }
-            Content::Object {
-                blob,
-                unpack,
-                file_name,
-            } => {
-                let file = self.open_blob(blob)?;
-                stage.object(&part.name, file, blob.size(), *unpack, file_name)
-            }
-        }
-    }
-
-    /// Opens a blob whose bytes still have its digest. One that is rotten is removed, so that it is fetched again.
-    fn open_blob(&self, blob: &Blob) -> Result<File, StoreError> {
-        let mut file = match File::open(blob.path()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StoreError::Gone(format!("blob {}", blob.digest())));
-            }
-            other => other.on("open", blob.path())?,
-        };
-        let found = Digest::of_file(&mut file).on("read", blob.path())?;
-        if found != *blob.digest() {
-            crate::store::remove(blob.path())?;
-            return Err(StoreError::Rotten {
-                expected: *blob.digest(),
-                found,
-            });
-        }
-        Ok(file)
-    }
-}
+use crate::{Limits, Rule, StoreError};
 
 /// A tree under construction: what is written so far, and what it has cost.
 ///
@@ -89,39 +21,22 @@ pub(crate) struct Stage<'a> {
     part: usize,
 }
 
-impl Stage<'_> {
-    fn object(
-        &mut self,
-        part: &str,
-        mut file: File,
-        size: u64,
-        declared: Unpack,
-        file_name: &str,
-    ) -> Result<(), StoreError> {
-        let at = At::part(part);
-        let mut start = [0; SNIFFED];
-        let known = file.read_at(&mut start, 0).on("read", Path::new(part))?;
-        let (found, head) = (sniff(&start[..known]), head(&start[..known]));
-        self.budget.begin_archive(size);
-        let unpack = if declared == Unpack::Auto { found } else { declared };
-        if unpack != Unpack::None && found != Unpack::None && found != unpack {
-            return Err(at.refuse(Rule::WrongKind {
-                declared: unpack.name(),
-                found: found.name(),
-                head,
-            }));
+impl<'a> Stage<'a> {
+    /// An empty tree in the empty folder `root`, to be made from the parts with these names.
+    pub(crate) fn new(root: PathBuf, limits: Limits, names: Vec<&'a str>) -> Self {
+        Stage {
+            root,
+            budget: Budget::new(limits),
+            nodes: Nodes::new(),
+            names,
+            part: 0,
         }
-        let archive = Archive {
-            at,
-            declared: unpack.name(),
-            head,
-        };
-        match unpack {
-            Unpack::Zip => unzip::unpack(self, &archive, file, size),
-            Unpack::Tar => untar::unpack(self, &archive, file, size),
-            Unpack::TarGz => untar::unpack(self, &archive, flate2::read::MultiGzDecoder::new(file), size),
-            Unpack::None | Unpack::Auto => self.file(at, file_name, false, &mut file).map(drop),
-        }
+    }
+
+    /// What comes next belongs to the part with this number, which has `packed` bytes.
+    pub(crate) fn begin(&mut self, part: usize, packed: u64) {
+        self.part = part;
+        self.budget.begin_archive(packed);
     }
 
     /// A folder, which may be there already.
@@ -216,7 +131,7 @@ impl Stage<'_> {
     }
 
     /// Checks and makes the links, and answers the whole tree.
-    fn finish(self) -> Result<Nodes, StoreError> {
+    pub(crate) fn finish(self) -> Result<Nodes, StoreError> {
         if let Some((path, node, rule)) = links::first_bad(&self.nodes) {
             return Err(At::part(self.names[node.part]).entry(path.as_str()).refuse(rule));
         }
@@ -358,25 +273,6 @@ impl Stage<'_> {
 
 /// Bytes moved at once.
 const CHUNK: usize = 1 << 16;
-
-/// An archive being read: how to name it, and how it begins, for the errors.
-pub(crate) struct Archive<'a> {
-    pub(crate) at: At<'a>,
-    declared: &'static str,
-    head: String,
-}
-
-impl Archive<'_> {
-    /// The archive as a whole cannot be read.
-    pub(crate) fn unreadable(&self, detail: impl ToString) -> StoreError {
-        let detail = escape(&detail.to_string());
-        self.at.refuse(Rule::Unreadable {
-            declared: self.declared,
-            detail,
-            head: self.head.clone(),
-        })
-    }
-}
 
 pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), StoreError> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).on("set the mode of", path)

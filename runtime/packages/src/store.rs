@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::FlockOperation;
 
+use crate::durable::sync_dir;
 use crate::error::{OnPath, escape};
 use crate::lease::{Lease, Leases};
 use crate::{Digest, Limits, StoreError, TreeId};
@@ -96,6 +97,8 @@ impl Store {
         for dir in [inner.ingests(), inner.blobs(), inner.trees()] {
             fs::create_dir_all(&dir).on("create the folder", &dir)?;
         }
+        sync_dir(&inner.root.join("blobs"))?;
+        sync_dir(&inner.root)?;
         inner.sweep()?;
         Ok(Store(Arc::new(inner)))
     }

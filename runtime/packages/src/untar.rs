@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use tar::{Entry, EntryType};
 
-use crate::stage::{Archive, Stage};
+use crate::assemble::Archive;
+use crate::stage::Stage;
 use crate::{Rule, StoreError};
 
 /// Bytes that headers, long names and padding may take between the contents of two entries, and at the end.
@@ -27,7 +28,7 @@ pub(crate) fn unpack(
     });
     let broken = |error: io::Error| match gauge.tripped.take() {
         Some(rule) => archive.at.refuse(rule),
-        None => archive.unreadable(error),
+        None => archive.unreadable(&error),
     };
     let mut entries = tar.entries().map_err(broken)?;
     loop {
@@ -44,7 +45,6 @@ pub(crate) fn unpack(
     if gauge.ended.get() {
         return Err(archive.at.refuse(Rule::NoEndMark));
     }
-    drop(entries);
     check_end(archive, &mut tar.into_inner(), broken)
 }
 

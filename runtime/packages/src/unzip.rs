@@ -7,8 +7,9 @@ use zip::ZipArchive;
 use zip::read::ZipFile;
 use zip::result::ZipError;
 
+use crate::assemble::Archive;
 use crate::error::OnPath;
-use crate::stage::{Archive, Stage};
+use crate::stage::Stage;
 use crate::{Rule, StoreError};
 
 /// Bytes of an end-of-central-directory record before its comment (APPNOTE 4.3.16).
@@ -23,15 +24,15 @@ const ZIP64: u64 = 56 + 20;
 pub(crate) fn unpack(stage: &mut Stage<'_>, archive: &Archive<'_>, file: File, size: u64) -> Result<(), StoreError> {
     let shared = file.try_clone().on("reopen", Path::new(archive.at.part))?;
     check_count(stage, archive, &shared, size)?;
-    let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| archive.unreadable(error))?;
+    let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| archive.unreadable(&error))?;
     check_end(archive, &shared, size, zip.comment().len() as u64)?;
     zip.validate_header_consistency()
-        .map_err(|error| archive.unreadable(error))?;
+        .map_err(|error| archive.unreadable(&error))?;
     for index in 0..zip.len() {
         let name = zip
             .name_for_index(index)
             .transpose()
-            .map_err(|error| archive.unreadable(error))?;
+            .map_err(|error| archive.unreadable(&error))?;
         let name = name.unwrap_or_default().into_owned();
         let mut entry = zip
             .by_index(index)
@@ -58,7 +59,7 @@ fn check_count(stage: &Stage<'_>, archive: &Archive<'_>, file: &File, size: u64)
     reader.rewind().on("read", Path::new(archive.at.part))?;
     for at in (0..tail.len()).filter(|at| ends_the_file(&tail[*at..])) {
         let Some(count) = declared_count(&tail, at) else {
-            return Err(archive.unreadable("its zip64 end record does not lie before its end record"));
+            return Err(archive.unreadable(&"its zip64 end record does not lie before its end record"));
         };
         if count > limit {
             return Err(archive.at.refuse(Rule::TooManyEntries { limit }));
