@@ -63,6 +63,14 @@ pub enum StoreError {
         /// The first 64 bytes, escaped: a login page shows itself here.
         head: String,
     },
+    /// A download that says beforehand that it is more than the store takes.
+    #[error("a download of {declared} bytes is declared, the store takes {limit}; raise its limit or make it smaller")]
+    DeclaredTooLarge {
+        /// Bytes declared.
+        declared: u64,
+        /// The store's limit in bytes.
+        limit: u64,
+    },
     /// A download that goes on beyond what it may.
     #[error("more than {allowed} bytes arrived, which is {which}; the bytes begin with \"{head}\"")]
     TooLarge {

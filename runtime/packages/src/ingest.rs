@@ -42,14 +42,8 @@ impl Store {
     /// Begins to take a download. Errors: a declared size above the limit, or what the file system says.
     pub fn ingest(&self, expected: Expected) -> Result<Ingest, StoreError> {
         let most = self.0.limits.max_download;
-        if expected.size.is_some_and(|size| size > most) {
-            return Err(StoreError::Mismatch {
-                what: "size",
-                expected: format!("at most {most} bytes (the store's limit)"),
-                found: format!("{} bytes declared", expected.size.unwrap_or_default()),
-                size: 0,
-                head: String::new(),
-            });
+        if let Some(declared) = expected.size.filter(|size| *size > most) {
+            return Err(StoreError::DeclaredTooLarge { declared, limit: most });
         }
         let path = self.0.ingest_path();
         let file = OpenOptions::new()
@@ -303,6 +297,15 @@ mod tests {
             .unwrap_err();
         let error = take(&sandbox, Expected::default(), b"abcd").unwrap_err();
         assert!(error.to_string().contains("the store's limit"), "{error}");
+        let declared = Expected {
+            size: Some(4),
+            ..Expected::default()
+        };
+        let error = sandbox.store().ingest(declared).unwrap_err();
+        assert!(
+            matches!(error, StoreError::DeclaredTooLarge { declared: 4, limit: 3 }),
+            "{error}"
+        );
         take(&sandbox, Expected::default(), b"abc").unwrap();
     }
 
