@@ -1,5 +1,6 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -110,13 +111,16 @@ fn exists(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// A folder that removes itself. Once renamed away there is nothing left to remove.
+/// A folder that nobody else may look into and that removes itself. Once renamed away there is nothing left to remove.
 #[derive(Debug)]
 pub(crate) struct StagingDir(PathBuf);
 
 impl StagingDir {
     pub(crate) fn create(path: PathBuf) -> Result<Self, StoreError> {
-        fs::create_dir(&path).on("create the folder", &path)?;
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .on("create the folder", &path)?;
         Ok(StagingDir(path))
     }
 
@@ -160,7 +164,10 @@ mod tests {
     #[test]
     fn a_published_tree_is_read_only_and_found_again() {
         let sandbox = Sandbox::new();
-        let tree = staged(&sandbox).publish(id("t")).unwrap();
+        let staged = staged(&sandbox);
+        assert_eq!(mode(staged.path()), 0o700, "nobody looks into an unfinished tree");
+        let tree = staged.publish(id("t")).unwrap();
+        assert_eq!((mode(tree.root()), mode(&tree.root().join("bin"))), (0o755, 0o755));
         assert_eq!(tree.root(), sandbox.root().join("trees/t"));
         assert_eq!(mode(&tree.root().join("bin/app")), 0o444);
         assert_eq!(sandbox.store().tree(&id("t")).unwrap().unwrap().root(), tree.root());
