@@ -5,23 +5,23 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// So many descriptors one instance may leave.
-pub const MAX: usize = 256;
+pub(crate) const MAX: usize = 256;
 
 /// Descriptors by name.
 #[derive(Debug, Default)]
-pub struct Descriptors(Mutex<BTreeMap<String, OwnedFd>>);
+pub(crate) struct Descriptors(Mutex<BTreeMap<String, OwnedFd>>);
 
 /// Why a descriptor was not kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the descriptor store is full: at most {MAX}; take what is not needed any more")]
-pub struct Full;
+pub(crate) struct Full;
 
 impl Descriptors {
     /// Keeps a descriptor; one of the same name is closed.
     ///
     /// # Errors
     /// [`Full`]
-    pub fn keep(&self, name: &str, descriptor: OwnedFd) -> Result<(), Full> {
+    pub(crate) fn keep(&self, name: &str, descriptor: OwnedFd) -> Result<(), Full> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MAX && !kept.contains_key(name) {
             return Err(Full);
@@ -31,12 +31,17 @@ impl Descriptors {
     }
 
     /// Gives a descriptor away.
-    pub fn take(&self, name: &str) -> Option<OwnedFd> {
+    pub(crate) fn take(&self, name: &str) -> Option<OwnedFd> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
     }
 
+    /// A duplicate of a descriptor that stays in the store.
+    pub(crate) fn copy(&self, name: &str) -> Option<OwnedFd> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name)?.try_clone().ok()
+    }
+
     /// The names in the store, sorted.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 }

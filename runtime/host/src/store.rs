@@ -103,22 +103,25 @@ impl Store {
         Ok(Self { folder: folder.to_owned() })
     }
 
+    /// Verifies a file without copying it; the path of the answer is the file's own.
+    ///
+    /// # Errors
+    /// [`StoreError`], always naming the file.
+    pub fn check(&self, path: &Path) -> Result<Stored, StoreError> {
+        Ok(verify(path, None)?.0)
+    }
+
     /// Verifies a file and copies it in; one that is there already is used as it is.
     ///
     /// # Errors
     /// [`StoreError`], always naming the file.
     pub fn add(&self, path: &Path, sha256: Option<&str>) -> Result<Stored, StoreError> {
-        let bytes = read(path)?;
-        let found = hex(&Sha256::digest(&bytes));
-        if let Some(expected) = sha256.filter(|expected| !expected.eq_ignore_ascii_case(&found)) {
-            return Err(StoreError::Digest { path: path.into(), expected: expected.into(), found });
-        }
-        let inspected = inspect(&bytes).map_err(|refusal| StoreError::Refused { path: path.into(), refusal })?;
-        let stored = self.folder.join(format!("{found}.so"));
+        let (verified, bytes) = verify(path, sha256)?;
+        let stored = self.folder.join(format!("{}.so", verified.sha256));
         if !stored.exists() {
             publish(&self.folder, &stored, &bytes).map_err(|e| io_at(&stored, e))?;
         }
-        Ok(Stored { sha256: found, path: stored, inspected })
+        Ok(Stored { path: stored, ..verified })
     }
 
     /// A file of the store by its digest, verified anew: what was changed on disk is refused.
@@ -128,6 +131,16 @@ impl Store {
     pub fn get(&self, sha256: &str) -> Result<Stored, StoreError> {
         self.add(&self.folder.join(format!("{sha256}.so")), Some(sha256))
     }
+}
+
+fn verify(path: &Path, sha256: Option<&str>) -> Result<(Stored, Vec<u8>), StoreError> {
+    let bytes = read(path)?;
+    let found = hex(&Sha256::digest(&bytes));
+    if let Some(expected) = sha256.filter(|expected| !expected.eq_ignore_ascii_case(&found)) {
+        return Err(StoreError::Digest { path: path.into(), expected: expected.into(), found });
+    }
+    let inspected = inspect(&bytes).map_err(|refusal| StoreError::Refused { path: path.into(), refusal })?;
+    Ok((Stored { sha256: found, path: path.into(), inspected }, bytes))
 }
 
 fn io_at(path: &Path, source: io::Error) -> StoreError {
