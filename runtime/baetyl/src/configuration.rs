@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::envelope::join;
 use crate::error::{Problem, Warning};
 use crate::platform::names_platform;
-use crate::view::{Viewed, blank_is_none, view};
+use crate::view::{Viewed, blank_is_none, inside, view};
 
 /// What marks an object's key in the stored form.
 const OBJECT_PREFIX: &str = "_object_";
@@ -140,12 +140,7 @@ fn stored_object(path: &str, text: &str) -> Located<Entry> {
 
 fn read<T: for<'de> Deserialize<'de>>(path: &str, value: Value) -> Located<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
-        let place = error.path().to_string();
-        let path = if place == "." {
-            path.to_owned()
-        } else {
-            join(path, &place)
-        };
+        let path = inside(path, error.path());
         (path, Problem::Field(error.into_inner().to_string()))
     })
 }

@@ -32,14 +32,21 @@ pub(crate) fn view<T: for<'de> Deserialize<'de>>(
     let mut track = serde_path_to_error::Track::new();
     let deserializer = serde_path_to_error::Deserializer::new(&value, &mut track);
     let read = serde_ignored::deserialize(deserializer, |path| unknown.push(steps(&path)));
-    let view = read.map_err(|error: serde_json::Error| {
-        (join(path, &track.path().to_string()), Problem::Field(error.to_string()))
-    })?;
+    let view =
+        read.map_err(|error: serde_json::Error| (inside(path, &track.path()), Problem::Field(error.to_string())))?;
     let extra = unknown
         .iter()
         .filter_map(|steps| Some((written(steps), find(&value, steps)?.clone())))
         .collect();
     Ok(Viewed { view, extra })
+}
+
+/// A path joined with one that serde tracked, which is `.` for the value itself.
+pub(crate) fn inside(path: &str, tracked: &serde_path_to_error::Path) -> String {
+    match tracked.to_string().as_str() {
+        "." => path.to_owned(),
+        tracked => join(path, tracked),
+    }
 }
 
 /// Nulls inside `data` stay, to be refused there: dropping one would lose a key.

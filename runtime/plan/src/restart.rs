@@ -265,6 +265,21 @@ mod tests {
     }
 
     #[test]
+    fn a_new_rule_is_followed_and_restarts_made_still_count() {
+        let mut policy = policy(RestartPolicy::Always, None);
+        policy.decide(Exit::Code(1), seconds(101));
+        policy.follow(Rule {
+            limit: Some(1),
+            ..policy.rule
+        });
+        assert_eq!(policy.restarts(), 1);
+        assert!(matches!(
+            policy.decide(Exit::Code(1), seconds(101)),
+            Decision::GiveUp { .. }
+        ));
+    }
+
+    #[test]
     fn a_job_runs_to_completion() {
         let read = |json: &str| serde_json::from_str::<Application>(json).unwrap();
         let json = r#"{"name":"count","workload":"job","services":[{"name":"main","image":"a"}]}"#;

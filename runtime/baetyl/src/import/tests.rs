@@ -201,6 +201,31 @@ fn a_secret_is_known_by_its_label_or_kind() {
 }
 
 #[test]
+fn an_error_in_a_secret_never_shows_it() {
+    for (value, part) in [
+        ("4711", "expected text in base64"),
+        ("\"4711!\"", "not base64"),
+        ("[4711]", "in base64"),
+    ] {
+        let text = format!(r#"[{{"kind": "secret", "name": "cert", "data": {{"pin": {value}}}}}]"#);
+        let found = refusal(&text);
+        assert!(
+            found.starts_with("f.json: [0].data.pin: ") && found.contains(part),
+            "{found}"
+        );
+        assert!(!found.contains("4711"), "{found}");
+    }
+}
+
+#[test]
+fn a_missing_field_is_named_at_its_resource() {
+    assert_eq!(refusal(r#"[{"services": []}]"#), "f.json: [0]: missing field `name`");
+    assert_eq!(refusal(r#"{"services": []}"#), "f.json: .: missing field `name`");
+    let nameless = r#"{"name": "weather", "services": [{"image": "a"}]}"#;
+    assert_eq!(refusal(nameless), "f.json: services[0]: missing field `name`");
+}
+
+#[test]
 fn a_duplicate_key_is_refused_by_name_in_every_form() {
     let item = r#"{"key": "a.txt", "value": {"type": "kv", "value": "x"}}"#;
     let list = refusal(&format!(r#"{{"name": "conf", "data": [{item}, {item}]}}"#));

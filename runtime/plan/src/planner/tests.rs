@@ -218,14 +218,21 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn any_world_comes_to_the_goals_and_then_rests(goals in drawn_goals(), mut world in drawn_world(), shuffle in any::<u64>()) {
+    fn any_world_comes_to_the_goals_and_then_rests(
+        goals in drawn_goals(),
+        mut world in drawn_world(),
+        shuffle in any::<u64>(),
+    ) {
         settle(&goals, &mut world, shuffle, |_| false);
         assert_as_desired(&goals, &world);
         prop_assert_eq!(plan(&goals, &world), []);
     }
 
     #[test]
-    fn goals_that_follow_each_other_are_all_reached(all in proptest::collection::vec(drawn_goals(), 1..4), shuffle in any::<u64>()) {
+    fn goals_that_follow_each_other_are_all_reached(
+        all in proptest::collection::vec(drawn_goals(), 1..4),
+        shuffle in any::<u64>(),
+    ) {
         let mut world = Observed::default();
         for goals in &all {
             settle(goals, &mut world, shuffle, |_| false);
@@ -234,7 +241,12 @@ proptest! {
     }
 
     #[test]
-    fn a_preparation_that_fails_keeps_the_old_running(old in drawn_goals(), new in drawn_goals(), failing in 0_usize..4, shuffle in any::<u64>()) {
+    fn a_preparation_that_fails_keeps_the_old_running(
+        old in drawn_goals(),
+        new in drawn_goals(),
+        failing in 0_usize..4,
+        shuffle in any::<u64>(),
+    ) {
         let mut world = Observed::default();
         settle(&old, &mut world, shuffle, |_| false);
         let before = world.clone();
@@ -326,6 +338,31 @@ fn more_or_fewer_replicas_touch_only_the_difference() {
     assert_eq!(shown(&plan(&pair(0, 3), &world)), ["start app1.bb.3"]);
     assert_eq!(shown(&plan(&pair(0, 1), &world)), ["stop app1.bb.2"]);
     assert_eq!(shown(&plan(&pair(0, 0), &world)), ["stop app1.bb.1", "stop app1.bb.2"]);
+}
+
+#[test]
+fn a_service_without_replicas_is_not_prepared_and_holds_nobody_up() {
+    let goals = desired(&[vec![Some((0, 0, 0)), Some((0, 1, 1))]]);
+    assert_eq!(shown(&plan(&goals, &Observed::default())), ["prepare app1.bb"]);
+    assert_eq!(settled(&goals).instances.len(), 1);
+}
+
+#[test]
+fn a_dependency_that_failed_or_waits_holds_its_dependents_back() {
+    let goals = pair(0, 1);
+    let running = settled(&goals);
+    let (aa, bb): (InstanceId, InstanceId) = ("app1.aa.1".parse().unwrap(), "app1.bb.1".parse().unwrap());
+    for (state, starts) in [
+        (State::Ended { success: true }, true),
+        (State::Ended { success: false }, false),
+        (State::Restarting, false),
+        (State::Starting, false),
+    ] {
+        let mut world = running.clone();
+        world.instances.remove(&bb);
+        world.instances.get_mut(&aa).unwrap().state = state;
+        assert_eq!(plan(&goals, &world).len(), usize::from(starts), "{state:?}");
+    }
 }
 
 #[test]
