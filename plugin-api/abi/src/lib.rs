@@ -43,7 +43,10 @@ impl std::str::FromStr for Version {
     fn from_str(text: &str) -> Result<Self, BadVersion> {
         let bad = || BadVersion(text.to_owned());
         let (major, minor) = text.split_once('.').ok_or_else(bad)?;
-        Ok(Self { major: major.parse().map_err(|_| bad())?, minor: minor.parse().map_err(|_| bad())? })
+        Ok(Self {
+            major: major.parse().map_err(|_| bad())?,
+            minor: minor.parse().map_err(|_| bad())?,
+        })
     }
 }
 

@@ -1,5 +1,10 @@
 //! The four types that cross: root, instance, sink, host table; and the error that each answer may hold.
-#![allow(non_local_definitions, non_camel_case_types, missing_docs, reason = "written by abi_stable's derive macros")]
+#![allow(
+    non_local_definitions,
+    non_camel_case_types,
+    missing_docs,
+    reason = "written by abi_stable's derive macros"
+)]
 
 use abi_stable::library::RootModule;
 use abi_stable::sabi_types::VersionStrings;
@@ -74,15 +79,10 @@ pub type InstanceBox = Instance_TO<'static, RBox<()>>;
 #[sabi(missing_field(option))]
 pub struct HostTable {
     /// Level 1 (error) to 5 (trace); `fields` is a JSON object or empty.
-    pub log:
-        extern "C" fn(ctx: u64, level: u8, target: RStr<'_>, message: RStr<'_>, fields: RStr<'_>),
+    pub log: extern "C" fn(ctx: u64, level: u8, target: RStr<'_>, message: RStr<'_>, fields: RStr<'_>),
     /// Calls a method of `host/1`, or of another plugin within the permissions.
-    pub call: extern "C" fn(
-        ctx: u64,
-        method: RStr<'_>,
-        request: Bytes,
-        sink: ROption<SinkBox>,
-    ) -> FfiFuture<Answer<Bytes>>,
+    pub call:
+        extern "C" fn(ctx: u64, method: RStr<'_>, request: Bytes, sink: ROption<SinkBox>) -> FfiFuture<Answer<Bytes>>,
     /// The one-way path of the same.
     pub send: extern "C" fn(ctx: u64, method: RStr<'_>, item: RSlice<'_, u8>) -> Answer<u8>,
     /// Runs a future on the host's executor until it ends, is aborted, or the instance stops. Answers the task's number.

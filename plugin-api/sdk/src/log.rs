@@ -14,7 +14,9 @@ use tracing_core::{Event, Level, Metadata, Subscriber, span};
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let dispatch = tracing_core::Dispatch::new(Forward { spans: AtomicU64::new(1) });
+        let dispatch = tracing_core::Dispatch::new(Forward {
+            spans: AtomicU64::new(1),
+        });
         // It fails only when the plugin has set a subscriber itself, which then is its own wish.
         let _ = tracing_core::dispatcher::set_global_default(dispatch);
         std::panic::set_hook(Box::new(|panic| {

@@ -41,8 +41,17 @@ impl Context {
         executor: Handle,
     ) -> Arc<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let context = Arc::new(Self { number, service, log, descriptors, tasks: Tasks::new(executor) });
-        CONTEXTS.write().unwrap_or_else(PoisonError::into_inner).insert(number, context.clone());
+        let context = Arc::new(Self {
+            number,
+            service,
+            log,
+            descriptors,
+            tasks: Tasks::new(executor),
+        });
+        CONTEXTS
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(number, context.clone());
         context
     }
 
@@ -52,7 +61,10 @@ impl Context {
     /// Stopped, once it was closed.
     pub(crate) fn of(number: u64) -> Result<Arc<Self>> {
         let contexts = CONTEXTS.read().unwrap_or_else(PoisonError::into_inner);
-        contexts.get(&number).cloned().ok_or_else(|| Error::stopped("this instance has stopped"))
+        contexts
+            .get(&number)
+            .cloned()
+            .ok_or_else(|| Error::stopped("this instance has stopped"))
     }
 
     pub(crate) const fn number(&self) -> u64 {
@@ -61,7 +73,10 @@ impl Context {
 
     /// From now on the number stands for nobody.
     pub(crate) fn forget(&self) {
-        CONTEXTS.write().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+        CONTEXTS
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.number);
     }
 
     /// Forgets the instance and cancels the futures that it spawned. False when one still blocks.
@@ -79,7 +94,11 @@ pub(crate) struct Store {
 
 impl Store {
     fn check(&self) -> Result<()> {
-        if self.allowed { Ok(()) } else { Err(crate::route::denied("descriptors")) }
+        if self.allowed {
+            Ok(())
+        } else {
+            Err(crate::route::denied("descriptors"))
+        }
     }
 }
 
@@ -91,7 +110,9 @@ impl Keeping for Store {
 
     fn take(&self, name: &str) -> Result<OwnedFd> {
         self.check()?;
-        self.kept.take(name).ok_or_else(|| Error::not_found(format!("no descriptor `{name}` is kept")))
+        self.kept
+            .take(name)
+            .ok_or_else(|| Error::not_found(format!("no descriptor `{name}` is kept")))
     }
 }
 
