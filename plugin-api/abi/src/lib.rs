@@ -24,7 +24,7 @@ pub struct Version {
 }
 
 /// The API version of this build.
-pub const API: Version = Version { major: 0, minor: 1 };
+pub const API: Version = Version { major: 0, minor: 2 };
 
 impl std::fmt::Display for Version {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

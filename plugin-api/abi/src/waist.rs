@@ -96,6 +96,8 @@ pub struct HostTable {
     /// Takes a descriptor out of the store: the caller owns it from then on.
     #[sabi(last_prefix_field)]
     pub take: extern "C" fn(ctx: u64, name: RStr<'_>) -> Answer<i32>,
+    /// API 0.2: the most verbose level that the log wants now, 0 (nothing) to 5 (trace). A host without it wants all.
+    pub level: extern "C" fn(ctx: u64) -> u8,
 }
 
 /// The host as an instance sees it. `ctx` names the instance; it is worth nothing once the instance has stopped.

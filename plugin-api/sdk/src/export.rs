@@ -2,7 +2,7 @@
 
 use crate::guard::{self, Quiet};
 use crate::scope::Scope;
-use crate::wire::plugin::{Dispatch, Lifecycle};
+use crate::wire::plugin::{Dispatch, Health, Lifecycle};
 use crate::wire::service::{to_answer, to_sent};
 use crate::wire::{Reply, payload};
 use crate::{Bytes, Context, Error, Plugin, Result, Service, log};
@@ -12,7 +12,7 @@ use aerolith_plugin_abi::{
 use std::sync::Arc;
 
 /// API version that this SDK speaks.
-pub const API: &str = "0.1";
+pub const API: &str = "0.2";
 /// API version of the oldest host that a plugin made with this SDK runs on.
 pub const API_MIN: &str = "0.1";
 
@@ -94,6 +94,10 @@ impl<P: Plugin> Lifecycle for Life<P> {
 
     async fn resume(&self, state: Bytes) -> Result<()> {
         self.0.resume(&state).await
+    }
+
+    async fn health(&self) -> Result<Health> {
+        self.0.health().await
     }
 
     async fn stop(&self) -> Result<()> {

@@ -53,9 +53,12 @@ const fn number(level: Level) -> u8 {
     }
 }
 
-/// The most verbose level that the core's log wants now.
+/// The most verbose level that the core's log wants now. A host of API 0.1 cannot say, and is told everything down to
+/// debug.
 fn wanted() -> u8 {
-    number(Level::DEBUG)
+    let Some(scope) = Scope::current() else { return 0 };
+    let host = scope.host();
+    host.table.level().map_or(number(Level::DEBUG), |level| level(host.ctx))
 }
 
 impl Subscriber for Forward {

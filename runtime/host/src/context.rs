@@ -12,6 +12,9 @@ use tokio::runtime::Handle;
 /// Where an instance's log lines go.
 pub(crate) trait Log: Send + Sync {
     fn write(&self, level: u8, target: &str, message: &str, fields: &str);
+
+    /// The most verbose level that is wanted, 0 (nothing) to 5 (trace).
+    fn level(&self) -> u8;
 }
 
 /// Where its descriptors are kept.
@@ -132,6 +135,18 @@ impl Log for Tracing {
             3 => tracing::info!(target: "plugin", plugin, instance, module, fields, "{message}"),
             4 => tracing::debug!(target: "plugin", plugin, instance, module, fields, "{message}"),
             _ => tracing::trace!(target: "plugin", plugin, instance, module, fields, "{message}"),
+        }
+    }
+
+    fn level(&self) -> u8 {
+        use tracing::level_filters::LevelFilter;
+        match LevelFilter::current() {
+            LevelFilter::OFF => 0,
+            LevelFilter::ERROR => 1,
+            LevelFilter::WARN => 2,
+            LevelFilter::INFO => 3,
+            LevelFilter::DEBUG => 4,
+            _ => 5,
         }
     }
 }

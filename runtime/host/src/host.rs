@@ -47,6 +47,8 @@ pub struct Settings {
     pub reload: Duration,
     /// Deadline of `drain`.
     pub drain: Duration,
+    /// Time between two questions for an instance's health, and the deadline of each.
+    pub health: Duration,
     /// Deadline of `stop`.
     pub stop: Duration,
     /// Deadline of every other call, unless its declaration leaves it open.
@@ -69,6 +71,7 @@ impl Settings {
             start: seconds(30),
             reload: seconds(10),
             drain: seconds(30),
+            health: seconds(10),
             stop: seconds(5),
             call: seconds(30),
             patience: Patience::default(),

@@ -10,7 +10,7 @@ use crate::spec::{Image, Spec};
 use crate::status::{Status, now};
 use crate::{HostError, status};
 use aerolith_plugin_wire::manifest::{Manifest, Replace};
-use aerolith_plugin_wire::{Bytes, Code, Error, Reply, Sent, Service, SinkBox};
+use aerolith_plugin_wire::{Bytes, Code, Error, Reply, Sent, Service, SinkBox, plugin};
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -144,7 +144,7 @@ impl Slot {
         }
     }
 
-    fn went_up(&self, made: Made, image: Image) {
+    fn went_up(self: &Arc<Self>, made: Made, image: Image) {
         {
             let mut status = lock(&self.status);
             (status.plugin, status.version) = (image.manifest.name.clone(), image.manifest.version.clone());
@@ -152,8 +152,43 @@ impl Slot {
         }
         *lock(&self.began) = Instant::now();
         *lock(&self.image) = image;
-        self.put(Current::Up(made.live));
+        self.put(Current::Up(made.live.clone()));
         self.enter(State::Running, "");
+        self.ask_for_health(&made.live);
+    }
+
+    /// Asks an instance now and then how it is, as long as it is the one that answers here.
+    fn ask_for_health(self: &Arc<Self>, live: &Arc<Live>) {
+        let (slot, live, every) = (Arc::downgrade(self), Arc::downgrade(live), self.shared.settings.health);
+        self.shared.own.spawn(async move {
+            let mut missed = 0;
+            loop {
+                tokio::time::sleep(every).await;
+                let Some(live) = live.upgrade() else { return };
+                let client = plugin::Client(Within(live.clone(), every));
+                let health = client.health().await;
+                missed = if health.is_ok() { 0 } else { missed + 1 };
+                let Some(slot) = slot.upgrade() else { return };
+                if !matches!(&**slot.current.load(), Current::Up(current) if Arc::ptr_eq(current, &live)) {
+                    return;
+                }
+                slot.felt(health, missed);
+            }
+        });
+    }
+
+    /// What an instance says of its health; one silence is forgiven, two in a row are not.
+    fn felt(&self, health: Result<plugin::Health, Error>, missed: u32) {
+        let (state, why) = match health {
+            Ok(plugin::Health { state: plugin::HealthState::Healthy, .. }) => (State::Running, String::new()),
+            Ok(plugin::Health { reason, .. }) => (State::Degraded, reason),
+            Err(_) if missed < 2 => return,
+            Err(error) => (State::Degraded, error.to_string()),
+        };
+        let known = lock(&self.status).state;
+        if known != state && matches!(known, State::Running | State::Degraded) {
+            self.enter(state, why);
+        }
     }
 
     /// Starts the instance. A failure enters the restart policy and is also answered.
@@ -435,6 +470,19 @@ impl Slot {
             Code::Unavailable,
             format!("plugin instance `{}` is {:?}{why}", status.instance, status.state),
         )
+    }
+}
+
+/// A live instance with one deadline for every call.
+struct Within(Arc<Live>, Duration);
+
+impl Service for Within {
+    fn call(&self, method: &str, request: Bytes, sink: Option<SinkBox>) -> Reply {
+        self.0.call_within(method, request, sink, Some(self.1))
+    }
+
+    fn send(&self, method: &str, item: &[u8]) -> Result<Sent, Error> {
+        self.0.send(method, item)
     }
 }
 

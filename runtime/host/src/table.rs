@@ -21,6 +21,7 @@ static TABLE: LazyLock<HostTable_Ref> = LazyLock::new(|| {
         sleep,
         keep,
         take,
+        level,
     })
 });
 
@@ -102,4 +103,8 @@ extern "C" fn take(ctx: u64, name: RStr<'_>) -> Answer<i32> {
             .and_then(|context| context.descriptors.take(name.as_str()))
             .map(IntoRawFd::into_raw_fd),
     )
+}
+
+extern "C" fn level(ctx: u64) -> u8 {
+    Context::of(ctx).map_or(0, |context| context.log.level())
 }

@@ -31,6 +31,8 @@ pub(super) struct Create {
     pub(super) state: Blob,
     /// Whether it may use the descriptor store.
     pub(super) descriptors: bool,
+    /// The log's level when the child was started.
+    pub(super) level: u8,
     /// Bytes of address space at most.
     pub(super) memory: Option<u64>,
 }
@@ -106,7 +108,7 @@ impl Instance {
             allowed: create.descriptors,
         };
         let service = Arc::new(Remote(self.peer.clone()));
-        let log = Box::new(Forward(self.peer.clone()));
+        let log = Box::new(Forward { peer: self.peer.clone(), level: create.level });
         let context = Context::enter(service, log, Box::new(descriptors), self.executor.clone());
         let config = create.config.to_string();
         let door = library.create(&context, &create.instance, config.as_bytes(), &create.state.0)?;
@@ -151,13 +153,20 @@ impl Service for Instance {
 }
 
 /// Log lines on their way to the daemon.
-struct Forward(Arc<Peer>);
+struct Forward {
+    peer: Arc<Peer>,
+    level: u8,
+}
 
 impl Log for Forward {
     fn write(&self, level: u8, target: &str, message: &str, fields: &str) {
         let body = format!("{}\0{fields}", message.replace('\0', " "));
         // A full queue drops the line rather than hold the plugin up.
-        let _ = self.0.try_put(Frame::new(Kind::Log, level.into(), target, body));
+        let _ = self.peer.try_put(Frame::new(Kind::Log, level.into(), target, body));
+    }
+
+    fn level(&self) -> u8 {
+        self.level
     }
 }
 

@@ -84,6 +84,7 @@ pub(crate) async fn spawn(
         config: spec.config.clone(),
         state: Blob(state.to_vec()),
         descriptors: slot.permits(&stored.inspected.manifest, Act::Descriptors),
+        level: context.log.level(),
         memory: spec.memory,
     };
     let made = tokio::time::timeout(slot.shared.settings.create, make(&peer, &slot.descriptors, &create)).await;
