@@ -8,20 +8,23 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// A task that accepts. Dropping this ends it as well.
-pub struct Accepting {
+pub(crate) struct Accepting {
     end: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Accepting {
     /// Begins to answer with a line.
-    pub fn begin(socket: Arc<TcpListener>, line: String) -> Self {
+    pub(crate) fn begin(socket: Arc<TcpListener>, line: String) -> Self {
         let (end, ended) = oneshot::channel();
-        Self { end, task: tokio::spawn(run(socket, line, ended)) }
+        Self {
+            end,
+            task: tokio::spawn(run(socket, line, ended)),
+        }
     }
 
     /// Accepts no more, and comes back once what was accepted has its answer.
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         drop(self.end);
         if let Err(e) = self.task.await {
             warn!(error = %e, "the accepting task broke off");

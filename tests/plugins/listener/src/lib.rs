@@ -35,7 +35,11 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         let version = env!("CARGO_PKG_VERSION").into();
-        Self { address: SocketAddr::from(([127, 0, 0, 1], 0)), version, fail_in: None }
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            version,
+            fail_in: None,
+        }
     }
 }
 
@@ -51,7 +55,11 @@ pub enum Place {
 
 impl Config {
     fn reach(&self, place: Place) -> Result<()> {
-        if self.fail_in == Some(place) { Err(Error::io(format!("told to fail in {place:?}"))) } else { Ok(()) }
+        if self.fail_in == Some(place) {
+            Err(Error::io(format!("told to fail in {place:?}")))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -117,7 +125,10 @@ impl Plugin for Listener {
 impl Listener {
     async fn accept(&self) {
         let line = format!("{} {}\n", self.state.generation, self.config.version);
-        self.accepting.lock().await.get_or_insert_with(|| Accepting::begin(self.socket.clone(), line));
+        self.accepting
+            .lock()
+            .await
+            .get_or_insert_with(|| Accepting::begin(self.socket.clone(), line));
     }
 
     async fn cease(&self) {
@@ -136,13 +147,18 @@ fn bound(address: SocketAddr) -> Result<TcpListener> {
 fn taken(context: &Context, former: State) -> Result<TcpListener> {
     let missing = || {
         let State { generation, port } = former;
-        Error::not_found(format!("generation {generation} left no socket of port {port} as descriptor `{SOCKET}`"))
+        Error::not_found(format!(
+            "generation {generation} left no socket of port {port} as descriptor `{SOCKET}`"
+        ))
     };
     registered(context.take(SOCKET)?.ok_or_else(missing)?.into())
 }
 
 fn registered(socket: StdListener) -> Result<TcpListener> {
-    socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket)).map_err(Error::io)
+    socket
+        .set_nonblocking(true)
+        .and_then(|()| TcpListener::from_std(socket))
+        .map_err(Error::io)
 }
 
 export_plugin! {

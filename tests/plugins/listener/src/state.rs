@@ -5,23 +5,25 @@ use serde::{Deserialize, Serialize};
 
 /// The state that crosses a hand-over, as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
+pub(crate) struct State {
     /// Counts from 1.
-    pub generation: u32,
+    pub(crate) generation: u32,
     /// The socket's port.
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 impl State {
     /// Nothing at all means that there was no predecessor.
-    pub fn read(bytes: &[u8]) -> Result<Option<Self>> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Option<Self>> {
         if bytes.is_empty() {
             return Ok(None);
         }
-        serde_json::from_slice(bytes).map(Some).map_err(|e| Error::invalid(format!("the predecessor's state: {e}")))
+        serde_json::from_slice(bytes)
+            .map(Some)
+            .map_err(|e| Error::invalid(format!("the predecessor's state: {e}")))
     }
 
-    pub fn write(&self) -> Result<Vec<u8>> {
+    pub(crate) fn write(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(Error::invalid)
     }
 }

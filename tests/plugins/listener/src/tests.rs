@@ -14,7 +14,10 @@ fn started(host: &Host, config: &str, state: &[u8]) -> Result<Listener> {
 
 fn ask(port: u16) -> String {
     let mut line = String::new();
-    TcpStream::connect(("127.0.0.1", port)).unwrap().read_to_string(&mut line).unwrap();
+    TcpStream::connect(("127.0.0.1", port))
+        .unwrap()
+        .read_to_string(&mut line)
+        .unwrap();
     line
 }
 
@@ -25,7 +28,10 @@ fn a_connection_is_answered_and_the_port_is_said() {
     assert_eq!(ask(listener.state.port), "1 a\n");
     let seen = host.seen();
     assert_eq!(seen.events[0].data["port"], listener.state.port);
-    assert_eq!((&*seen.metrics[0].name, seen.metrics[0].value), ("listener_port", f64::from(listener.state.port)));
+    assert_eq!(
+        (&*seen.metrics[0].name, seen.metrics[0].value),
+        ("listener_port", f64::from(listener.state.port))
+    );
 }
 
 #[test]
@@ -50,7 +56,9 @@ fn a_successor_that_fails_leaves_the_first_able_to_resume() {
         let host = Host::new();
         let first = started(&host, QUIET, b"").unwrap();
         let state = host.block_on(first.drain()).unwrap();
-        let error = started(&host, &format!(r#"{{"failIn":"{place}"}}"#), &state).err().unwrap();
+        let error = started(&host, &format!(r#"{{"failIn":"{place}"}}"#), &state)
+            .err()
+            .unwrap();
         assert_eq!(error.message, format!("told to fail in {told}"));
         host.block_on(first.resume(&state)).unwrap();
         assert_eq!(ask(first.state.port), "1 a\n");
@@ -62,7 +70,10 @@ fn a_successor_without_the_socket_says_so_and_binds_no_other() {
     let state = State { generation: 3, port: 9 }.write().unwrap();
     let error = started(&Host::new(), QUIET, &state).err().unwrap();
     assert_eq!(error.code, Code::NotFound);
-    assert!(error.message.contains("generation 3") && error.message.contains("port 9"), "{error}");
+    assert!(
+        error.message.contains("generation 3") && error.message.contains("port 9"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -75,6 +86,8 @@ fn an_address_in_use_is_named() {
     let host = Host::new();
     let first = started(&host, QUIET, b"").unwrap();
     let address = format!("127.0.0.1:{}", first.state.port);
-    let error = started(&host, &format!(r#"{{"address":"{address}"}}"#), b"").err().unwrap();
+    let error = started(&host, &format!(r#"{{"address":"{address}"}}"#), b"")
+        .err()
+        .unwrap();
     assert!(error.message.contains(&address), "{error}");
 }

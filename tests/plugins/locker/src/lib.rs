@@ -9,7 +9,7 @@ mod log;
 use aerolith_plugin::tracing::error;
 use aerolith_plugin::wire::host::Failure;
 use aerolith_plugin::{Code, Context, Error, Plugin, Result, export_plugin};
-use log::{Log, State};
+use log::{Log, State, Writer};
 use serde::Deserialize;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -47,12 +47,19 @@ impl Plugin for Locker {
     fn create(context: Context, config: Config) -> Result<Self> {
         let inherited = State::read(context.inherited())?;
         let file = match inherited {
-            Some(_) => context.take(LOCKED)?.map(File::from).ok_or_else(|| missing(&config.file))?,
+            Some(_) => context
+                .take(LOCKED)?
+                .map(File::from)
+                .ok_or_else(|| missing(&config.file))?,
             None => opened(&config.file)?,
         };
         locked(&file, &config.file)?;
         let log = Arc::new(Mutex::new(Log::new(file, inherited)));
-        Ok(Self { context, every: Duration::from_millis(config.tick_ms), log })
+        Ok(Self {
+            context,
+            every: Duration::from_millis(config.tick_ms),
+            log,
+        })
     }
 
     async fn start(&self) -> Result<()> {
@@ -82,23 +89,27 @@ impl Plugin for Locker {
 
 impl Locker {
     fn write(&self) {
-        if lock(&self.log).open() {
-            self.context.spawn(tick(self.context.clone(), self.log.clone(), self.every));
+        if let Some(writer) = lock(&self.log).open() {
+            self.context
+                .spawn(tick(self.context.clone(), self.log.clone(), writer, self.every));
         }
     }
 }
 
-async fn tick(context: Context, log: Arc<Mutex<Log>>, every: Duration) {
+async fn tick(context: Context, log: Arc<Mutex<Log>>, writer: Writer, every: Duration) {
     loop {
         context.sleep(every).await;
-        let written = lock(&log).append();
+        let written = lock(&log).append(writer);
         match written {
             Ok(true) => {}
             Ok(false) => return,
             Err(e) => {
                 error!(error = %e, "a line could not be written");
                 // Nobody is left to tell when even this fails.
-                let _ = context.host().failed(&Failure { message: e.to_string(), panicked: false });
+                let _ = context.host().failed(&Failure {
+                    message: e.to_string(),
+                    panicked: false,
+                });
                 return;
             }
         }
@@ -123,7 +134,10 @@ fn locked(file: &File, path: &Path) -> Result<()> {
 }
 
 fn missing(path: &Path) -> Error {
-    Error::not_found(format!("the predecessor left no descriptor `{LOCKED}` of {}", path.display()))
+    Error::not_found(format!(
+        "the predecessor left no descriptor `{LOCKED}` of {}",
+        path.display()
+    ))
 }
 
 export_plugin! {

@@ -8,14 +8,14 @@ const MEMORY_BYTES: u64 = 1 << 30;
 
 /// Cards in the order of their index, with their reservations.
 #[derive(Debug, Default)]
-pub struct Deck {
+pub(crate) struct Deck {
     ids: Vec<String>,
     owners: BTreeMap<String, String>,
 }
 
 impl Deck {
     /// Free cards of these ids.
-    pub fn new(ids: &[String]) -> Result<Self> {
+    pub(crate) fn new(ids: &[String]) -> Result<Self> {
         for (position, id) in ids.iter().enumerate() {
             if id.is_empty() {
                 return Err(Error::invalid("an id in `cards` is no text of at least one byte"));
@@ -24,17 +24,20 @@ impl Deck {
                 return Err(Error::invalid(format!("card {id} is listed twice in `cards`")));
             }
         }
-        Ok(Self { ids: ids.to_vec(), owners: BTreeMap::new() })
+        Ok(Self {
+            ids: ids.to_vec(),
+            owners: BTreeMap::new(),
+        })
     }
 
     /// Takes other cards; one that stays keeps its owner.
-    pub fn replace(&mut self, next: Self) {
+    pub(crate) fn replace(&mut self, next: Self) {
         self.ids = next.ids;
         self.owners.retain(|id, _| self.ids.contains(id));
     }
 
     /// All cards.
-    pub fn fingerprint(&self) -> Cards {
+    pub(crate) fn fingerprint(&self) -> Cards {
         let card = |(index, id): (u32, &String)| Card {
             id: id.clone(),
             kind: "probe".into(),
@@ -44,34 +47,55 @@ impl Deck {
             healthy: true,
             attributes: BTreeMap::new(),
         };
-        Cards { cards: (0..).zip(&self.ids).map(card).collect(), message: String::new() }
+        Cards {
+            cards: (0..).zip(&self.ids).map(card).collect(),
+            message: String::new(),
+        }
     }
 
     /// Readings of the cards that are asked for.
-    pub fn stats(&self, request: &Select) -> Result<Samples> {
-        let ids = if request.ids.is_empty() { &self.ids } else { &request.ids };
-        let samples = ids.iter().map(|id| self.known(id).map(|()| self.sample(id))).collect::<Result<_>>()?;
+    pub(crate) fn stats(&self, request: &Select) -> Result<Samples> {
+        let ids = if request.ids.is_empty() {
+            &self.ids
+        } else {
+            &request.ids
+        };
+        let samples = ids
+            .iter()
+            .map(|id| self.known(id).map(|()| self.sample(id)))
+            .collect::<Result<_>>()?;
         Ok(Samples { samples })
     }
 
     /// Reserves all of the cards or none.
-    pub fn reserve(&mut self, request: &Reserve) -> Result<Reservation> {
+    pub(crate) fn reserve(&mut self, request: &Reserve) -> Result<Reservation> {
         if request.instance.is_empty() {
             return Err(Error::invalid("`instance` is missing: for whom?"));
         }
-        request.ids.iter().try_for_each(|id| self.free_for(id, &request.instance))?;
-        self.owners.extend(request.ids.iter().map(|id| (id.clone(), request.instance.clone())));
+        request
+            .ids
+            .iter()
+            .try_for_each(|id| self.free_for(id, &request.instance))?;
+        self.owners
+            .extend(request.ids.iter().map(|id| (id.clone(), request.instance.clone())));
         let visible = ("PROBE_VISIBLE_DEVICES".into(), request.ids.join(","));
-        Ok(Reservation { environment: [visible].into(), ..Reservation::default() })
+        Ok(Reservation {
+            environment: [visible].into(),
+            ..Reservation::default()
+        })
     }
 
     /// Frees what an instance has.
-    pub fn release(&mut self, request: &Release) {
+    pub(crate) fn release(&mut self, request: &Release) {
         self.owners.retain(|_, owner| *owner != request.instance);
     }
 
     fn known(&self, id: &String) -> Result<()> {
-        if self.ids.contains(id) { Ok(()) } else { Err(Error::not_found(format!("no card {id}"))) }
+        if self.ids.contains(id) {
+            Ok(())
+        } else {
+            Err(Error::not_found(format!("no card {id}")))
+        }
     }
 
     fn free_for(&self, id: &String, instance: &str) -> Result<()> {
@@ -88,7 +112,10 @@ impl Deck {
         let used = self.owners.contains_key(id);
         let absent = [
             ("power_watts".into(), "an imagined card has no meter".into()),
-            ("temperature_celsius".into(), "an imagined card has no thermometer".into()),
+            (
+                "temperature_celsius".into(),
+                "an imagined card has no thermometer".into(),
+            ),
         ];
         Sample {
             id: id.into(),
@@ -110,7 +137,10 @@ mod tests {
     }
 
     fn reserve(instance: &str, ids: &[&str]) -> Reserve {
-        Reserve { instance: instance.into(), ids: ids.iter().map(|id| (*id).to_owned()).collect() }
+        Reserve {
+            instance: instance.into(),
+            ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+        }
     }
 
     #[test]
@@ -124,10 +154,17 @@ mod tests {
         let mut deck = deck(&["sn:a", "sn:b"]);
         deck.reserve(&reserve("shop.web.1", &["sn:b"])).unwrap();
         let used = |deck: &Deck| -> Vec<_> {
-            deck.stats(&Select::default()).unwrap().samples.iter().map(|s| s.utilization).collect()
+            deck.stats(&Select::default())
+                .unwrap()
+                .samples
+                .iter()
+                .map(|s| s.utilization)
+                .collect()
         };
         assert_eq!(used(&deck), [Some(0.0), Some(1.0)]);
-        deck.release(&Release { instance: "shop.web.1".into() });
+        deck.release(&Release {
+            instance: "shop.web.1".into(),
+        });
         assert_eq!(used(&deck), [Some(0.0), Some(0.0)]);
     }
 
@@ -136,7 +173,10 @@ mod tests {
         let mut deck = deck(&["sn:a", "sn:b"]);
         deck.reserve(&reserve("one", &["sn:b"])).unwrap();
         let error = deck.reserve(&reserve("two", &["sn:a", "sn:b"])).unwrap_err();
-        assert_eq!((error.code, &*error.message), (Code::Busy, "card sn:b is reserved for one"));
+        assert_eq!(
+            (error.code, &*error.message),
+            (Code::Busy, "card sn:b is reserved for one")
+        );
         deck.reserve(&reserve("three", &["sn:a"])).unwrap();
     }
 

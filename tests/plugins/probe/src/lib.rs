@@ -35,7 +35,12 @@ impl Plugin for Probe {
         let misbehaviour = Misbehaviour::of(&config);
         let cards = Mutex::new(cards::Deck::new(&config.cards)?);
         misbehaviour.reach(Place::Create);
-        Ok(Self { context, cards, misbehaviour, config })
+        Ok(Self {
+            context,
+            cards,
+            misbehaviour,
+            config,
+        })
     }
 
     async fn start(&self) -> Result<()> {
@@ -68,7 +73,11 @@ impl AcceleratorMonitor for Probe {
         self.misbehaviour.pass(Place::Fingerprint).await;
         self.misbehaviour.allocate();
         let cards = self.cards().fingerprint();
-        self.context.gauge("probe_cards", f64::from(u32::try_from(cards.cards.len()).unwrap_or(u32::MAX)), &[]);
+        self.context.gauge(
+            "probe_cards",
+            f64::from(u32::try_from(cards.cards.len()).unwrap_or(u32::MAX)),
+            &[],
+        );
         Ok(cards)
     }
 

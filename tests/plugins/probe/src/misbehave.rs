@@ -4,11 +4,11 @@ use crate::{Config, Place};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Status with which the probe ends its process when it is told to.
-pub const EXIT_STATUS: i32 = 77;
+pub(crate) const EXIT_STATUS: i32 = 77;
 
 /// What is to go wrong.
 #[derive(Debug, Clone)]
-pub struct Misbehaviour {
+pub(crate) struct Misbehaviour {
     panic_in: Option<Place>,
     hang_in: Option<Place>,
     crash_in: Option<Place>,
@@ -19,7 +19,7 @@ pub struct Misbehaviour {
 
 impl Misbehaviour {
     /// What the configuration asks for.
-    pub fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         Self {
             panic_in: config.panic_in,
             hang_in: config.hang_in,
@@ -31,7 +31,7 @@ impl Misbehaviour {
     }
 
     /// Passes an asynchronous place; a hang leaves the future pending.
-    pub async fn pass(&self, place: Place) {
+    pub(crate) async fn pass(&self, place: Place) {
         self.strike(place);
         if self.hang_in == Some(place) {
             std::future::pending::<()>().await;
@@ -39,7 +39,7 @@ impl Misbehaviour {
     }
 
     /// Passes a place that cannot wait; a hang blocks the thread.
-    pub fn reach(&self, place: Place) {
+    pub(crate) fn reach(&self, place: Place) {
         self.strike(place);
         while self.hang_in == Some(place) {
             std::thread::park();
@@ -47,9 +47,12 @@ impl Misbehaviour {
     }
 
     /// Takes memory and keeps it, every byte written, so that it is really there.
-    pub fn allocate(&self) {
+    pub(crate) fn allocate(&self) {
         if self.bytes > 0 {
-            self.hoard.lock().unwrap_or_else(PoisonError::into_inner).push(vec![1; self.bytes]);
+            self.hoard
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(vec![1; self.bytes]);
         }
     }
 

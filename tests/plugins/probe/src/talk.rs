@@ -10,7 +10,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// Begins whatever the configuration asks for.
-pub async fn begin(context: &Context, config: &Config) -> Result<()> {
+pub(crate) async fn begin(context: &Context, config: &Config) -> Result<()> {
     if let Some(text) = &config.log {
         log(text);
     }
@@ -30,7 +30,7 @@ pub async fn begin(context: &Context, config: &Config) -> Result<()> {
 }
 
 /// Calls a method of another capability with an empty request.
-pub async fn call_other(context: &Context, method: &str) -> Result<()> {
+pub(crate) async fn call_other(context: &Context, method: &str) -> Result<()> {
     let reply = context.core().call(method, Bytes::new(), None).await?;
     info!(method, reply = %String::from_utf8_lossy(&reply), "called");
     Ok(())
@@ -47,16 +47,25 @@ fn log(text: &str) {
 /// The n-th start of the instance, as its own key/value space remembers it.
 async fn count_start(context: &Context, key: &str) -> Result<()> {
     let host = context.host();
-    let before = host.kv_get(&Key { key: key.into() }).await?.value.map_or(Ok(0), |value| number(key, &value))?;
+    let before = host
+        .kv_get(&Key { key: key.into() })
+        .await?
+        .value
+        .map_or(Ok(0), |value| number(key, &value))?;
     let starts = before + 1;
-    host.kv_put(&Entry { key: key.into(), value: Blob(starts.to_string().into_bytes()) }).await?;
+    host.kv_put(&Entry {
+        key: key.into(),
+        value: Blob(starts.to_string().into_bytes()),
+    })
+    .await?;
     context.gauge("probe_starts", f64::from(starts), &[("key", key)]);
     Ok(())
 }
 
 fn number(key: &str, value: &Blob) -> Result<u32> {
     let text = String::from_utf8_lossy(&value.0);
-    text.parse().map_err(|e| Error::invalid(format!("key {key} holds `{text}`, which is no count of starts: {e}")))
+    text.parse()
+        .map_err(|e| Error::invalid(format!("key {key} holds `{text}`, which is no count of starts: {e}")))
 }
 
 async fn listen(context: Context, filter: String) {
