@@ -51,7 +51,7 @@ async fn a_child_ends_with_its_instance() {
     let pid = rustix::process::Pid::from_raw(i32::try_from(house.status("p").pid.unwrap()).unwrap()).unwrap();
     let child = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK).unwrap();
     house.host.remove("p").await.unwrap();
-    let ended = tokio::io::unix::AsyncFd::with_interest(child, tokio::io::Interest::READABLE).unwrap();
+    let ended = tokio::io::unix::AsyncFd::register_with_interest(child, tokio::io::Interest::READABLE).unwrap();
     tokio::time::timeout(crate::support::core::PATIENCE, ended.readable()).await.unwrap().unwrap().retain_ready();
 }
 
