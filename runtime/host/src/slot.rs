@@ -5,11 +5,10 @@ use crate::host::Shared;
 use crate::lifecycle::{Record, State, Verdict};
 use crate::live::Live;
 use crate::make::{Made, make};
-use crate::permissions::{Act, Permissions};
 use crate::spec::{Image, Spec};
 use crate::status::{Status, now};
 use crate::{HostError, status};
-use aerolith_plugin_wire::manifest::{Manifest, Replace};
+use aerolith_plugin_wire::manifest::Replace;
 use aerolith_plugin_wire::{Bytes, Code, Error, Reply, Sent, Service, SinkBox, plugin};
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -180,7 +179,10 @@ impl Slot {
     /// What an instance says of its health; one silence is forgiven, two in a row are not.
     fn felt(&self, health: Result<plugin::Health, Error>, missed: u32) {
         let (state, why) = match health {
-            Ok(plugin::Health { state: plugin::HealthState::Healthy, .. }) => (State::Running, String::new()),
+            Ok(plugin::Health {
+                state: plugin::HealthState::Healthy,
+                ..
+            }) => (State::Running, String::new()),
             Ok(plugin::Health { reason, .. }) => (State::Degraded, reason),
             Err(_) if missed < 2 => return,
             Err(error) => (State::Degraded, error.to_string()),
@@ -293,11 +295,6 @@ impl Slot {
 
     pub(crate) fn is_named(&self, plugin: &str) -> bool {
         lock(&self.image).manifest.name == plugin
-    }
-
-    /// Whether an image may do something here.
-    pub(crate) fn permits(&self, manifest: &Manifest, act: Act<'_>) -> bool {
-        Permissions::new(&manifest.permissions, &lock(&self.spec).grants).is_ok_and(|p| p.allow(act))
     }
 
     /// Stops the instance; it stays configured.

@@ -42,7 +42,10 @@ pub(crate) fn cargo() -> Command {
 
 /// Builds a package with this command and answers its executable.
 pub(crate) fn executable(cargo: &mut Command, package: &str) -> PathBuf {
-    artifact(cargo.args(["build", "-p", package, "--message-format=json-render-diagnostics"]), "executable")
+    artifact(
+        cargo.args(["build", "-p", package, "--message-format=json-render-diagnostics"]),
+        "executable",
+    )
 }
 
 /// Runs a cargo command and answers a path of its last artifact that has one.
@@ -62,5 +65,8 @@ pub(crate) fn artifact(cargo: &mut Command, what: &str) -> PathBuf {
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

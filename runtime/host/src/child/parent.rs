@@ -7,11 +7,11 @@ use super::peer::{Peer, Remote};
 use crate::HostError;
 use crate::context::{Context, Log};
 use crate::descriptors::Descriptors;
-use crate::permissions::Act;
 use crate::slot::Slot;
 use crate::store::Stored;
+use aerolith_plugin_wire::manifest::Manifest;
 use aerolith_plugin_wire::payload::Blob;
-use aerolith_plugin_wire::{Bytes, Reply, Result, Sent, Service, SinkBox, payload};
+use aerolith_plugin_wire::{Bytes, Code, Error, Reply, Result, Sent, Service, SinkBox, payload};
 use rustix::fd::OwnedFd;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -34,6 +34,7 @@ pub(crate) struct Spawned {
 /// The child as a service. Dropping it ends the child.
 pub(crate) struct ChildService {
     remote: Remote,
+    manifest: Manifest,
     /// Dropped with this: the watch then ends the child.
     _alive: oneshot::Sender<()>,
 }
@@ -43,8 +44,15 @@ impl Service for ChildService {
         self.remote.call(method, request, sink)
     }
 
+    /// The child cannot answer an item, so what its manifest does not list is refused here.
     fn send(&self, method: &str, item: &[u8]) -> Result<Sent> {
-        self.remote.send(method, item)
+        let listed = method
+            .rsplit_once('.')
+            .and_then(|(id, name)| Some((self.manifest.provides.get(id)?, name)));
+        match listed {
+            Some((methods, name)) if methods.iter().any(|m| m == name) => self.remote.send(method, item),
+            _ => Err(Error::unimplemented(method)),
+        }
     }
 }
 
@@ -83,15 +91,15 @@ pub(crate) async fn spawn(
         sha256: stored.sha256.clone(),
         config: spec.config.clone(),
         state: Blob(state.to_vec()),
-        descriptors: slot.permits(&stored.inspected.manifest, Act::Descriptors),
+        grants: spec.grants.clone(),
         level: context.log.level(),
         memory: spec.memory,
     };
     let made = tokio::time::timeout(slot.shared.settings.create, make(&peer, &slot.descriptors, &create)).await;
     let made = made.unwrap_or_else(|_| {
         let deadline = slot.shared.settings.create;
-        Err(aerolith_plugin_wire::Error::new(
-            aerolith_plugin_wire::Code::Timeout,
+        Err(Error::new(
+            Code::Timeout,
             format!("it did not answer within {deadline:?}"),
         ))
     });
@@ -102,7 +110,7 @@ pub(crate) async fn spawn(
         let ended = status.map(|s| format!("; {}", end(s))).unwrap_or_default();
         return Err(slot.error(
             "create",
-            aerolith_plugin_wire::Error {
+            Error {
                 message: error.message + &ended,
                 ..error
             },
@@ -112,6 +120,7 @@ pub(crate) async fn spawn(
     Ok(Spawned {
         service: ChildService {
             remote: Remote(peer),
+            manifest: stored.inspected.manifest.clone(),
             _alive: alive,
         },
         pid,

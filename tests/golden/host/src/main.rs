@@ -41,7 +41,10 @@ impl Service for Counted {
 }
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let file = std::env::args_os().nth(1).map(PathBuf::from).ok_or("usage: golden-host FILE")?;
+    let file = std::env::args_os()
+        .nth(1)
+        .map(PathBuf::from)
+        .ok_or("usage: golden-host FILE")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(drive(file))
 }
@@ -53,11 +56,19 @@ async fn drive(file: PathBuf) -> std::result::Result<(), Box<dyn std::error::Err
     let settings = Settings::new(folder.path().to_owned(), (PathBuf::new(), Vec::new()));
     let host = PluginHost::open(settings, Arc::new(core))?;
     let config = serde_json::json!({"model": "G1"});
-    host.start(Spec { config, ..Spec::new("golden-1", Source::File(file)) }).await?;
+    host.start(Spec {
+        config,
+        ..Spec::new("golden-1", Source::File(file))
+    })
+    .await?;
     let monitor = accel::Client(host.service("golden-1").ok_or("no instance")?);
     let cards = monitor.fingerprint().await?;
     let samples = monitor.stats(&accel::Select::default()).await?;
-    let unknown = monitor.stats(&accel::Select { ids: vec!["sn:other".into()] }).await;
+    let unknown = monitor
+        .stats(&accel::Select {
+            ids: vec!["sn:other".into()],
+        })
+        .await;
     let metrics = counted.metrics.load(Ordering::Relaxed);
     let status = host.list().remove(0);
     host.shutdown().await;
