@@ -1,6 +1,6 @@
 //! The daemon's end: starts the child, and notices its end.
 
-use super::frame::{Frame, Kind};
+use super::frame::{Frame, Kind as FrameKind};
 use super::helper::Create;
 use super::link::{Reader, split};
 use super::peer::{Peer, Remote};
@@ -11,7 +11,7 @@ use crate::slot::Slot;
 use crate::store::Stored;
 use aerolith_plugin_wire::manifest::Manifest;
 use aerolith_plugin_wire::payload::Blob;
-use aerolith_plugin_wire::{Bytes, Code, Error, Reply, Result, Sent, Service, SinkBox, payload};
+use aerolith_plugin_wire::{Bytes, Code, Error, Kind, Reply, Result, Sent, Service, SinkBox, kind_of, payload};
 use rustix::fd::OwnedFd;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -50,10 +50,17 @@ impl Service for ChildService {
             .rsplit_once('.')
             .and_then(|(id, name)| Some((self.manifest.provides.get(id)?, name)));
         match listed {
-            Some((methods, name)) if methods.iter().any(|m| m == name) => self.remote.send(method, item),
+            Some((methods, name)) if one_way(method) && methods.iter().any(|m| m == name) => {
+                self.remote.send(method, item)
+            }
             _ => Err(Error::unimplemented(method)),
         }
     }
+}
+
+/// Whether a method may be of the one-way path: one that this API does not know may.
+fn one_way(method: &str) -> bool {
+    kind_of(method).is_none_or(|kind| kind == Kind::Send)
 }
 
 /// Starts a child with an instance in it.
@@ -132,7 +139,7 @@ async fn make(peer: &Arc<Peer>, kept: &Descriptors, create: &Create) -> Result<(
         if let Some(copy) = kept.copy(&name) {
             let frame = Frame {
                 descriptor: Some(copy),
-                ..Frame::new(Kind::Keep, 0, &name, [])
+                ..Frame::new(FrameKind::Keep, 0, &name, [])
             };
             peer.put(frame).await?;
         }
@@ -157,17 +164,17 @@ fn converse(slot: &Arc<Slot>, peer: &Arc<Peer>, mut reader: Reader, context: &Ar
 
 fn hear(frame: Frame, log: &dyn Log, context: &Context, kept: &Descriptors) {
     match frame.kind {
-        Kind::Log => {
+        FrameKind::Log => {
             let text = String::from_utf8_lossy(&frame.body);
             let (message, fields) = text.split_once('\0').unwrap_or((&text, ""));
             log.write(u8::try_from(frame.id).unwrap_or(3), &frame.name, message, fields);
         }
-        Kind::Keep => {
+        FrameKind::Keep => {
             if let Some(Err(error)) = frame.descriptor.map(|d| context.descriptors.keep(&frame.name, d)) {
                 log.write(2, "descriptors", &format!("`{}` was not kept: {error}", frame.name), "");
             }
         }
-        Kind::Taken => drop(kept.take(&frame.name)),
+        FrameKind::Taken => drop(kept.take(&frame.name)),
         _ => {}
     }
 }
