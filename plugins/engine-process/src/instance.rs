@@ -149,7 +149,7 @@ mod tests {
         let error = Identity::of(&handle(json!({ "container": "c" })))
             .unwrap_err()
             .to_string();
-        assert!(error.contains("a.b.1") && error.contains("pid"), "{error}");
+        assert!(error.contains("a.b.1") && error.contains("boot"), "{error}");
     }
 
     #[test]

@@ -124,7 +124,7 @@ fn script(program: &Path, interpreter: PathBuf, argument: Option<&str>, path: Op
         return Err(missing(interpreter));
     }
     // `#!/usr/bin/env python3` is found through the search path only.
-    let named = argument.filter(|a| interpreter.ends_with("env") && !a.contains(['=', '-', ' ']));
+    let named = argument.filter(|a| interpreter.ends_with("env") && !a.starts_with('-') && !a.contains(['=', ' ']));
     match (named, path) {
         (Some(name), Some(path)) if search(name, path, Path::new("/")).is_none() => Err(missing(name.into())),
         _ => Ok(()),
