@@ -4,7 +4,7 @@ use crate::engine::running;
 use crate::error::{RequestError, StartError};
 use crate::launch::begin;
 use crate::plugin::ProcessEngine;
-use crate::proc;
+use crate::proc::{self, Patience};
 use crate::process::Process;
 use crate::program;
 use crate::registry::Registry;
@@ -71,7 +71,8 @@ impl Command {
         };
         let cwd = format!("/proc/{beside}/cwd");
         let directory = fs::read_link(&cwd).map_err(unreadable(cwd))?;
-        let environment = proc::environment(beside).map_err(unreadable(format!("/proc/{beside}/environ")))?;
+        let environment =
+            proc::environment(beside, &Patience::new()).map_err(unreadable(format!("/proc/{beside}/environ")))?;
         let program = found(name, &environment, &directory)?;
         let variables = environment.iter().filter_map(|entry| split(entry));
         let image = Image::new(&program, arguments.iter().map(String::as_str), variables)?;

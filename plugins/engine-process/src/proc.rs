@@ -4,7 +4,7 @@ mod environ;
 mod family;
 mod stat;
 
-pub(crate) use environ::{Mark, environment};
+pub(crate) use environ::{Mark, Patience, environment};
 pub(crate) use family::{Known, family};
 pub(crate) use stat::Stat;
 
@@ -27,8 +27,11 @@ pub(crate) fn all() -> Vec<Stat> {
 
 /// Those of the processes that carry the mark and still run.
 pub(crate) fn marked(all: &[Stat], mark: &Mark) -> Vec<Stat> {
+    let patience = Patience::new();
+    let carries = |p: &&Stat| environment(p.pid, &patience).is_ok_and(|e| mark.is_in(&e));
     all.iter()
-        .filter(|p| !p.ended() && environment(p.pid).is_ok_and(|e| mark.is_in(&e)))
+        .filter(|p| !p.ended() && !p.kernel)
+        .filter(carries)
         .cloned()
         .collect()
 }

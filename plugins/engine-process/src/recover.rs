@@ -1,7 +1,7 @@
 //! Finds an instance again after the core or the engine was away. It only looks: nothing is ever signalled here.
 
 use crate::instance::{Identity, Instance};
-use crate::proc::{self, Known, Mark, Stat};
+use crate::proc::{self, Known, Mark, Patience, Stat};
 use crate::process::Process;
 use crate::registry::Registry;
 use aerolith_plugin::wire::engine::{Handle, Recover, Recovered};
@@ -79,7 +79,7 @@ fn by_identity(registry: &Registry, mark: &Mark, identity: &Identity) -> Result<
     if process.has_ended() {
         return Ok(Found::Gone(format!("process {pid} has ended")));
     }
-    if proc::environment(pid).is_ok_and(|environment| mark.is_denied_by(&environment)) {
+    if proc::environment(pid, &Patience::new()).is_ok_and(|environment| mark.is_denied_by(&environment)) {
         return Ok(Found::Gone(format!("process {pid} carries the mark of another start")));
     }
     Ok(Found::Here(adopt(registry, mark, process)))
@@ -124,6 +124,7 @@ mod tests {
             state: 'S',
             parent,
             session,
+            kernel: false,
             ticks: 0,
             threads: 1,
             start,

@@ -46,6 +46,7 @@ mod tests {
             state: 'S',
             parent,
             session: 10,
+            kernel: false,
             ticks,
             threads: 2,
             start: 5,

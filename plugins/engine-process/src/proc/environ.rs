@@ -3,6 +3,7 @@
 use crate::error::RequestError;
 use std::fs;
 use std::io;
+use std::time::{Duration, Instant};
 
 /// The variable that names the instance.
 pub(crate) const INSTANCE: &str = "AEROLITH_INSTANCE";
@@ -16,12 +17,35 @@ pub(crate) struct Mark {
     pub(crate) token: String,
 }
 
+/// How long one search waits for processes that are just being executed.
+pub(crate) struct Patience(Instant);
+
+impl Patience {
+    /// From now on.
+    pub(crate) fn new() -> Self {
+        Self(Instant::now() + Duration::from_millis(200))
+    }
+}
+
 /// The environment that a process was given when it was executed, one `NAME=value` each.
+///
+/// While it is executed, a process shows neither arguments nor environment for a moment. No event tells when that is over,
+/// so it is looked at again.
 ///
 /// # Errors
 /// When it is gone, or is another user's.
-pub(crate) fn environment(pid: u32) -> io::Result<Vec<Vec<u8>>> {
-    let bytes = fs::read(format!("/proc/{pid}/environ"))?;
+pub(crate) fn environment(pid: u32, patience: &Patience) -> io::Result<Vec<Vec<u8>>> {
+    let read = |file| fs::read(format!("/proc/{pid}/{file}"));
+    let mut bytes = read("environ")?;
+    while bytes.is_empty() {
+        let executing = read("cmdline")?.is_empty() && !super::stat(pid).is_none_or(|p| p.ended() || p.kernel);
+        // Asked again: the execution may have ended between the two looks.
+        bytes = read("environ")?;
+        if !executing || Instant::now() > patience.0 {
+            break;
+        }
+        std::thread::yield_now();
+    }
     Ok(bytes
         .split(|b| *b == 0)
         .filter(|entry| !entry.is_empty())
@@ -106,9 +130,26 @@ mod tests {
     }
 
     #[test]
+    fn a_process_is_never_seen_without_its_mark_while_it_is_executed() {
+        let mark = Mark::new("a.b.1", "executed").unwrap();
+        for _ in 0..50 {
+            // Four executions one behind the other, each with the same environment.
+            let mut command = std::process::Command::new("sh");
+            command
+                .args(["-c", "exec sh -c 'exec sh -c \"exec sleep 60\"'"])
+                .envs(mark.variables());
+            let mut child = command.spawn().unwrap();
+            let carried = (0..200).all(|_| mark.is_in(&environment(child.id(), &Patience::new()).unwrap()));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert!(carried);
+        }
+    }
+
+    #[test]
     fn the_environment_of_this_process_can_be_read() {
         assert!(
-            environment(std::process::id())
+            environment(std::process::id(), &Patience::new())
                 .unwrap()
                 .iter()
                 .any(|e| e.starts_with(b"PATH="))

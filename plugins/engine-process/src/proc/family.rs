@@ -60,6 +60,7 @@ mod tests {
             state: 'S',
             parent,
             session,
+            kernel: false,
             ticks: 0,
             threads: 1,
             start,

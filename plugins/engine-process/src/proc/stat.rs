@@ -1,5 +1,8 @@
 //! `/proc/PID/stat`, proc_pid_stat(5).
 
+/// The bit of the flags (field 9) that marks a thread of the kernel, `PF_KTHREAD`.
+const KERNEL_THREAD: u64 = 0x0020_0000;
+
 /// What is read of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stat {
@@ -8,6 +11,8 @@ pub(crate) struct Stat {
     pub(crate) state: char,
     pub(crate) parent: u32,
     pub(crate) session: u32,
+    /// Whether it is a thread of the kernel's own.
+    pub(crate) kernel: bool,
     /// Processor time of its own and of the children that it has waited for, in clock ticks.
     pub(crate) ticks: u64,
     pub(crate) threads: u64,
@@ -33,6 +38,7 @@ impl Stat {
             state: fields.first()?.chars().next()?,
             parent: id(4)?,
             session: id(6)?,
+            kernel: number(9)? & KERNEL_THREAD != 0,
             ticks,
             threads: number(20)?,
             start: number(22)?,
@@ -65,6 +71,7 @@ mod tests {
             state: 'S',
             parent: 3,
             session: 6,
+            kernel: false,
             ticks: 100,
             threads: 4,
             start: 243_648,
@@ -83,6 +90,13 @@ mod tests {
     fn a_line_that_was_cut_is_none() {
         assert_eq!(Stat::parse("7 (sh) S 3 5 6 0 -1"), None);
         assert_eq!(Stat::parse(""), None);
+    }
+
+    #[test]
+    fn a_thread_of_the_kernel_is_told_by_its_flag_and_not_by_its_number() {
+        let thread = "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 2 0 0 18446744073709551615";
+        assert!(Stat::parse(thread).unwrap().kernel);
+        assert!(!Stat::parse(&thread.replace("2129984", "4194560")).unwrap().kernel);
     }
 
     proptest! {

@@ -105,7 +105,7 @@ fn a_command_whose_caller_goes_away_is_killed() {
     rig.within(async {
         let begun = async {
             while !rig.read("work/dropped").ends_with('\n') {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
         };
         tokio::select! { _ = rig.engine.exec(&request) => panic!("it sleeps"), () = begun => {} }

@@ -1,6 +1,6 @@
 //! Each reason for which a program does not start has its own words, before and at the start.
 
-use crate::rig::{Rig, code, unique};
+use crate::rig::{Rig, code};
 use aerolith_plugin::wire::engine::Workload;
 use aerolith_plugin::wire::host::ProcessEvent;
 use aerolith_plugin::{Code, Error};
@@ -161,7 +161,7 @@ fn a_token_starts_one_process_only() {
     let workload = rig.shell("m", "exec sleep 60");
     let handle = rig.start(&workload);
     let error = rig.within(rig.engine.start(&workload)).unwrap_err();
-    assert!(error.message.contains(&unique("m")), "{error}");
+    assert!(error.message.contains(&workload.token), "{error}");
     rig.stop(&handle, 0);
 }
 

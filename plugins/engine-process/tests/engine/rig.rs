@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// No test waits longer for anything.
@@ -130,9 +131,14 @@ pub(crate) fn engine(host: &Host, state: &[u8]) -> (Arc<ProcessEngine>, Engine) 
     (plugin.clone(), Client(Dispatch(plugin)))
 }
 
-/// A token that no other run of these tests has given.
-pub(crate) fn unique(token: &str) -> String {
-    format!("{token}-{}", std::process::id())
+/// A token that no other test or run of them has given: whoever carries it is killed with its instance.
+fn unique(token: &str) -> String {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    format!(
+        "{token}-{}-{}",
+        std::process::id(),
+        GIVEN.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 pub(crate) fn pid(handle: &Handle) -> u32 {
