@@ -129,6 +129,7 @@ mod tests {
             threads: 1,
             start,
             resident_pages: 1,
+            environment: None,
         }
     }
 

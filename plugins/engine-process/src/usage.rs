@@ -51,6 +51,7 @@ mod tests {
             threads: 2,
             start: 5,
             resident_pages: 3,
+            environment: None,
         }
     }
 

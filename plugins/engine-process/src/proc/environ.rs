@@ -1,8 +1,8 @@
 //! The mark in the environment by which everything that an instance started is found again.
 
 use crate::error::RequestError;
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
 /// The variable that names the instance.
@@ -29,28 +29,36 @@ impl Patience {
 
 /// The environment that a process was given when it was executed, one `NAME=value` each.
 ///
-/// While it is executed, a process shows neither arguments nor environment for a moment. No event tells when that is over,
-/// so it is looked at again.
+/// While it is executed, a process shows none for a moment, or a part of the former one. No event tells when that is over,
+/// so it is looked at again until the length is the one that the kernel says.
 ///
 /// # Errors
 /// When it is gone, or is another user's.
 pub(crate) fn environment(pid: u32, patience: &Patience) -> io::Result<Vec<Vec<u8>>> {
-    let read = |file| fs::read(format!("/proc/{pid}/{file}"));
-    let mut bytes = read("environ")?;
-    while bytes.is_empty() {
-        let executing = read("cmdline")?.is_empty() && !super::stat(pid).is_none_or(|p| p.ended() || p.kernel);
-        // Asked again: the execution may have ended between the two looks.
-        bytes = read("environ")?;
-        if !executing || Instant::now() > patience.0 {
-            break;
+    loop {
+        let bytes = read(pid)?;
+        if let Some(bytes) = bytes.or_else(|| (Instant::now() > patience.0).then(Vec::new)) {
+            let entries = bytes.split(|b| *b == 0).filter(|entry| !entry.is_empty());
+            return Ok(entries.map(<[u8]>::to_vec).collect());
         }
         std::thread::yield_now();
     }
-    Ok(bytes
-        .split(|b| *b == 0)
-        .filter(|entry| !entry.is_empty())
-        .map(<[u8]>::to_vec)
-        .collect())
+}
+
+/// The whole environment; nothing while the process is executed. It is read at once: between two reads the kernel may take
+/// it away.
+fn read(pid: u32) -> io::Result<Option<Vec<u8>>> {
+    let mut file = File::open(format!("/proc/{pid}/environ"))?;
+    let process = super::stat(pid).ok_or(io::ErrorKind::NotFound)?;
+    if process.ended() || process.kernel {
+        return Ok(Some(Vec::new()));
+    }
+    let Some(length) = process.environment.and_then(|length| usize::try_from(length).ok()) else {
+        return Ok(None);
+    };
+    let mut bytes = vec![0; length];
+    let count = file.read(&mut bytes)?;
+    Ok((count == length).then_some(bytes))
 }
 
 impl Mark {

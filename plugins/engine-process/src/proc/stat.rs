@@ -19,6 +19,8 @@ pub(crate) struct Stat {
     /// Clock ticks between the boot and its start (field 22).
     pub(crate) start: u64,
     pub(crate) resident_pages: u64,
+    /// Length of the environment in bytes; absent while it is executed, and when it may not be read.
+    pub(crate) environment: Option<u64>,
 }
 
 impl Stat {
@@ -43,6 +45,10 @@ impl Stat {
             threads: number(20)?,
             start: number(22)?,
             resident_pages: number(24)?,
+            // The kernel sets where the code lies (field 26) last.
+            environment: number(26)
+                .filter(|code| *code > 0)
+                .and_then(|_| number(51)?.checked_sub(number(50)?)),
         })
     }
 
@@ -58,9 +64,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn line(name: &str, state: char) -> String {
-        format!(
-            "7 ({name}) {state} 3 5 6 0 -1 4194560 9 0 0 0 10 20 30 40 20 0 4 0 243648 3133440 350 18446744073709551615 1"
-        )
+        let rest = "0 -1 4194560 9 0 0 0 10 20 30 40 20 0 4 0 243648 3133440 350 18446744073709551615 1 1 1 0 0 0 0 0 0 0 0 0 \
+            17 0 0 0 0 0 0 1 1 1 1 1 1000 1024 0";
+        format!("7 ({name}) {state} 3 5 6 {rest}")
     }
 
     #[test]
@@ -76,6 +82,7 @@ mod tests {
             threads: 4,
             start: 243_648,
             resident_pages: 350,
+            environment: Some(24),
         };
         assert_eq!(stat, expected);
     }
@@ -84,6 +91,15 @@ mod tests {
     fn a_zombie_has_ended_and_a_stopped_process_has_not() {
         assert!(Stat::parse(&line("sh", 'Z')).unwrap().ended());
         assert!(!Stat::parse(&line("sh", 'T')).unwrap().ended());
+    }
+
+    #[test]
+    fn a_process_that_is_executed_has_no_environment_yet() {
+        let place = "18446744073709551615 1 1 1";
+        let executed = line("sh", 'R').replace(place, "18446744073709551615 0 0 1");
+        assert_eq!(Stat::parse(&executed).unwrap().environment, None);
+        let bare = line("sh", 'R').replace("1000 1024 0", "1024 1024 0");
+        assert_eq!(Stat::parse(&bare).unwrap().environment, Some(0));
     }
 
     #[test]
