@@ -143,7 +143,7 @@ impl Slot {
         }
     }
 
-    fn went_up(self: &Arc<Self>, made: Made, image: Image) {
+    fn went_up(self: &Arc<Self>, made: &Made, image: Image) {
         {
             let mut status = lock(&self.status);
             (status.plugin, status.version) = (image.manifest.name.clone(), image.manifest.version.clone());
@@ -210,7 +210,7 @@ impl Slot {
         let image = self.image();
         match self.bring_up(&image, b"").await {
             Ok(made) => {
-                self.went_up(made, image);
+                self.went_up(&made, image);
                 Ok(())
             }
             Err(error) => {
@@ -374,7 +374,7 @@ impl Slot {
             },
             _ => {
                 let made = self.bring_up(&image, b"").await?;
-                self.went_up(made, image);
+                self.went_up(&made, image);
             }
         }
         if before != self.image() {
@@ -385,7 +385,7 @@ impl Slot {
 
     async fn beside(self: &Arc<Self>, old: &Arc<Live>, image: Image) -> Result<(), HostError> {
         let made = self.bring_up(&image, b"").await?;
-        self.went_up(made, image);
+        self.went_up(&made, image);
         self.end(old).await;
         Ok(())
     }
@@ -405,7 +405,7 @@ impl Slot {
         };
         match made {
             Ok(made) => {
-                self.went_up(made, image);
+                self.went_up(&made, image);
                 self.last_words(old, "plugin/1.stop", self.shared.settings.stop).await;
                 self.close(old).await;
                 Ok(())

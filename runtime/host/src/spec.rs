@@ -72,7 +72,7 @@ pub(crate) struct Image {
 
 #[derive(Clone)]
 pub(crate) enum Code {
-    Stored(Stored),
+    Stored(Box<Stored>),
     Linked(Root_Ref),
 }
 
