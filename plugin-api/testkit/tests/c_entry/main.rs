@@ -1,4 +1,5 @@
 //! The C entry: the header against `aerolith_plugin_abi::c`, and the monitor in C against the same suites as any other.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(
     unsafe_code,
     reason = "the entry is functions and pointers; each block says why it is sound"
