@@ -17,9 +17,14 @@ fn made(host: &Host, config: &str) -> Result<Arc<dyn Service>> {
     Ok(Arc::new(host.instance(probe::aerolith_root(), "probe-1", config)?))
 }
 
+/// As [`made`], on a thread of the host's runtime: a `create` that fails ends the instance's own runtime, which may block.
+fn made_inside(host: &Host, config: &str) -> Result<Arc<dyn Service>> {
+    tokio::task::block_in_place(|| made(host, config))
+}
+
 fn life_of(config: &str) -> Report {
     let host = Host::new();
-    host.block_on(life::run(config, async |config| made(&host, config)))
+    host.block_on(life::run(config, async |config| made_inside(&host, config)))
 }
 
 fn names(report: &Report) -> Vec<&str> {

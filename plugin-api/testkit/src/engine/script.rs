@@ -4,8 +4,8 @@ use crate::report::Outcome;
 use aerolith_plugin_wire::engine::{Program, Workload};
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -93,12 +93,23 @@ impl Workspace {
     }
 }
 
+/// The program is installed by another process: were it ever open for writing in this one, a fork of another thread at
+/// that moment would inherit it, and its start would fail with ETXTBSY.
 fn write_script(program: &Path, directory: &Path, text: &str) -> std::io::Result<()> {
     fs::create_dir_all(program)?;
     fs::create_dir_all(directory)?;
-    let run = program.join("run");
-    fs::write(&run, format!("#!/bin/sh\n{text}\n"))?;
-    fs::set_permissions(&run, fs::Permissions::from_mode(0o755))
+    let source = program.join("run.sh");
+    fs::write(&source, format!("#!/bin/sh\n{text}\n"))?;
+    let installed = Command::new("install")
+        .args(["-m", "755"])
+        .arg(&source)
+        .arg(program.join("run"))
+        .status()?;
+    if installed.success() {
+        Ok(())
+    } else {
+        Err(std::io::Error::other(format!("install: {installed}")))
+    }
 }
 
 fn read(path: &Path) -> Found<String> {
@@ -115,18 +126,22 @@ fn alive(pid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Stdio;
 
     #[test]
     fn a_script_runs_by_itself_and_leaves_its_number() {
         let root = tempfile::tempdir().unwrap();
         let space = Workspace::of(root.path());
-        let workload = space.script("it", "echo $$ > number").unwrap();
+        let workload = space.script("it", "read line; echo $$ > number").unwrap();
         let program = Path::new(&workload.program.as_ref().unwrap().directory).join("run");
-        let mut child = std::process::Command::new(program)
+        let mut command = Command::new(program);
+        let mut child = command
             .current_dir(&workload.directory)
+            .stdin(Stdio::piped())
             .spawn()
             .unwrap();
         assert!(alive(child.id()));
+        drop(child.stdin.take());
         child.wait().unwrap();
         assert_eq!(space.number(&workload, "number"), Ok(child.id()));
         assert!(!alive(child.id()));

@@ -108,3 +108,6 @@ export_plugin! {
     plugin: Probe, name: "probe", vendor: "Aerolith", provides: [accel],
     permissions: ["call arch/1", "publish probe/#", "subscribe probe/#", "subscribe test/#", "kv"],
 }
+
+#[cfg(test)]
+mod tests;
