@@ -52,7 +52,7 @@ async fn a_truncated_file_is_refused_at_every_length() {
     for tenth in 1..10 {
         let length = whole.len() * tenth / 10;
         let file = house.changed(&plugin("probe"), &format!("cut-{tenth}.so"), |bytes| {
-            bytes.truncate(length)
+            bytes.truncate(length);
         });
         let line = refused(&house, &file).await;
         assert!(
@@ -98,7 +98,7 @@ async fn a_library_without_a_manifest_is_refused_before_its_code_runs() {
 async fn another_major_of_the_api_is_refused() {
     let house = House::new();
     let file = house.changed(&plugin("probe"), "major.so", |b| {
-        patch(b, r#""api":"0.2","api_min":"0.1""#, r#""api":"9.2","api_min":"9.1""#)
+        patch(b, r#""api":"0.2","api_min":"0.1""#, r#""api":"9.2","api_min":"9.1""#);
     });
     let line = refused(&house, &file).await;
     assert!(line.contains("expected plugin API 0.x, found 9.2"), "{line}");
@@ -108,7 +108,7 @@ async fn another_major_of_the_api_is_refused() {
 async fn a_plugin_that_needs_a_newer_host_is_refused() {
     let house = House::new();
     let file = house.changed(&plugin("probe"), "newer.so", |b| {
-        patch(b, r#""api_min":"0.1""#, r#""api_min":"0.9""#)
+        patch(b, r#""api_min":"0.1""#, r#""api_min":"0.9""#);
     });
     let line = refused(&house, &file).await;
     assert!(line.contains("0.9") && line.contains("update the host"), "{line}");
@@ -119,7 +119,7 @@ async fn a_changed_layout_is_refused() {
     let house = House::new();
     // The layouts carry the names of their fields: one renamed field is another layout.
     let file = house.changed(&plugin("probe"), "layout.so", |b| {
-        patch(b, "code;flags;message;detail", "code;flagz;message;detail")
+        patch(b, "code;flags;message;detail", "code;flagz;message;detail");
     });
     let line = refused(&house, &file).await;
     assert!(line.contains("layout of the waist differs"), "{line}");
@@ -130,7 +130,7 @@ async fn a_missing_symbol_is_refused() {
     let house = House::new();
     let symbol = "_1as_0lib_1header_0root_bmodule_bloader";
     let file = house.changed(&plugin("probe"), "symbol.so", |b| {
-        patch(b, symbol, "_1as_0lib_1header_0root_bmodule_bloadeX")
+        patch(b, symbol, "_1as_0lib_1header_0root_bmodule_bloadeX");
     });
     let line = refused(&house, &file).await;
     assert!(

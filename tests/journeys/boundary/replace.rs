@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 /// The same plugin as another file: bytes behind the end change the digest and nothing else.
 fn other_file(house: &House, name: &str) -> PathBuf {
     house.changed(&plugin(name), &format!("{name}-other.so"), |bytes| {
-        bytes.extend_from_slice(b"another build")
+        bytes.extend_from_slice(b"another build");
     })
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn artifact(cargo: &mut Command, what: &str) -> PathBuf {
     let built = cargo.output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let messages = String::from_utf8(built.stdout).unwrap();
-    let found = messages.lines().filter_map(|line| {
+    let mut found = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         if what == "executable" {
             return Some(PathBuf::from(message["executable"].as_str()?));
@@ -61,7 +61,7 @@ pub(crate) fn artifact(cargo: &mut Command, what: &str) -> PathBuf {
         let files = message["filenames"].as_array()?.iter().filter_map(|f| f.as_str());
         files.filter(|f| f.ends_with(".so")).map(PathBuf::from).next()
     });
-    found.last().expect("cargo's report names the artifact")
+    found.next_back().expect("cargo's report names the artifact")
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {

@@ -157,7 +157,7 @@ impl HostServices for Services {
                     topic: "subscribed".into(),
                     ..Event::default()
                 },
-            ))
+            ));
         });
         while let Ok(event) = bus.recv().await {
             if aerolith_host::covers(&request.filter, &event.topic) {

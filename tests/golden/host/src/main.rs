@@ -10,7 +10,6 @@
 use aerolith_host::{Caller, Core, PluginHost, Settings, Source, Spec, Status};
 use aerolith_plugin_wire::{Bytes, Error, Reply, Result, Sent, Service, SinkBox, accel};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
