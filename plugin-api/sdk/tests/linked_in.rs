@@ -1,5 +1,7 @@
 //! A plugin linked into this test, reached through the waist: guards, scope, manifest, tasks.
 
+#![allow(clippy::panic, reason = "panics are what this is about")]
+
 use aerolith_plugin::testing::Host;
 use aerolith_plugin::wire::accel::{
     AcceleratorMonitor, Card, Cards, Client, Release, Reservation, Reserve, Samples, Select,

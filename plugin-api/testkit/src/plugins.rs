@@ -30,6 +30,9 @@ pub enum BuildError {
     /// The package has no library of this kind.
     #[error("package {0} has no shared library: expected `crate-type = [\"cdylib\", …]` in its Cargo.toml")]
     NoLibrary(String),
+    /// The package has no program.
+    #[error("package {0} has no program")]
+    NoProgram(String),
 }
 
 /// Paths by package and profile.
@@ -62,6 +65,27 @@ pub fn build(package: &str, profile: &str) -> Result<PathBuf, BuildError> {
     let path = build_now(package, profile)?;
     built.insert(key, path.clone());
     Ok(path)
+}
+
+/// Builds a program of the workspace and answers its path.
+///
+/// # Errors
+/// [`BuildError`] with what cargo wrote.
+pub fn program(package: &str, profile: &str) -> Result<PathBuf, BuildError> {
+    let mut command = Command::new(cargo());
+    command.args([
+        "build",
+        "--quiet",
+        "--message-format=json-render-diagnostics",
+        "--profile",
+        profile,
+    ]);
+    let output = output(&cargo(), package, command.args(["--package", package]))?;
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let programs = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable);
+    programs.last().ok_or_else(|| BuildError::NoProgram(package.into()))
 }
 
 /// Compiles a plugin written in C, with the compiler of the variable `CC`, else `cc`.
@@ -137,6 +161,7 @@ struct Message {
     reason: String,
     #[serde(default)]
     filenames: Vec<PathBuf>,
+    executable: Option<PathBuf>,
     target: Option<Target>,
 }
 
