@@ -91,7 +91,11 @@ impl Download {
     /// # Errors
     /// What the fetcher answered; a first item that is no head.
     pub async fn head(&mut self) -> Result<Option<Head>> {
-        self.0.next_raw().await?.map(|bytes| payload::decode(&bytes)).transpose()
+        self.0
+            .next_raw()
+            .await?
+            .map(|bytes| payload::decode(&bytes))
+            .transpose()
     }
 
     /// The next piece, or nothing at the end.

@@ -44,13 +44,23 @@ impl CInstance {
         config: &[u8],
         state: &[u8],
     ) -> Result<Self> {
-        let mut table = Box::new(Table { host: HOST, context: context.clone() });
+        let mut table = Box::new(Table {
+            host: HOST,
+            context: context.clone(),
+        });
         table.host.ctx = (&raw const *table).cast_mut().cast();
         let (mut this, mut message) = (std::ptr::null_mut(), Vec::new());
         let text = |bytes: &[u8]| c::View::of(bytes);
         // SAFETY: all views and the receiver outlive the call; the table lives in a box that the instance keeps.
         let code = unsafe {
-            (entry.create)(&raw const table.host, text(name.as_bytes()), text(config), text(state), &raw mut this, into(&mut message))
+            (entry.create)(
+                &raw const table.host,
+                text(name.as_bytes()),
+                text(config),
+                text(state),
+                &raw mut this,
+                into(&mut message),
+            )
         };
         if code != 0 {
             return Err(error(code, &message));
@@ -63,9 +73,13 @@ impl Service for CInstance {
     fn call(&self, method: &str, request: Bytes, sink: Option<SinkBox>) -> Reply {
         let (inner, method) = (self.0.clone(), method.to_owned());
         let executor = inner.table.context.tasks.executor().clone();
-        let running = executor.clone().spawn_blocking(move || inner.blocking_call(&executor, &method, &request, sink));
+        let running = executor
+            .clone()
+            .spawn_blocking(move || inner.blocking_call(&executor, &method, &request, sink));
         Box::pin(async move {
-            running.await.unwrap_or_else(|e| Err(Error::new(Code::Internal, format!("the thread of a C call: {e}"))))
+            running
+                .await
+                .unwrap_or_else(|e| Err(Error::new(Code::Internal, format!("the thread of a C call: {e}"))))
         })
     }
 
@@ -89,14 +103,30 @@ impl Inner {
         sink: Option<SinkBox>,
     ) -> Result<Bytes> {
         let mut reply = Vec::new();
-        let mut items = sink.map(|sink| Items { executor, sink: stream::Stream::new(sink) });
-        let receiver = items.as_mut().map(|items| c::Receiver { take: take_item, into: (&raw mut *items).cast() });
+        let mut items = sink.map(|sink| Items {
+            executor,
+            sink: stream::Stream::new(sink),
+        });
+        let receiver = items.as_mut().map(|items| c::Receiver {
+            take: take_item,
+            into: (&raw mut *items).cast(),
+        });
         let receiver = receiver.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         // SAFETY: views, receivers and what they point to outlive the call.
         let code = unsafe {
-            (self.entry.call)(self.this, c::View::of(method.as_bytes()), c::View::of(request), receiver, into(&mut reply))
+            (self.entry.call)(
+                self.this,
+                c::View::of(method.as_bytes()),
+                c::View::of(request),
+                receiver,
+                into(&mut reply),
+            )
         };
-        if code == 0 { Ok(Bytes::from(reply)) } else { Err(error(code, &reply)) }
+        if code == 0 {
+            Ok(Bytes::from(reply))
+        } else {
+            Err(error(code, &reply))
+        }
     }
 }
 
@@ -106,11 +136,17 @@ struct Items<'a> {
 }
 
 fn error(code: i32, message: &[u8]) -> Error {
-    Error::new(Code::from_number(u32::try_from(code).unwrap_or(0)), String::from_utf8_lossy(message))
+    Error::new(
+        Code::from_number(u32::try_from(code).unwrap_or(0)),
+        String::from_utf8_lossy(message),
+    )
 }
 
 fn into(vector: &mut Vec<u8>) -> c::Receiver {
-    c::Receiver { take: append, into: (&raw mut *vector).cast() }
+    c::Receiver {
+        take: append,
+        into: (&raw mut *vector).cast(),
+    }
 }
 
 unsafe extern "C" fn append(vector: *mut c_void, data: c::View) -> i32 {
@@ -163,7 +199,11 @@ unsafe fn text(view: c::View) -> String {
 
 unsafe extern "C" fn host_log(ctx: *mut c_void, level: u8, target: c::View, message: c::View, fields: c::View) {
     // SAFETY: the header demands the instance's own ctx and views that are valid for the call.
-    unsafe { context(ctx).log.write(level, &text(target), &text(message), &text(fields)) };
+    unsafe {
+        context(ctx)
+            .log
+            .write(level, &text(target), &text(message), &text(fields))
+    };
 }
 
 unsafe extern "C" fn host_call(ctx: *mut c_void, method: c::View, request: c::View, reply: c::Receiver) -> i32 {
@@ -199,7 +239,9 @@ unsafe extern "C" fn host_send(ctx: *mut c_void, method: c::View, item: c::View)
 unsafe extern "C" fn host_keep(ctx: *mut c_void, name: c::View, fd: i32) -> i32 {
     // SAFETY: as in `host_log`.
     let (context, name) = unsafe { (context(ctx), text(name)) };
-    duplicate(fd).and_then(|fd| context.descriptors.keep(&name, fd)).map_or_else(|e| number(e.code), |()| 0)
+    duplicate(fd)
+        .and_then(|fd| context.descriptors.keep(&name, fd))
+        .map_or_else(|e| number(e.code), |()| 0)
 }
 
 unsafe extern "C" fn host_take(ctx: *mut c_void, name: c::View) -> i32 {

@@ -12,6 +12,9 @@ use tokio::runtime::Handle;
 /// Where an instance's log lines go.
 pub(crate) trait Log: Send + Sync {
     fn write(&self, level: u8, target: &str, message: &str, fields: &str);
+
+    /// The most verbose level that is wanted, 0 (nothing) to 5 (trace).
+    fn level(&self) -> u8;
 }
 
 /// Where its descriptors are kept.
@@ -41,8 +44,17 @@ impl Context {
         executor: Handle,
     ) -> Arc<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let context = Arc::new(Self { number, service, log, descriptors, tasks: Tasks::new(executor) });
-        CONTEXTS.write().unwrap_or_else(PoisonError::into_inner).insert(number, context.clone());
+        let context = Arc::new(Self {
+            number,
+            service,
+            log,
+            descriptors,
+            tasks: Tasks::new(executor),
+        });
+        CONTEXTS
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(number, context.clone());
         context
     }
 
@@ -52,7 +64,10 @@ impl Context {
     /// Stopped, once it was closed.
     pub(crate) fn of(number: u64) -> Result<Arc<Self>> {
         let contexts = CONTEXTS.read().unwrap_or_else(PoisonError::into_inner);
-        contexts.get(&number).cloned().ok_or_else(|| Error::stopped("this instance has stopped"))
+        contexts
+            .get(&number)
+            .cloned()
+            .ok_or_else(|| Error::stopped("this instance has stopped"))
     }
 
     pub(crate) const fn number(&self) -> u64 {
@@ -61,7 +76,10 @@ impl Context {
 
     /// From now on the number stands for nobody.
     pub(crate) fn forget(&self) {
-        CONTEXTS.write().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+        CONTEXTS
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.number);
     }
 
     /// Forgets the instance and cancels the futures that it spawned. False when one still blocks.
@@ -79,7 +97,11 @@ pub(crate) struct Store {
 
 impl Store {
     fn check(&self) -> Result<()> {
-        if self.allowed { Ok(()) } else { Err(crate::route::denied("descriptors")) }
+        if self.allowed {
+            Ok(())
+        } else {
+            Err(crate::route::denied("descriptors"))
+        }
     }
 }
 
@@ -91,7 +113,9 @@ impl Keeping for Store {
 
     fn take(&self, name: &str) -> Result<OwnedFd> {
         self.check()?;
-        self.kept.take(name).ok_or_else(|| Error::not_found(format!("no descriptor `{name}` is kept")))
+        self.kept
+            .take(name)
+            .ok_or_else(|| Error::not_found(format!("no descriptor `{name}` is kept")))
     }
 }
 
@@ -111,6 +135,18 @@ impl Log for Tracing {
             3 => tracing::info!(target: "plugin", plugin, instance, module, fields, "{message}"),
             4 => tracing::debug!(target: "plugin", plugin, instance, module, fields, "{message}"),
             _ => tracing::trace!(target: "plugin", plugin, instance, module, fields, "{message}"),
+        }
+    }
+
+    fn level(&self) -> u8 {
+        use tracing::level_filters::LevelFilter;
+        match LevelFilter::current() {
+            LevelFilter::OFF => 0,
+            LevelFilter::ERROR => 1,
+            LevelFilter::WARN => 2,
+            LevelFilter::INFO => 3,
+            LevelFilter::DEBUG => 4,
+            _ => 5,
         }
     }
 }

@@ -37,12 +37,22 @@ impl Descriptors {
 
     /// A duplicate of a descriptor that stays in the store.
     pub(crate) fn copy(&self, name: &str) -> Option<OwnedFd> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name)?.try_clone().ok()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)?
+            .try_clone()
+            .ok()
     }
 
     /// The names in the store, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .keys()
+            .cloned()
+            .collect()
     }
 }
 

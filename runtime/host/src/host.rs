@@ -47,6 +47,8 @@ pub struct Settings {
     pub reload: Duration,
     /// Deadline of `drain`.
     pub drain: Duration,
+    /// Time between two questions for an instance's health, and the deadline of each.
+    pub health: Duration,
     /// Deadline of `stop`.
     pub stop: Duration,
     /// Deadline of every other call, unless its declaration leaves it open.
@@ -69,6 +71,7 @@ impl Settings {
             start: seconds(30),
             reload: seconds(10),
             drain: seconds(30),
+            health: seconds(10),
             stop: seconds(5),
             call: seconds(30),
             patience: Patience::default(),
@@ -121,7 +124,10 @@ impl PluginHost {
     /// # Errors
     /// When its folder cannot be used or no thread is to be had.
     pub fn open(settings: Settings, core: Arc<dyn Core>) -> Result<Self, HostError> {
-        let io = |source| HostError::Folder { path: settings.folder.clone(), source };
+        let io = |source| HostError::Folder {
+            path: settings.folder.clone(),
+            source,
+        };
         let store = Store::open(&settings.folder.join("store"))?;
         let loading = Loading::open(&settings.folder.join("loading")).map_err(io)?;
         let records = Records::open(&settings.folder.join("records.json")).map_err(io)?;
@@ -157,7 +163,10 @@ impl PluginHost {
         {
             let mut slots = lock(&self.0.slots);
             if let Some(other) = slots.get(&name) {
-                return Err(HostError::Twice { instance: name, plugin: other.status().plugin });
+                return Err(HostError::Twice {
+                    instance: name,
+                    plugin: other.status().plugin,
+                });
             }
             slots.insert(name.clone(), slot.clone());
         }
@@ -207,10 +216,18 @@ impl PluginHost {
     /// [`HostError::SameName`] when two files carry one name.
     pub fn shipped(&self) -> Result<BTreeMap<String, PathBuf>, HostError> {
         let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
-        let folders = self.0.settings.shipped.iter().filter_map(|folder| std::fs::read_dir(folder).ok());
+        let folders = self
+            .0
+            .settings
+            .shipped
+            .iter()
+            .filter_map(|folder| std::fs::read_dir(folder).ok());
         let mut paths: Vec<PathBuf> = folders.flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
         paths.sort();
-        for path in paths.into_iter().filter(|path| path.extension().is_some_and(|e| e == "so")) {
+        for path in paths
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|e| e == "so"))
+        {
             let inspected = match self.check(&path) {
                 Ok(inspected) => inspected,
                 Err(error) => {
@@ -220,7 +237,11 @@ impl PluginHost {
             };
             let name = inspected.manifest.name;
             if let Some(first) = found.get(&name) {
-                return Err(HostError::SameName { name, first: first.clone(), second: path });
+                return Err(HostError::SameName {
+                    name,
+                    first: first.clone(),
+                    second: path,
+                });
             }
             found.insert(name, path);
         }
@@ -259,13 +280,20 @@ impl PluginHost {
         let before = self.named(&name).ok().map(|image| image.sha256().to_owned());
         self.replace_all(&name, &stored.clone().into()).await?;
         let installed = lock(&self.0.records).install(&name, &stored.sha256, before.as_deref());
-        installed.map_err(|source| HostError::Folder { path: self.0.settings.folder.clone(), source })?;
+        installed.map_err(|source| HostError::Folder {
+            path: self.0.settings.folder.clone(),
+            source,
+        })?;
         Ok(stored)
     }
 
     /// Replaces every instance of a plugin; when one fails, those already replaced go back.
     async fn replace_all(&self, name: &str, image: &Image) -> Result<(), HostError> {
-        let slots: Vec<_> = lock(&self.0.slots).values().filter(|s| s.is_named(name)).cloned().collect();
+        let slots: Vec<_> = lock(&self.0.slots)
+            .values()
+            .filter(|s| s.is_named(name))
+            .cloned()
+            .collect();
         let mut done: Vec<(Arc<Slot>, Image)> = Vec::new();
         for slot in slots {
             let before = slot.image();
@@ -302,7 +330,10 @@ impl PluginHost {
             let stored = self.0.store.get(&previous)?;
             self.replace_all(name, &stored.clone().into()).await?;
             let written = lock(&self.0.records).install(name, &stored.sha256, None);
-            return written.map_err(|source| HostError::Folder { path: self.0.settings.folder.clone(), source });
+            return written.map_err(|source| HostError::Folder {
+                path: self.0.settings.folder.clone(),
+                source,
+            });
         }
         let slot = self.slot(name)?;
         let before = slot.previous().ok_or_else(nothing)?;
@@ -342,7 +373,10 @@ impl PluginHost {
 
     fn remember(&self, instance: &str, enabled: bool) -> Result<(), HostError> {
         let written = lock(&self.0.records).set_enabled(instance, enabled);
-        written.map_err(|source| HostError::Folder { path: self.0.settings.folder.clone(), source })
+        written.map_err(|source| HostError::Folder {
+            path: self.0.settings.folder.clone(),
+            source,
+        })
     }
 
     /// Stops an instance and forgets it.
@@ -357,7 +391,10 @@ impl PluginHost {
     }
 
     fn slot(&self, instance: &str) -> Result<Arc<Slot>, HostError> {
-        lock(&self.0.slots).get(instance).cloned().ok_or_else(|| HostError::NoInstance { name: instance.into() })
+        lock(&self.0.slots)
+            .get(instance)
+            .cloned()
+            .ok_or_else(|| HostError::NoInstance { name: instance.into() })
     }
 
     /// All instances, by name.
@@ -380,7 +417,8 @@ impl PluginHost {
     pub fn providers(&self, capability: &str) -> Vec<Arc<dyn Service>> {
         let slots = lock(&self.0.slots);
         let up = slots.values().filter(|slot| slot.is_up() && slot.provides(capability));
-        up.map(|slot| Arc::new(Handle(slot.clone())) as Arc<dyn Service>).collect()
+        up.map(|slot| Arc::new(Handle(slot.clone())) as Arc<dyn Service>)
+            .collect()
     }
 
     /// An instance by name, up or not.
@@ -408,5 +446,8 @@ impl PluginHost {
 fn linked(root: Root_Ref) -> Result<Image, HostError> {
     let text = (root.manifest())();
     let manifest = serde_json::from_str(text.as_str()).map_err(|e| HostError::LinkedManifest(e.to_string()))?;
-    Ok(Image { manifest, code: Code::Linked(root) })
+    Ok(Image {
+        manifest,
+        code: Code::Linked(root),
+    })
 }

@@ -49,7 +49,9 @@ pub enum Refusal {
     #[error("expected a known marker in section `{MARKER_SECTION}`, found {0}")]
     Marker(String),
     /// Built so that a panic ends the process.
-    #[error("expected a library built with `panic = \"unwind\"`, found `panic = \"abort\"`: a panic would end the node")]
+    #[error(
+        "expected a library built with `panic = \"unwind\"`, found `panic = \"abort\"`: a panic would end the node"
+    )]
     PanicAbort,
     /// The majors differ.
     #[error("expected plugin API {}.x, found {found}", API.major)]
@@ -68,7 +70,11 @@ pub enum Refusal {
     NoSymbol(&'static str),
 }
 
-const MACHINE: &str = if cfg!(target_arch = "x86_64") { "x86-64" } else { "aarch64" };
+const MACHINE: &str = if cfg!(target_arch = "x86_64") {
+    "x86-64"
+} else {
+    "aarch64"
+};
 
 /// Inspects a file's bytes.
 ///
@@ -88,7 +94,9 @@ type Elf<'a> = ElfFile64<'a, Endianness>;
 fn elf(bytes: &[u8]) -> Result<Elf<'_>, Refusal> {
     let file = Elf::parse(bytes).map_err(|e| match bytes {
         [0x7f, b'E', b'L', b'F', 1, ..] => Refusal::NotElf("a 32-bit one".into()),
-        [0x7f, b'E', b'L', b'F', ..] => truncated(bytes).unwrap_or_else(|| Refusal::NotElf(format!("a broken one ({e})"))),
+        [0x7f, b'E', b'L', b'F', ..] => {
+            truncated(bytes).unwrap_or_else(|| Refusal::NotElf(format!("a broken one ({e})")))
+        }
         [] => Refusal::NotElf("an empty file".into()),
         [b'#', b'!', ..] => Refusal::NotElf("a script".into()),
         _ => Refusal::NotElf(format!("a file that begins with {}", beginning(bytes))),
@@ -96,7 +104,10 @@ fn elf(bytes: &[u8]) -> Result<Elf<'_>, Refusal> {
     let (header, endian) = (file.elf_header(), file.endian());
     let found = machine(header.e_machine(endian));
     if found != MACHINE {
-        return Err(Refusal::Machine { expected: MACHINE, found });
+        return Err(Refusal::Machine {
+            expected: MACHINE,
+            found,
+        });
     }
     if let Some(refusal) = truncated(bytes) {
         return Err(refusal);
@@ -105,7 +116,7 @@ fn elf(bytes: &[u8]) -> Result<Elf<'_>, Refusal> {
         object::elf::ET_DYN if file.dynamic_symbol_table_present() => Ok(file),
         object::elf::ET_DYN => Err(Refusal::NotShared("a file without dynamic symbols".into())),
         object::elf::ET_EXEC => Err(Refusal::NotShared("an executable".into())),
-        other => Err(Refusal::NotShared(format!("ELF type {other}"))),
+        other => Err(Refusal::NotShared(format!("ELF type {other:?}"))),
     }
 }
 
@@ -124,27 +135,32 @@ fn truncated(bytes: &[u8]) -> Option<Refusal> {
     let header = object::elf::FileHeader64::<Endianness>::parse(bytes).ok()?;
     let endian = header.endian().ok()?;
     let found = bytes.len() as u64;
-    let sections = header.e_shoff(endian).saturating_add(
-        u64::from(header.e_shentsize(endian)).saturating_mul(u64::from(header.e_shnum(endian))),
-    );
+    let sections = header
+        .e_shoff(endian)
+        .saturating_add(u64::from(header.e_shentsize(endian)).saturating_mul(u64::from(header.e_shnum(endian))));
     let segments = header.program_headers(endian, bytes).ok().into_iter().flatten();
     let segments = segments.map(|s| s.p_offset(endian).saturating_add(s.p_filesz(endian)));
     let expected = segments.chain([sections]).max().unwrap_or(0);
     (expected > found).then_some(Refusal::Truncated { expected, found })
 }
 
-fn machine(number: u16) -> String {
+fn machine(number: object::elf::Machine) -> String {
     match number {
         object::elf::EM_X86_64 => "x86-64".into(),
         object::elf::EM_AARCH64 => "aarch64".into(),
         object::elf::EM_ARM => "arm".into(),
         object::elf::EM_RISCV => "riscv".into(),
-        other => format!("number {other}"),
+        other => format!("{other:?}"),
     }
 }
 
 fn beginning(bytes: &[u8]) -> String {
-    let shown: String = bytes.iter().take(12).flat_map(|b| std::ascii::escape_default(*b)).map(char::from).collect();
+    let shown: String = bytes
+        .iter()
+        .take(12)
+        .flat_map(|b| std::ascii::escape_default(*b))
+        .map(char::from)
+        .collect();
     format!("`{shown}`")
 }
 
@@ -159,10 +175,15 @@ fn manifest(file: &Elf<'_>) -> Result<Manifest, Refusal> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if manifest.name.is_empty() || manifest.name.len() > 63 || !manifest.name.chars().all(good) {
         let name = manifest.name.escape_default();
-        return Err(Refusal::BadManifest(format!("name `{name}`: 1 to 63 of a-z, 0-9 and - are allowed")));
+        return Err(Refusal::BadManifest(format!(
+            "name `{name}`: 1 to 63 of a-z, 0-9 and - are allowed"
+        )));
     }
     if manifest.format != 1 {
-        return Err(Refusal::BadManifest(format!("format {}: this host reads 1", manifest.format)));
+        return Err(Refusal::BadManifest(format!(
+            "format {}: this host reads 1",
+            manifest.format
+        )));
     }
     Ok(manifest)
 }
@@ -182,7 +203,11 @@ fn versions(manifest: &Manifest) -> Result<(), Refusal> {
     if found.major != API.major || needs.major != API.major {
         return Err(Refusal::Api { found });
     }
-    if needs > API { Err(Refusal::NeedsNewer { needs }) } else { Ok(()) }
+    if needs > API {
+        Err(Refusal::NeedsNewer { needs })
+    } else {
+        Ok(())
+    }
 }
 
 fn door(file: &Elf<'_>, entry: Entry) -> Result<(), Refusal> {
@@ -191,7 +216,9 @@ fn door(file: &Elf<'_>, entry: Entry) -> Result<(), Refusal> {
         Entry::C => (c::ENTRY_SYMBOL, "aerolith_plugin_v1"),
     };
     let wanted = symbol.strip_suffix(b"\0").unwrap_or(symbol);
-    let exported = file.dynamic_symbols().any(|s| s.is_definition() && s.name_bytes() == Ok(wanted));
+    let exported = file
+        .dynamic_symbols()
+        .any(|s| s.is_definition() && s.name_bytes() == Ok(wanted));
     if exported { Ok(()) } else { Err(Refusal::NoSymbol(name)) }
 }
 

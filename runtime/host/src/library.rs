@@ -37,7 +37,9 @@ pub enum LoadError {
         reason: Incompatible,
     },
     /// Its C entry is of another major version, or shorter than the first one.
-    #[error("{path}: expected a C entry of major 1 and at least {expected} bytes, found major {major} and {size} bytes")]
+    #[error(
+        "{path}: expected a C entry of major 1 and at least {expected} bytes, found major {major} and {size} bytes"
+    )]
     CEntry {
         /// Which file.
         path: PathBuf,
@@ -81,7 +83,10 @@ impl Library {
 
     fn open(stored: &Stored) -> Result<Self, LoadError> {
         let path = &stored.path;
-        let linker = |e: libloading::Error| LoadError::Linker { path: path.clone(), reason: chain(&e) };
+        let linker = |e: libloading::Error| LoadError::Linker {
+            path: path.clone(),
+            reason: chain(&e),
+        };
         // SAFETY: the file was verified to be a plugin whose owner is trusted, and it is never rewritten; its
         // constructors run here, which is what trusting it means.
         let handle = unsafe { Handle::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(linker)?;
@@ -90,7 +95,10 @@ impl Library {
             Entry::Rust => unsafe { handle.get::<Header>(HEADER_SYMBOL) }
                 .map_err(linker)
                 .and_then(|header| {
-                    open(*header).map_err(|reason| LoadError::Incompatible { path: path.clone(), reason })
+                    open(*header).map_err(|reason| LoadError::Incompatible {
+                        path: path.clone(),
+                        reason,
+                    })
                 })
                 .map(Self::Rust),
             // SAFETY: the symbol of this name is the table that the C header declares.
@@ -133,14 +141,26 @@ fn check_c(path: &std::path::Path, entry: &'static c::PluginV1) -> Result<&'stat
     if entry.entry_major == 1 && entry.size as usize >= expected {
         return Ok(entry);
     }
-    Err(LoadError::CEntry { path: path.into(), expected, major: entry.entry_major, size: entry.size })
+    Err(LoadError::CEntry {
+        path: path.into(),
+        expected,
+        major: entry.entry_major,
+        size: entry.size,
+    })
 }
 
 fn same_manifest(stored: &Stored, library: Library) -> Result<(), LoadError> {
     let text = library.manifest();
-    let other = || LoadError::OtherManifest { path: stored.path.clone(), found: text.chars().take(80).collect() };
+    let other = || LoadError::OtherManifest {
+        path: stored.path.clone(),
+        found: text.chars().take(80).collect(),
+    };
     let found: Manifest = serde_json::from_str(&text).map_err(|_| other())?;
-    if found == stored.inspected.manifest { Ok(()) } else { Err(other()) }
+    if found == stored.inspected.manifest {
+        Ok(())
+    } else {
+        Err(other())
+    }
 }
 
 /// An error with all its causes, in one line.

@@ -60,7 +60,7 @@ impl Default for Patience {
 
 /// What follows a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Try again after this.
     Retry(Duration),
     /// It failed too often: leave it alone.
@@ -69,31 +69,37 @@ pub enum Verdict {
 
 /// An instance's record of failures.
 #[derive(Debug, Default)]
-pub struct Record {
+pub(crate) struct Record {
     failures: VecDeque<Duration>,
     in_a_row: u32,
 }
 
 impl Record {
     /// Enters a failure at `now`, after a run of `ran`. Both count from any fixed moment.
-    pub fn failed(&mut self, now: Duration, ran: Duration, patience: &Patience) -> Verdict {
+    pub(crate) fn failed(&mut self, now: Duration, ran: Duration, patience: &Patience) -> Verdict {
         if ran >= patience.healthy {
             self.in_a_row = 0;
         }
         self.failures.push_back(now);
-        while self.failures.front().is_some_and(|f| now.saturating_sub(*f) > patience.within) {
+        while self
+            .failures
+            .front()
+            .is_some_and(|f| now.saturating_sub(*f) > patience.within)
+        {
             self.failures.pop_front();
         }
         if self.failures.len() >= patience.failures {
             return Verdict::Quarantine;
         }
-        let doubled = 2u32.checked_pow(self.in_a_row).and_then(|n| patience.first.checked_mul(n));
+        let doubled = 2u32
+            .checked_pow(self.in_a_row)
+            .and_then(|n| patience.first.checked_mul(n));
         self.in_a_row = self.in_a_row.saturating_add(1);
         Verdict::Retry(doubled.unwrap_or(patience.longest).min(patience.longest))
     }
 
     /// An operator looked at it: begin anew.
-    pub fn pardon(&mut self) {
+    pub(crate) fn pardon(&mut self) {
         *self = Self::default();
     }
 }

@@ -23,9 +23,22 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn new(door: Door, context: Arc<Context>, deadline: Duration, generation: u64, on_panic: OnPanic) -> Arc<Self> {
+    pub(crate) fn new(
+        door: Door,
+        context: Arc<Context>,
+        deadline: Duration,
+        generation: u64,
+        on_panic: OnPanic,
+    ) -> Arc<Self> {
         let calls = Tasks::new(context.tasks.executor().clone());
-        Arc::new(Self { door: ArcSwapOption::from_pointee(door), context, calls, deadline, generation, on_panic })
+        Arc::new(Self {
+            door: ArcSwapOption::from_pointee(door),
+            context,
+            calls,
+            deadline,
+            generation,
+            on_panic,
+        })
     }
 
     /// Which of the slot's lives this is.
@@ -55,22 +68,32 @@ impl Live {
         let running = {
             let (live, name) = (Arc::downgrade(self), name.clone());
             self.calls.spawn(async move {
-                let Some(door) = live.upgrade().and_then(|live| live.door.load_full()) else { return };
+                let Some(door) = live.upgrade().and_then(|live| live.door.load_full()) else {
+                    return;
+                };
                 let reply = door.call(&name, request, sink);
                 drop(door);
                 // Nobody waits any more: the answer is nobody's.
                 let _ = answer.send(reply.await);
             })
         };
-        let Some(number) = running else { return Box::pin(std::future::ready(Err(gone()))) };
-        let cancel = Cancel { calls: self.calls.clone(), number };
+        let Some(number) = running else {
+            return Box::pin(std::future::ready(Err(gone())));
+        };
+        let cancel = Cancel {
+            calls: self.calls.clone(),
+            number,
+        };
         Box::pin(async move {
             let _cancel = cancel;
             let answered = async { answered.await.unwrap_or_else(|_| Err(gone())) };
             let result = match deadline {
-                Some(deadline) => tokio::time::timeout(deadline, answered)
-                    .await
-                    .unwrap_or_else(|_| Err(Error::new(Code::Timeout, format!("`{name}` did not answer within {deadline:?}")))),
+                Some(deadline) => tokio::time::timeout(deadline, answered).await.unwrap_or_else(|_| {
+                    Err(Error::new(
+                        Code::Timeout,
+                        format!("`{name}` did not answer within {deadline:?}"),
+                    ))
+                }),
                 None => answered.await,
             };
             live.watch(&result);
@@ -87,7 +110,12 @@ impl Live {
     }
 
     fn watch<T>(&self, result: &Result<T>) {
-        if let Err(Error { code: Code::Panic, message, .. }) = result {
+        if let Err(Error {
+            code: Code::Panic,
+            message,
+            ..
+        }) = result
+        {
             (self.on_panic)(message);
         }
     }

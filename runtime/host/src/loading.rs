@@ -16,7 +16,9 @@ pub(crate) struct Loading {
 impl Loading {
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     fn mark(&self, sha256: &str) -> PathBuf {
@@ -25,7 +27,10 @@ impl Loading {
 
     /// How often loading this file did not come to an end.
     pub(crate) fn strikes(&self, sha256: &str) -> u32 {
-        fs::read_to_string(self.mark(sha256)).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+        fs::read_to_string(self.mark(sha256))
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(0)
     }
 
     /// Whether the file ended too many daemons.

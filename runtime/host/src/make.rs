@@ -36,20 +36,40 @@ pub(crate) async fn make(slot: &Arc<Slot>, image: &Image, generation: u64, state
             slot.failed(generation, why);
         }
     });
-    Ok(Made { live: Live::new(door, context, slot.shared.settings.call, generation, on_panic), pid })
+    Ok(Made {
+        live: Live::new(door, context, slot.shared.settings.call, generation, on_panic),
+        pid,
+    })
 }
 
 fn enter(slot: &Arc<Slot>, image: &Image, generation: u64) -> Result<Arc<Context>, HostError> {
     let spec = slot.spec();
     let permissions = Permissions::new(&image.manifest.permissions, &spec.grants)
         .map_err(|e| slot.error("permissions", Error::invalid(e)))?;
-    let store = Store { kept: slot.descriptors.clone(), allowed: permissions.allow(Act::Descriptors) };
+    let store = Store {
+        kept: slot.descriptors.clone(),
+        allowed: permissions.allow(Act::Descriptors),
+    };
     let (instance, plugin) = (spec.instance, image.manifest.name.clone());
-    let core = slot.shared.core.services(&Caller { instance: instance.clone(), plugin: plugin.clone() });
+    let core = slot.shared.core.services(&Caller {
+        instance: instance.clone(),
+        plugin: plugin.clone(),
+    });
     let others = Arc::downgrade(&slot.shared) as std::sync::Weak<dyn crate::route::Directory>;
-    let route = Route { permissions, core, others, slot: Arc::downgrade(slot), generation };
+    let route = Route {
+        permissions,
+        core,
+        others,
+        slot: Arc::downgrade(slot),
+        generation,
+    };
     let executor = slot.shared.executor.clone();
-    Ok(Context::enter(Arc::new(route), Box::new(Tracing { plugin, instance }), Box::new(store), executor))
+    Ok(Context::enter(
+        Arc::new(route),
+        Box::new(Tracing { plugin, instance }),
+        Box::new(store),
+        executor,
+    ))
 }
 
 async fn door(
@@ -76,7 +96,10 @@ async fn door(
     let made = match tokio::time::timeout(deadline, made).await {
         Ok(Ok(made)) => made,
         Ok(Err(e)) => Err(Error::new(ErrorCode::Panic, e)),
-        Err(_) => Err(Error::new(ErrorCode::Timeout, format!("it did not answer within {deadline:?}"))),
+        Err(_) => Err(Error::new(
+            ErrorCode::Timeout,
+            format!("it did not answer within {deadline:?}"),
+        )),
     };
     let door = made.map_err(|e| slot.error("create", e))?;
     slot.passed(State::Created);
@@ -88,7 +111,10 @@ async fn load(slot: &Arc<Slot>, image: &Image) -> Result<Library, HostError> {
         Code::Linked(root) => Ok(Library::Rust(*root)),
         Code::Stored(stored) => {
             let (stored, marker) = (stored.clone(), slot.shared.loading.clone());
-            let loaded = slot.shared.executor.spawn_blocking(move || marker.around(&stored, || Library::load(&stored)));
+            let loaded = slot
+                .shared
+                .executor
+                .spawn_blocking(move || marker.around(&stored, || Library::load(&stored)));
             match loaded.await {
                 Ok(loaded) => Ok(loaded?),
                 Err(e) => Err(slot.error("load", Error::new(ErrorCode::Panic, e))),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// One thing that a manifest asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Permission {
+pub(crate) enum Permission {
     /// `call hub/1`: the methods of another plugin's capability.
     Call(String),
     /// `publish accel/#`: events on these topics.
@@ -25,8 +25,10 @@ pub enum Permission {
 
 /// A text that is no permission.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no permission: expected `call CAPABILITY`, `publish FILTER`, `subscribe FILTER`, `kv`, `secrets`, `descriptors` or `processes`")]
-pub struct NoPermission(String);
+#[error(
+    "`{0}` is no permission: expected `call CAPABILITY`, `publish FILTER`, `subscribe FILTER`, `kv`, `secrets`, `descriptors` or `processes`"
+)]
+pub(crate) struct NoPermission(String);
 
 impl FromStr for Permission {
     type Err = NoPermission;
@@ -58,14 +60,14 @@ pub enum Grants {
 
 /// What an instance may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Permissions {
+pub(crate) struct Permissions {
     allowed: Vec<Permission>,
     secrets: Vec<String>,
 }
 
 /// An act that needs a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act<'a> {
+pub(crate) enum Act<'a> {
     /// Calling a capability.
     Call(&'a str),
     /// Publishing on a topic.
@@ -101,7 +103,7 @@ impl Permissions {
     ///
     /// # Errors
     /// [`NoPermission`] in the manifest.
-    pub fn new(asked: &[String], grants: &Grants) -> Result<Self, NoPermission> {
+    pub(crate) fn new(asked: &[String], grants: &Grants) -> Result<Self, NoPermission> {
         let mut permissions = Self::default();
         let granted = |text: &String| match grants {
             Grants::AsAsked => true,
@@ -111,7 +113,10 @@ impl Permissions {
             let permission: Permission = text.parse()?;
             let secrets = permission == Permission::Secrets;
             if secrets && let Grants::Only(list) = grants {
-                permissions.secrets = list.iter().filter_map(|g| g.strip_prefix("secret ").map(Into::into)).collect();
+                permissions.secrets = list
+                    .iter()
+                    .filter_map(|g| g.strip_prefix("secret ").map(Into::into))
+                    .collect();
             }
             if granted(text) || secrets {
                 permissions.allowed.push(permission);
@@ -122,7 +127,7 @@ impl Permissions {
 
     /// Whether an act is permitted.
     #[must_use]
-    pub fn allow(&self, act: Act<'_>) -> bool {
+    pub(crate) fn allow(&self, act: Act<'_>) -> bool {
         if let Act::Secret(name) = act {
             return self.allowed.contains(&Permission::Secrets) && self.secrets.iter().any(|s| s == name);
         }
@@ -188,10 +193,24 @@ mod tests {
 
     #[test]
     fn a_filter_is_covered_by_containment_not_by_matching() {
-        for (granted, wanted) in [("#", "a/#"), ("a/#", "a"), ("a/#", "a/b/#"), ("a/+", "a/b"), ("a/+", "a/+"), ("a", "a")] {
+        for (granted, wanted) in [
+            ("#", "a/#"),
+            ("a/#", "a"),
+            ("a/#", "a/b/#"),
+            ("a/+", "a/b"),
+            ("a/+", "a/+"),
+            ("a", "a"),
+        ] {
             assert!(covers(granted, wanted), "{granted} covers {wanted}");
         }
-        for (granted, wanted) in [("a/+", "a/#"), ("a/b", "a/+"), ("a", "a/b"), ("a/b", "a"), ("+", "#"), ("a/+", "a")] {
+        for (granted, wanted) in [
+            ("a/+", "a/#"),
+            ("a/b", "a/+"),
+            ("a", "a/b"),
+            ("a/b", "a"),
+            ("+", "#"),
+            ("a/+", "a"),
+        ] {
             assert!(!covers(granted, wanted), "{granted} does not cover {wanted}");
         }
     }

@@ -42,7 +42,10 @@ impl Records {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Content::default(),
             Err(e) => return Err(e),
         };
-        Ok(Self { path: path.to_owned(), content })
+        Ok(Self {
+            path: path.to_owned(),
+            content,
+        })
     }
 
     pub(crate) fn installed(&self, plugin: &str) -> Option<&Installed> {
@@ -107,7 +110,13 @@ mod tests {
         records.install("a", "22", None).unwrap();
         records.set_enabled("b", false).unwrap();
         let again = Records::open(&path).unwrap();
-        assert_eq!(again.installed("a").unwrap(), &Installed { current: "22".into(), previous: Some("11".into()) });
+        assert_eq!(
+            again.installed("a").unwrap(),
+            &Installed {
+                current: "22".into(),
+                previous: Some("11".into())
+            }
+        );
         assert!(again.is_disabled("b") && !again.is_disabled("a"));
     }
 

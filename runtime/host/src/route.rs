@@ -30,7 +30,11 @@ pub(crate) fn denied(what: impl std::fmt::Display) -> Error {
 
 impl Route {
     fn check(&self, act: Act<'_>) -> Result<()> {
-        if self.permissions.allow(act) { Ok(()) } else { Err(denied(act)) }
+        if self.permissions.allow(act) {
+            Ok(())
+        } else {
+            Err(denied(act))
+        }
     }
 
     fn check_call(&self, name: &str, request: &[u8]) -> Result<()> {
@@ -80,7 +84,8 @@ impl Route {
 
 impl Service for Route {
     fn call(&self, method: &str, request: Bytes, sink: Option<SinkBox>) -> Reply {
-        self.begin(method, request, sink).unwrap_or_else(|e| Box::pin(std::future::ready(Err(e))))
+        self.begin(method, request, sink)
+            .unwrap_or_else(|e| Box::pin(std::future::ready(Err(e))))
     }
 
     fn send(&self, method: &str, item: &[u8]) -> Result<Sent> {

@@ -5,12 +5,12 @@ use crate::host::Shared;
 use crate::lifecycle::{Record, State, Verdict};
 use crate::live::Live;
 use crate::make::{Made, make};
+use crate::permissions::{Act, Permissions};
 use crate::spec::{Image, Spec};
 use crate::status::{Status, now};
 use crate::{HostError, status};
-use crate::permissions::{Act, Permissions};
 use aerolith_plugin_wire::manifest::{Manifest, Replace};
-use aerolith_plugin_wire::{Bytes, Code, Error, Reply, Result, Sent, Service, SinkBox};
+use aerolith_plugin_wire::{Bytes, Code, Error, Reply, Sent, Service, SinkBox, plugin};
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -125,7 +125,10 @@ impl Slot {
     async fn bring_up(self: &Arc<Self>, image: &Image, state: &[u8]) -> Result<Made, HostError> {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
         let made = make(self, image, generation, state).await?;
-        let started = made.live.call_within("plugin/1.start", Bytes::new(), None, Some(self.shared.settings.start)).await;
+        let started = made
+            .live
+            .call_within("plugin/1.start", Bytes::new(), None, Some(self.shared.settings.start))
+            .await;
         if let Err(error) = started {
             made.live.close().await;
             return Err(self.error("start", error));
@@ -134,10 +137,14 @@ impl Slot {
     }
 
     pub(crate) fn error(&self, what: &'static str, error: Error) -> HostError {
-        HostError::Plugin { instance: lock(&self.status).instance.clone(), what, error }
+        HostError::Plugin {
+            instance: lock(&self.status).instance.clone(),
+            what,
+            error,
+        }
     }
 
-    fn went_up(&self, made: Made, image: Image) {
+    fn went_up(self: &Arc<Self>, made: Made, image: Image) {
         {
             let mut status = lock(&self.status);
             (status.plugin, status.version) = (image.manifest.name.clone(), image.manifest.version.clone());
@@ -145,8 +152,43 @@ impl Slot {
         }
         *lock(&self.began) = Instant::now();
         *lock(&self.image) = image;
-        self.put(Current::Up(made.live));
+        self.put(Current::Up(made.live.clone()));
         self.enter(State::Running, "");
+        self.ask_for_health(&made.live);
+    }
+
+    /// Asks an instance now and then how it is, as long as it is the one that answers here.
+    fn ask_for_health(self: &Arc<Self>, live: &Arc<Live>) {
+        let (slot, live, every) = (Arc::downgrade(self), Arc::downgrade(live), self.shared.settings.health);
+        self.shared.own.spawn(async move {
+            let mut missed = 0;
+            loop {
+                tokio::time::sleep(every).await;
+                let Some(live) = live.upgrade() else { return };
+                let client = plugin::Client(Within(live.clone(), every));
+                let health = client.health().await;
+                missed = if health.is_ok() { 0 } else { missed + 1 };
+                let Some(slot) = slot.upgrade() else { return };
+                if !matches!(&**slot.current.load(), Current::Up(current) if Arc::ptr_eq(current, &live)) {
+                    return;
+                }
+                slot.felt(health, missed);
+            }
+        });
+    }
+
+    /// What an instance says of its health; one silence is forgiven, two in a row are not.
+    fn felt(&self, health: Result<plugin::Health, Error>, missed: u32) {
+        let (state, why) = match health {
+            Ok(plugin::Health { state: plugin::HealthState::Healthy, .. }) => (State::Running, String::new()),
+            Ok(plugin::Health { reason, .. }) => (State::Degraded, reason),
+            Err(_) if missed < 2 => return,
+            Err(error) => (State::Degraded, error.to_string()),
+        };
+        let known = lock(&self.status).state;
+        if known != state && matches!(known, State::Running | State::Degraded) {
+            self.enter(state, why);
+        }
     }
 
     /// Starts the instance. A failure enters the restart policy and is also answered.
@@ -183,7 +225,10 @@ impl Slot {
         match verdict {
             Verdict::Quarantine => {
                 let most = patience.failures;
-                self.enter(State::Quarantined, format!("{why} (failed {most} times; `aerolith plugin enable` tries again)"));
+                self.enter(
+                    State::Quarantined,
+                    format!("{why} (failed {most} times; `aerolith plugin enable` tries again)"),
+                );
             }
             Verdict::Retry(after) => {
                 self.enter(State::Failed, format!("{why} (tried again in {after:?})"));
@@ -212,7 +257,9 @@ impl Slot {
         let (slot, why) = (self.clone(), why.to_owned());
         self.shared.own.spawn(async move {
             let _turn = slot.turn().await;
-            let Current::Up(live) = &*slot.current.load_full() else { return };
+            let Current::Up(live) = &*slot.current.load_full() else {
+                return;
+            };
             if live.generation() != generation {
                 return;
             }
@@ -238,7 +285,10 @@ impl Slot {
 
     /// It is too dangerous to try.
     pub(crate) fn quarantine(&self, why: &str) {
-        self.enter(State::Quarantined, format!("{why}; `aerolith plugin enable` tries again"));
+        self.enter(
+            State::Quarantined,
+            format!("{why}; `aerolith plugin enable` tries again"),
+        );
     }
 
     pub(crate) fn is_named(&self, plugin: &str) -> bool {
@@ -296,13 +346,20 @@ impl Slot {
     pub(crate) async fn reload(self: &Arc<Self>, config: serde_json::Value) -> Result<(), HostError> {
         let turn = self.turn().await;
         let old = std::mem::replace(&mut lock(&self.spec).config, config.clone());
-        let Current::Up(live) = &*self.current.load_full() else { return Ok(()) };
+        let Current::Up(live) = &*self.current.load_full() else {
+            return Ok(());
+        };
         let bytes = Bytes::from(config.to_string().into_bytes());
-        let taken = live.call_within("plugin/1.reload", bytes, None, Some(self.shared.settings.reload)).await;
+        let taken = live
+            .call_within("plugin/1.reload", bytes, None, Some(self.shared.settings.reload))
+            .await;
         drop(turn);
         let replaced = match taken {
             Ok(_) => return Ok(()),
-            Err(Error { code: Code::Unimplemented, .. }) => self.replace(self.image()).await,
+            Err(Error {
+                code: Code::Unimplemented,
+                ..
+            }) => self.replace(self.image()).await,
             Err(error) => Err(self.error("reload", error)),
         };
         replaced.inspect_err(|_| lock(&self.spec).config = old)
@@ -339,9 +396,14 @@ impl Slot {
     async fn hand_over(self: &Arc<Self>, old: &Arc<Live>, image: Image) -> Result<(), HostError> {
         self.put(Current::Switching);
         self.enter(State::Draining, "hands over to its successor");
-        let drained = old.call_within("plugin/1.drain", Bytes::new(), None, Some(self.shared.settings.drain)).await;
+        let drained = old
+            .call_within("plugin/1.drain", Bytes::new(), None, Some(self.shared.settings.drain))
+            .await;
         let made = match drained {
-            Ok(state) => self.bring_up(&image, &state).await.map_err(|error| (error, Some(state))),
+            Ok(state) => self
+                .bring_up(&image, &state)
+                .await
+                .map_err(|error| (error, Some(state))),
             Err(error) => Err((self.error("drain", error), None)),
         };
         match made {
@@ -357,16 +419,24 @@ impl Slot {
 
     /// The successor failed: the old instance takes everything back. Answers why in any case.
     async fn take_back(self: &Arc<Self>, old: &Arc<Live>, why: HostError, state: Bytes) -> Result<(), HostError> {
-        let resumed = old.call_within("plugin/1.resume", state, None, Some(self.shared.settings.start)).await;
+        let resumed = old
+            .call_within("plugin/1.resume", state, None, Some(self.shared.settings.start))
+            .await;
         match resumed {
             Ok(_) => {
                 self.put(Current::Up(old.clone()));
-                self.enter(State::Running, format!("the successor failed, the former one runs on: {why}"));
+                self.enter(
+                    State::Running,
+                    format!("the successor failed, the former one runs on: {why}"),
+                );
             }
             Err(error) => {
                 self.put(Current::Down);
                 self.close(old).await;
-                self.give_up(Duration::ZERO, &format!("the successor failed ({why}), and the former one too: {error}"));
+                self.give_up(
+                    Duration::ZERO,
+                    &format!("the successor failed ({why}), and the former one too: {error}"),
+                );
             }
         }
         Err(why)
@@ -377,7 +447,7 @@ impl Slot {
         lock(&self.previous).clone()
     }
 
-    async fn live(&self) -> Result<Arc<Live>> {
+    async fn live(&self) -> Result<Arc<Live>, Error> {
         loop {
             let changed = self.changed.notified();
             match &*self.current.load_full() {
@@ -391,8 +461,28 @@ impl Slot {
 
     fn down(&self) -> Error {
         let status = lock(&self.status);
-        let why = if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
-        Error::new(Code::Unavailable, format!("plugin instance `{}` is {:?}{why}", status.instance, status.state))
+        let why = if status.message.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", status.message)
+        };
+        Error::new(
+            Code::Unavailable,
+            format!("plugin instance `{}` is {:?}{why}", status.instance, status.state),
+        )
+    }
+}
+
+/// A live instance with one deadline for every call.
+struct Within(Arc<Live>, Duration);
+
+impl Service for Within {
+    fn call(&self, method: &str, request: Bytes, sink: Option<SinkBox>) -> Reply {
+        self.0.call_within(method, request, sink, Some(self.1))
+    }
+
+    fn send(&self, method: &str, item: &[u8]) -> Result<Sent, Error> {
+        self.0.send(method, item)
     }
 }
 
@@ -407,12 +497,14 @@ impl Service for Handle {
         let (slot, method) = (self.0.clone(), method.to_owned());
         Box::pin(async move {
             let deadline = slot.shared.settings.call;
-            let live = tokio::time::timeout(deadline, slot.live()).await.unwrap_or_else(|_| Err(slot.down()))?;
+            let live = tokio::time::timeout(deadline, slot.live())
+                .await
+                .unwrap_or_else(|_| Err(slot.down()))?;
             live.call(&method, request, sink).await
         })
     }
 
-    fn send(&self, method: &str, item: &[u8]) -> Result<Sent> {
+    fn send(&self, method: &str, item: &[u8]) -> Result<Sent, Error> {
         match &**self.0.current.load() {
             Current::Up(live) => live.send(method, item),
             Current::Switching => Ok(Sent::Full),

@@ -84,7 +84,10 @@ impl PartialEq for Image {
 
 impl From<Stored> for Image {
     fn from(stored: Stored) -> Self {
-        Self { manifest: stored.inspected.manifest.clone(), code: Code::Stored(stored) }
+        Self {
+            manifest: stored.inspected.manifest.clone(),
+            code: Code::Stored(stored),
+        }
     }
 }
 

@@ -31,7 +31,9 @@ pub enum StoreError {
         found: &'static str,
     },
     /// Somebody else could change it.
-    #[error("{path}: expected an owner of root or uid {expected}, found uid {found}: `chown` it, or copy it as yourself")]
+    #[error(
+        "{path}: expected an owner of root or uid {expected}, found uid {found}: `chown` it, or copy it as yourself"
+    )]
     Owner {
         /// Which file.
         path: PathBuf,
@@ -100,7 +102,9 @@ impl Store {
     /// [`StoreError::Io`]
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(folder).map_err(|e| io_at(folder, e))?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     /// Verifies a file without copying it; the path of the answer is the file's own.
@@ -121,7 +125,10 @@ impl Store {
         if !stored.exists() {
             publish(&self.folder, &stored, &bytes).map_err(|e| io_at(&stored, e))?;
         }
-        Ok(Stored { path: stored, ..verified })
+        Ok(Stored {
+            path: stored,
+            ..verified
+        })
     }
 
     /// A file of the store by its digest, verified anew: what was changed on disk is refused.
@@ -137,45 +144,85 @@ fn verify(path: &Path, sha256: Option<&str>) -> Result<(Stored, Vec<u8>), StoreE
     let bytes = read(path)?;
     let found = hex(&Sha256::digest(&bytes));
     if let Some(expected) = sha256.filter(|expected| !expected.eq_ignore_ascii_case(&found)) {
-        return Err(StoreError::Digest { path: path.into(), expected: expected.into(), found });
+        return Err(StoreError::Digest {
+            path: path.into(),
+            expected: expected.into(),
+            found,
+        });
     }
-    let inspected = inspect(&bytes).map_err(|refusal| StoreError::Refused { path: path.into(), refusal })?;
-    Ok((Stored { sha256: found, path: path.into(), inspected }, bytes))
+    let inspected = inspect(&bytes).map_err(|refusal| StoreError::Refused {
+        path: path.into(),
+        refusal,
+    })?;
+    Ok((
+        Stored {
+            sha256: found,
+            path: path.into(),
+            inspected,
+        },
+        bytes,
+    ))
 }
 
 fn io_at(path: &Path, source: io::Error) -> StoreError {
-    StoreError::Io { path: path.into(), source }
+    StoreError::Io {
+        path: path.into(),
+        source,
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| match e {
-        rustix::io::Errno::LOOP => StoreError::NotRegular { path: path.into(), found: "a symbolic link" },
+        rustix::io::Errno::LOOP => StoreError::NotRegular {
+            path: path.into(),
+            found: "a symbolic link",
+        },
         e => io_at(path, e.into()),
     })?;
     let mut file = File::from(file);
     let meta = file.metadata().map_err(|e| io_at(path, e))?;
     check(path, &meta)?;
     let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
-    file.by_ref().take(MAX_SIZE).read_to_end(&mut bytes).map_err(|e| io_at(path, e))?;
+    (&mut file)
+        .take(MAX_SIZE)
+        .read_to_end(&mut bytes)
+        .map_err(|e| io_at(path, e))?;
     Ok(bytes)
 }
 
 fn check(path: &Path, meta: &fs::Metadata) -> Result<(), StoreError> {
     if !meta.is_file() {
-        let found = if meta.is_dir() { "a folder" } else { "a pipe, socket or device" };
-        return Err(StoreError::NotRegular { path: path.into(), found });
+        let found = if meta.is_dir() {
+            "a folder"
+        } else {
+            "a pipe, socket or device"
+        };
+        return Err(StoreError::NotRegular {
+            path: path.into(),
+            found,
+        });
     }
     let expected = rustix::process::geteuid().as_raw();
     if meta.uid() != 0 && meta.uid() != expected {
-        return Err(StoreError::Owner { path: path.into(), expected, found: meta.uid() });
+        return Err(StoreError::Owner {
+            path: path.into(),
+            expected,
+            found: meta.uid(),
+        });
     }
     let mode = meta.permissions().mode() & 0o7777;
     if mode & 0o022 != 0 {
-        return Err(StoreError::Writable { path: path.into(), mode });
+        return Err(StoreError::Writable {
+            path: path.into(),
+            mode,
+        });
     }
     if meta.len() > MAX_SIZE {
-        return Err(StoreError::TooLarge { path: path.into(), found: meta.len() });
+        return Err(StoreError::TooLarge {
+            path: path.into(),
+            found: meta.len(),
+        });
     }
     Ok(())
 }

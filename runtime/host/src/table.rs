@@ -11,17 +11,33 @@ use rustix::fd::{BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-static TABLE: LazyLock<HostTable_Ref> =
-    LazyLock::new(|| leak_host_table(HostTable { log, call, send, spawn, abort, sleep, keep, take }));
+static TABLE: LazyLock<HostTable_Ref> = LazyLock::new(|| {
+    leak_host_table(HostTable {
+        log,
+        call,
+        send,
+        spawn,
+        abort,
+        sleep,
+        keep,
+        take,
+        level,
+    })
+});
 
 /// The host as the instance of this context sees it.
 pub(crate) fn host(context: &Arc<Context>) -> aerolith_plugin_abi::Host {
-    aerolith_plugin_abi::Host { ctx: context.number(), table: *TABLE }
+    aerolith_plugin_abi::Host {
+        ctx: context.number(),
+        table: *TABLE,
+    }
 }
 
 extern "C" fn log(ctx: u64, level: u8, target: RStr<'_>, message: RStr<'_>, fields: RStr<'_>) {
     if let Ok(context) = Context::of(ctx) {
-        context.log.write(level, target.as_str(), message.as_str(), fields.as_str());
+        context
+            .log
+            .write(level, target.as_str(), message.as_str(), fields.as_str());
     }
 }
 
@@ -40,7 +56,10 @@ extern "C" fn send(ctx: u64, method: RStr<'_>, item: RSlice<'_, u8>) -> Answer<u
 }
 
 extern "C" fn spawn(ctx: u64, future: FfiFuture<()>) -> u64 {
-    Context::of(ctx).ok().and_then(|context| context.tasks.spawn(future)).unwrap_or(0)
+    Context::of(ctx)
+        .ok()
+        .and_then(|context| context.tasks.spawn(future))
+        .unwrap_or(0)
 }
 
 extern "C" fn abort(ctx: u64, task: u64) {
@@ -79,5 +98,13 @@ pub(crate) fn duplicate(fd: i32) -> Result<OwnedFd> {
 }
 
 extern "C" fn take(ctx: u64, name: RStr<'_>) -> Answer<i32> {
-    to_answer(Context::of(ctx).and_then(|context| context.descriptors.take(name.as_str())).map(IntoRawFd::into_raw_fd))
+    to_answer(
+        Context::of(ctx)
+            .and_then(|context| context.descriptors.take(name.as_str()))
+            .map(IntoRawFd::into_raw_fd),
+    )
+}
+
+extern "C" fn level(ctx: u64) -> u8 {
+    Context::of(ctx).map_or(0, |context| context.log.level())
 }

@@ -25,7 +25,10 @@ struct Running {
 
 impl Tasks {
     pub(crate) fn new(executor: Handle) -> Arc<Self> {
-        Arc::new(Self { executor, running: Mutex::default() })
+        Arc::new(Self {
+            executor,
+            running: Mutex::default(),
+        })
     }
 
     pub(crate) const fn executor(&self) -> &Handle {

@@ -69,7 +69,13 @@ pub(super) struct Frame {
 
 impl Frame {
     pub(super) fn new(kind: Kind, id: u64, name: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self { kind, id, name: name.into(), body: body.into(), descriptor: None }
+        Self {
+            kind,
+            id,
+            name: name.into(),
+            body: body.into(),
+            descriptor: None,
+        }
     }
 
     /// The bytes of the frame, without its descriptor.
@@ -77,7 +83,10 @@ impl Frame {
         let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{what} too long for a frame"));
         let name = u16::try_from(self.name.len()).map_err(|_| wrong("name"))?;
         let rest = FIXED + self.name.len() + self.body.len();
-        let length = u32::try_from(rest).ok().filter(|_| rest <= MAX).ok_or_else(|| wrong("body"))?;
+        let length = u32::try_from(rest)
+            .ok()
+            .filter(|_| rest <= MAX)
+            .ok_or_else(|| wrong("body"))?;
         let mut bytes = Vec::with_capacity(4 + rest);
         bytes.extend_from_slice(&length.to_le_bytes());
         bytes.push(self.kind as u8);
@@ -91,20 +100,35 @@ impl Frame {
     /// Takes the first frame off a buffer, when it is complete.
     pub(super) fn decode(buffer: &mut Vec<u8>) -> io::Result<Option<Self>> {
         let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
-        let Some(length) = buffer.first_chunk::<4>().map(|l| u32::from_le_bytes(*l) as usize) else { return Ok(None) };
+        let Some(length) = buffer.first_chunk::<4>().map(|l| u32::from_le_bytes(*l) as usize) else {
+            return Ok(None);
+        };
         if !(FIXED..=MAX).contains(&length) {
             return Err(wrong(format!("a frame of {length} bytes: expected {FIXED} to {MAX}")));
         }
-        let Some(rest) = buffer.get(4..4 + length) else { return Ok(None) };
+        let Some(rest) = buffer.get(4..4 + length) else {
+            return Ok(None);
+        };
         let (fixed, tail) = rest.split_at(FIXED);
-        let [kind, id @ .., n0, n1] = fixed else { return Err(wrong("a frame without a head".into())) };
-        let kind = Kind::ALL.into_iter().find(|k| *k as u8 == *kind).ok_or_else(|| wrong(format!("frame kind {kind}")))?;
+        let [kind, id @ .., n0, n1] = fixed else {
+            return Err(wrong("a frame without a head".into()));
+        };
+        let kind = Kind::ALL
+            .into_iter()
+            .find(|k| *k as u8 == *kind)
+            .ok_or_else(|| wrong(format!("frame kind {kind}")))?;
         let id = u64::from_le_bytes(id.try_into().map_err(|_| wrong("a frame without an id".into()))?);
         let (name, body) = tail
             .split_at_checked(usize::from(u16::from_le_bytes([*n0, *n1])))
             .ok_or_else(|| wrong("a frame whose name is longer than itself".into()))?;
         let name = String::from_utf8(name.to_vec()).map_err(|e| wrong(format!("a frame's name: {e}")))?;
-        let frame = Self { kind, id, name, body: body.to_vec(), descriptor: None };
+        let frame = Self {
+            kind,
+            id,
+            name,
+            body: body.to_vec(),
+            descriptor: None,
+        };
         buffer.drain(..4 + length);
         Ok(Some(frame))
     }

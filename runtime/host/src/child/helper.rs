@@ -12,9 +12,9 @@ use aerolith_plugin_wire::payload::Blob;
 use aerolith_plugin_wire::{Bytes, Code, Error, Reply, Result, Sent, Service, SinkBox, payload};
 use rustix::fd::{AsFd as _, OwnedFd};
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::io;
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Handle};
 
@@ -31,6 +31,8 @@ pub(super) struct Create {
     pub(super) state: Blob,
     /// Whether it may use the descriptor store.
     pub(super) descriptors: bool,
+    /// The log's level when the child was started.
+    pub(super) level: u8,
     /// Bytes of address space at most.
     pub(super) memory: Option<u64>,
 }
@@ -41,7 +43,11 @@ pub(super) struct Create {
 /// When standard input is no socket or no thread is to be had.
 pub fn run() -> io::Result<()> {
     let own = Builder::new_current_thread().enable_all().build()?;
-    let executor = Builder::new_multi_thread().worker_threads(1).thread_name("plugin").enable_all().build()?;
+    let executor = Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("plugin")
+        .enable_all()
+        .build()?;
     let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin().as_fd(), 3)?;
     // The plugin reads an empty standard input, not our socket.
     rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
@@ -56,7 +62,12 @@ async fn converse(socket: std::os::unix::net::UnixStream, executor: Handle) -> i
     let (mut reader, writer) = split(UnixStream::from_std(socket)?);
     let peer = Peer::begin(writer, &Handle::current());
     let kept = Arc::new(Descriptors::default());
-    let child = Arc::new(Instance { peer: peer.clone(), kept: kept.clone(), executor: executor.clone(), made: OnceLock::new() });
+    let child = Arc::new(Instance {
+        peer: peer.clone(),
+        kept: kept.clone(),
+        executor: executor.clone(),
+        made: OnceLock::new(),
+    });
     let tasks = Tasks::new(executor);
     let other = Box::new(move |frame: Frame| {
         if let (Kind::Keep, Some(descriptor)) = (frame.kind, frame.descriptor) {
@@ -87,25 +98,38 @@ impl Instance {
             limit(memory)?;
         }
         let folder = create.path.parent().unwrap_or(std::path::Path::new("/"));
-        let stored = Store::open(folder).and_then(|store| store.get(&create.sha256)).map_err(Error::invalid)?;
+        let stored = Store::open(folder)
+            .and_then(|store| store.get(&create.sha256))
+            .map_err(Error::invalid)?;
         let library = Library::load(&stored).map_err(Error::invalid)?;
-        let descriptors = Local { kept: self.kept.clone(), peer: self.peer.clone(), allowed: create.descriptors };
+        let descriptors = Local {
+            kept: self.kept.clone(),
+            peer: self.peer.clone(),
+            allowed: create.descriptors,
+        };
         let service = Arc::new(Remote(self.peer.clone()));
-        let log = Box::new(Forward(self.peer.clone()));
+        let log = Box::new(Forward { peer: self.peer.clone(), level: create.level });
         let context = Context::enter(service, log, Box::new(descriptors), self.executor.clone());
         let config = create.config.to_string();
         let door = library.create(&context, &create.instance, config.as_bytes(), &create.state.0)?;
         let made = self.made.set((context, door));
-        made.map(|()| Bytes::new()).map_err(|_| Error::invalid("this process already holds an instance"))
+        made.map(|()| Bytes::new())
+            .map_err(|_| Error::invalid("this process already holds an instance"))
     }
 
     fn door(&self) -> Result<&Door> {
-        self.made.get().map(|(_, door)| door).ok_or_else(|| Error::stopped("no instance is made yet"))
+        self.made
+            .get()
+            .map(|(_, door)| door)
+            .ok_or_else(|| Error::stopped("no instance is made yet"))
     }
 }
 
 fn limit(bytes: u64) -> Result<()> {
-    let limit = rustix::process::Rlimit { current: Some(bytes), maximum: Some(bytes) };
+    let limit = rustix::process::Rlimit {
+        current: Some(bytes),
+        maximum: Some(bytes),
+    };
     rustix::process::setrlimit(rustix::process::Resource::As, limit)
         .map_err(|e| Error::invalid(format!("memory limit of {bytes} bytes: {e}")))
 }
@@ -129,13 +153,20 @@ impl Service for Instance {
 }
 
 /// Log lines on their way to the daemon.
-struct Forward(Arc<Peer>);
+struct Forward {
+    peer: Arc<Peer>,
+    level: u8,
+}
 
 impl Log for Forward {
     fn write(&self, level: u8, target: &str, message: &str, fields: &str) {
         let body = format!("{}\0{fields}", message.replace('\0', " "));
         // A full queue drops the line rather than hold the plugin up.
-        let _ = self.0.try_put(Frame::new(Kind::Log, level.into(), target, body));
+        let _ = self.peer.try_put(Frame::new(Kind::Log, level.into(), target, body));
+    }
+
+    fn level(&self) -> u8 {
+        self.level
     }
 }
 
@@ -155,7 +186,11 @@ impl Local {
     }
 
     fn check(&self) -> Result<()> {
-        if self.allowed { Ok(()) } else { Err(crate::route::denied("descriptors")) }
+        if self.allowed {
+            Ok(())
+        } else {
+            Err(crate::route::denied("descriptors"))
+        }
     }
 }
 
@@ -163,13 +198,19 @@ impl Keeping for Local {
     fn keep(&self, name: &str, descriptor: OwnedFd) -> Result<()> {
         self.check()?;
         let copy = descriptor.try_clone().map_err(Error::io)?;
-        self.tell(Frame { descriptor: Some(copy), ..Frame::new(Kind::Keep, 0, name, []) })?;
+        self.tell(Frame {
+            descriptor: Some(copy),
+            ..Frame::new(Kind::Keep, 0, name, [])
+        })?;
         self.kept.keep(name, descriptor).map_err(Error::invalid)
     }
 
     fn take(&self, name: &str) -> Result<OwnedFd> {
         self.check()?;
-        let taken = self.kept.take(name).ok_or_else(|| Error::not_found(format!("no descriptor `{name}` is kept")))?;
+        let taken = self
+            .kept
+            .take(name)
+            .ok_or_else(|| Error::not_found(format!("no descriptor `{name}` is kept")))?;
         self.tell(Frame::new(Kind::Taken, 0, name, []))?;
         Ok(taken)
     }

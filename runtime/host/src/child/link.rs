@@ -3,8 +3,8 @@
 use super::frame::{Frame, Kind};
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-    recvmsg, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
 };
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -29,7 +29,14 @@ pub(super) struct Writer(Arc<UnixStream>);
 /// Both ends of a socket.
 pub(super) fn split(socket: UnixStream) -> (Reader, Writer) {
     let socket = Arc::new(socket);
-    (Reader { socket: socket.clone(), buffer: Vec::new(), descriptors: VecDeque::new() }, Writer(socket))
+    (
+        Reader {
+            socket: socket.clone(),
+            buffer: Vec::new(),
+            descriptors: VecDeque::new(),
+        },
+        Writer(socket),
+    )
 }
 
 impl Reader {
@@ -54,7 +61,12 @@ impl Reader {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(TOGETHER))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut slices = [IoSliceMut::new(&mut piece)];
-        let got = recvmsg(self.socket.as_fd(), &mut slices, &mut control, RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT)?;
+        let got = recvmsg(
+            self.socket.as_fd(),
+            &mut slices,
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT,
+        )?;
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
                 self.descriptors.extend(descriptors);
@@ -63,7 +75,8 @@ impl Reader {
         if got.flags.contains(ReturnFlags::CTRUNC) {
             return Err(io::Error::other("descriptors were lost on the way"));
         }
-        self.buffer.extend_from_slice(piece.get(..got.bytes).unwrap_or_default());
+        self.buffer
+            .extend_from_slice(piece.get(..got.bytes).unwrap_or_default());
         Ok(got.bytes)
     }
 }
@@ -75,7 +88,10 @@ impl Writer {
         let mut rest = bytes.as_slice();
         let mut descriptor = frame.descriptor.as_ref();
         while !rest.is_empty() {
-            let sent = self.0.async_io(Interest::WRITABLE, || self.send(rest, descriptor)).await?;
+            let sent = self
+                .0
+                .async_io(Interest::WRITABLE, || self.send(rest, descriptor))
+                .await?;
             descriptor = None;
             rest = rest.get(sent..).unwrap_or_default();
         }

@@ -58,8 +58,11 @@ pub(crate) async fn spawn(
 ) -> std::result::Result<Spawned, HostError> {
     let spec = slot.spec();
     let (program, arguments) = &slot.shared.settings.helper;
-    let failed =
-        |source| HostError::Child { instance: spec.instance.clone(), program: program.clone(), source };
+    let failed = |source| HostError::Child {
+        instance: spec.instance.clone(),
+        program: program.clone(),
+        source,
+    };
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(failed)?;
     ours.set_nonblocking(true).map_err(failed)?;
     let mut child = Command::new(program)
@@ -81,6 +84,7 @@ pub(crate) async fn spawn(
         config: spec.config.clone(),
         state: Blob(state.to_vec()),
         descriptors: slot.permits(&stored.inspected.manifest, Act::Descriptors),
+        level: context.log.level(),
         memory: spec.memory,
     };
     let made = tokio::time::timeout(slot.shared.settings.create, make(&peer, &slot.descriptors, &create)).await;
@@ -96,21 +100,39 @@ pub(crate) async fn spawn(
         let _ = child.start_kill();
         let status = child.wait().await.ok().filter(|s| s.signal() != Some(9));
         let ended = status.map(|s| format!("; {}", end(s))).unwrap_or_default();
-        return Err(slot.error("create", aerolith_plugin_wire::Error { message: error.message + &ended, ..error }));
+        return Err(slot.error(
+            "create",
+            aerolith_plugin_wire::Error {
+                message: error.message + &ended,
+                ..error
+            },
+        ));
     }
     watch(slot, child, gone, generation);
-    Ok(Spawned { service: ChildService { remote: Remote(peer), _alive: alive }, pid })
+    Ok(Spawned {
+        service: ChildService {
+            remote: Remote(peer),
+            _alive: alive,
+        },
+        pid,
+    })
 }
 
 async fn make(peer: &Arc<Peer>, kept: &Descriptors, create: &Create) -> Result<()> {
     for name in kept.names() {
         if let Some(copy) = kept.copy(&name) {
-            let frame = Frame { descriptor: Some(copy), ..Frame::new(Kind::Keep, 0, &name, []) };
+            let frame = Frame {
+                descriptor: Some(copy),
+                ..Frame::new(Kind::Keep, 0, &name, [])
+            };
             peer.put(frame).await?;
         }
     }
     let body = payload::encode(create)?;
-    Remote(peer.clone()).call(super::helper::CREATE, body, None).await.map(drop)
+    Remote(peer.clone())
+        .call(super::helper::CREATE, body, None)
+        .await
+        .map(drop)
 }
 
 /// Reads what the child says until it says nothing any more.

@@ -49,14 +49,31 @@ struct ErrorBody {
 }
 
 fn to_body(error: Error) -> Vec<u8> {
-    let Error { code, message, detail, retryable } = error;
-    payload::encode(&ErrorBody { code: code as u32, message, detail, retryable }).map(Bytes::into_vec).unwrap_or_default()
+    let Error {
+        code,
+        message,
+        detail,
+        retryable,
+    } = error;
+    payload::encode(&ErrorBody {
+        code: code as u32,
+        message,
+        detail,
+        retryable,
+    })
+    .map(Bytes::into_vec)
+    .unwrap_or_default()
 }
 
 fn from_body(body: &[u8]) -> Error {
     payload::decode::<ErrorBody>(body).map_or_else(
         |e| e,
-        |b| Error { code: Code::from_number(b.code), message: b.message, detail: b.detail, retryable: b.retryable },
+        |b| Error {
+            code: Code::from_number(b.code),
+            message: b.message,
+            detail: b.detail,
+            retryable: b.retryable,
+        },
     )
 }
 
@@ -74,7 +91,10 @@ impl Peer {
                 }
             }
         });
-        Arc::new(Self { out, waiting: Mutex::default() })
+        Arc::new(Self {
+            out,
+            waiting: Mutex::default(),
+        })
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -96,7 +116,11 @@ impl Peer {
     }
 
     fn over(&self) -> Error {
-        let why = self.waiting().over.clone().unwrap_or_else(|| "the connection was closed".into());
+        let why = self
+            .waiting()
+            .over
+            .clone()
+            .unwrap_or_else(|| "the connection was closed".into());
         Error::new(Code::Unavailable, format!("the other process is gone: {why}"))
     }
 
@@ -115,7 +139,8 @@ impl Peer {
                 Err(e) => break Err(e),
             }
         };
-        self.end(&ended.as_ref().map_or_else(ToString::to_string, |()| "it ended".into())).await;
+        self.end(&ended.as_ref().map_or_else(ToString::to_string, |()| "it ended".into()))
+            .await;
         ended
     }
 
@@ -133,7 +158,13 @@ impl Peer {
         }
     }
 
-    async fn arrived(self: &Arc<Self>, frame: Frame, service: &Arc<dyn Service>, tasks: &Arc<Tasks>, other: &mut Other) {
+    async fn arrived(
+        self: &Arc<Self>,
+        frame: Frame,
+        service: &Arc<dyn Service>,
+        tasks: &Arc<Tasks>,
+        other: &mut Other,
+    ) {
         match frame.kind {
             Kind::Call | Kind::Stream => self.answer(frame, service.clone(), tasks),
             Kind::Send => drop(service.send(&frame.name, &frame.body)),
@@ -200,7 +231,10 @@ impl Peer {
         let write = move |item: Bytes| {
             let (peer, room) = (peer.clone(), room.clone());
             async move {
-                room.acquire().await.map_err(|_| Error::stopped("nobody reads this stream any more"))?.forget();
+                room.acquire()
+                    .await
+                    .map_err(|_| Error::stopped("nobody reads this stream any more"))?
+                    .forget();
                 peer.put(Frame::new(Kind::Item, id, "", item.into_vec())).await
             }
         };
@@ -234,7 +268,11 @@ impl Service for Remote {
         let (peer, method) = (self.0.clone(), method.to_owned());
         Box::pin(async move {
             let (id, mut arrivals) = peer.enter()?;
-            let mut cancel = Cancel { peer: peer.clone(), id, armed: true };
+            let mut cancel = Cancel {
+                peer: peer.clone(),
+                id,
+                armed: true,
+            };
             let kind = if sink.is_some() { Kind::Stream } else { Kind::Call };
             peer.put(Frame::new(kind, id, &method, request.into_vec())).await?;
             let into = sink.map(Stream::<Bytes>::new);
@@ -276,4 +314,3 @@ impl Drop for Cancel {
         }
     }
 }
-
