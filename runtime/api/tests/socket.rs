@@ -1,13 +1,15 @@
 //! The API over a real socket, with a node in memory behind it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what helps a test may fail it")]
+
 mod memory;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aerolith_api::{Listener, router, serve};
 use memory::Memory;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;

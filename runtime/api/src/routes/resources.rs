@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::HttpBody as _;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::StatusCode;
@@ -45,6 +46,9 @@ pub(crate) async fn apply<C: Control>(
 }
 
 async fn text(source: &str, request: Request) -> Result<String, Failure> {
+    if request.body().size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_large(source));
+    }
     let late = |_| {
         Failure::new(
             Reason::TooSlow,
@@ -64,9 +68,13 @@ async fn text(source: &str, request: Request) -> Result<String, Failure> {
 }
 
 fn refused(source: &str, error: &BytesRejection) -> Failure {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let what = format!("{source}: expected at most {MAX_BODY} bytes of text, found more");
-        return Failure::new(Reason::TooLarge, what).hint("put files into a package and name them by `url`");
+    match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(source),
+        _ => Failure::invalid(format!("{source}: {}", error.body_text())),
     }
-    Failure::invalid(format!("{source}: {}", error.body_text()))
+}
+
+fn too_large(source: &str) -> Failure {
+    let what = format!("{source}: expected at most {MAX_BODY} bytes of text, found more");
+    Failure::new(Reason::TooLarge, what).hint("put files into a package and name them by `url`")
 }
