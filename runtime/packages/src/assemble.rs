@@ -1,0 +1,124 @@
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use flate2::read::MultiGzDecoder;
+
+use crate::error::{At, OnPath, escape, head};
+use crate::publish::{Staged, StagingDir};
+use crate::stage::Stage;
+use crate::unpack::{SNIFFED, sniff};
+use crate::{Blob, Content, Digest, Part, Rule, Store, StoreError, Unpack, untar, unzip};
+
+impl Store {
+    /// Builds one tree from all `parts`, merged in the order of their names, in a staging folder that is removed when
+    /// the answer is dropped unpublished. Each blob's digest is checked again first. Errors: [`StoreError::Refused`]
+    /// with the part, the entry and the rule; [`StoreError::Rotten`]; or what the file system says. Nothing is left.
+    pub fn stage(&self, parts: &[Part]) -> Result<Staged, StoreError> {
+        let mut parts: Vec<&Part> = parts.iter().collect();
+        parts.sort_by(|a, b| a.name.cmp(&b.name));
+        if let Some(pair) = parts.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            return Err(At::part(&pair[0].name).refuse(Rule::DuplicatePart));
+        }
+        let dir = StagingDir::create(self.0.staging_path())?;
+        let names = parts.iter().map(|part| part.name.as_str()).collect();
+        let mut stage = Stage::new(dir.path().to_owned(), self.0.limits.clone(), names);
+        for (number, part) in parts.iter().enumerate() {
+            self.add(&mut stage, number, part)?;
+        }
+        let nodes = stage.finish()?;
+        Ok(Staged::new(Arc::clone(&self.0), dir, nodes))
+    }
+
+    fn add(&self, stage: &mut Stage<'_>, number: usize, part: &Part) -> Result<(), StoreError> {
+        let at = At::part(&part.name);
+        match &part.content {
+            Content::Text(bytes) => {
+                stage.begin(number, bytes.len() as u64);
+                stage.file(at, &part.name, false, &mut bytes.as_slice()).map(drop)
+            }
+            Content::Object {
+                blob,
+                unpack,
+                file_name,
+            } => {
+                let file = self.open_blob(blob)?;
+                stage.begin(number, blob.size());
+                object(stage, at, file, *unpack, file_name)
+            }
+        }
+    }
+
+    /// Opens a blob whose bytes still have its digest. One that is rotten is removed, so that it is fetched again.
+    fn open_blob(&self, blob: &Blob) -> Result<File, StoreError> {
+        let mut file = match File::open(blob.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::Gone(format!("blob {}", blob.digest())));
+            }
+            other => other.on("open", blob.path())?,
+        };
+        let found = Digest::of_file(&mut file).on("read", blob.path())?;
+        if found != *blob.digest() {
+            crate::store::remove(blob.path())?;
+            return Err(StoreError::Rotten {
+                expected: *blob.digest(),
+                found,
+            });
+        }
+        Ok(file)
+    }
+}
+
+/// Unpacks or keeps one object, once its content is known to be what it is declared to be.
+fn object(
+    stage: &mut Stage<'_>,
+    at: At<'_>,
+    mut file: File,
+    declared: Unpack,
+    file_name: &str,
+) -> Result<(), StoreError> {
+    let mut start = [0; SNIFFED];
+    let known = file.read_at(&mut start, 0).on("read", Path::new(at.part))?;
+    let (found, head) = (sniff(&start[..known]), head(&start[..known]));
+    let unpack = if declared == Unpack::Auto { found } else { declared };
+    if unpack != Unpack::None && found != Unpack::None && found != unpack {
+        return Err(at.refuse(Rule::WrongKind {
+            declared: unpack.name(),
+            found: found.name(),
+            head,
+        }));
+    }
+    let size = file.metadata().on("look at", Path::new(at.part))?.len();
+    let archive = Archive {
+        at,
+        declared: unpack.name(),
+        head,
+    };
+    match unpack {
+        Unpack::Zip => unzip::unpack(stage, &archive, file, size),
+        Unpack::Tar => untar::unpack(stage, &archive, file, size),
+        Unpack::TarGz => untar::unpack(stage, &archive, MultiGzDecoder::new(file), size),
+        Unpack::None | Unpack::Auto => stage.file(at, file_name, false, &mut file).map(drop),
+    }
+}
+
+/// An archive being read: how to name it, and how it begins, for the errors.
+pub(crate) struct Archive<'a> {
+    pub(crate) at: At<'a>,
+    declared: &'static str,
+    head: String,
+}
+
+impl Archive<'_> {
+    /// The archive as a whole cannot be read.
+    pub(crate) fn unreadable(&self, detail: &dyn std::fmt::Display) -> StoreError {
+        let detail = escape(&detail.to_string());
+        self.at.refuse(Rule::Unreadable {
+            declared: self.declared,
+            detail,
+            head: self.head.clone(),
+        })
+    }
+}

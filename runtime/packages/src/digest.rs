@@ -1,0 +1,150 @@
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::str::FromStr;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::StoreError;
+
+/// A SHA-256 of a file's bytes: the name of a blob. Written and parsed as 64 hex digits, either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of bytes at hand.
+    pub fn of(bytes: &[u8]) -> Self {
+        Digest(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of a whole open file; leaves the file at its start.
+    pub(crate) fn of_file(file: &mut File) -> io::Result<Self> {
+        let mut hasher = Sha256::new();
+        let mut chunk = vec![0; 1 << 17];
+        file.rewind()?;
+        loop {
+            match file.read(&mut chunk)? {
+                0 => break,
+                n => hasher.update(&chunk[..n]),
+            }
+        }
+        file.rewind()?;
+        Ok(hasher.into())
+    }
+}
+
+impl From<Sha256> for Digest {
+    fn from(hasher: Sha256) -> Self {
+        Digest(hasher.finalize().into())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(f, &self.0)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        parse_hex(text)
+            .map(Digest)
+            .ok_or_else(|| StoreError::bad_digest("sha256", 64, text))
+    }
+}
+
+/// An MD5 of a file's bytes, known only because Baetyl's objects carry one. It is checked when given and names
+/// nothing. Written and parsed as 32 hex digits, either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Md5([u8; 16]);
+
+impl From<md5::Md5> for Md5 {
+    fn from(hasher: md5::Md5) -> Self {
+        Md5(hasher.finalize().into())
+    }
+}
+
+impl fmt::Display for Md5 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(f, &self.0)
+    }
+}
+
+impl FromStr for Md5 {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        parse_hex(text)
+            .map(Md5)
+            .ok_or_else(|| StoreError::bad_digest("md5", 32, text))
+    }
+}
+
+fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok());
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // FIPS 180-2, appendix B.1.
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[test]
+    fn a_digest_reads_what_it_writes_in_either_case() {
+        assert_eq!(Digest::of(b"abc").to_string(), ABC);
+        assert_eq!(ABC.parse::<Digest>().unwrap(), Digest::of(b"abc"));
+        assert_eq!(ABC.to_uppercase().parse::<Digest>().unwrap(), Digest::of(b"abc"));
+    }
+
+    #[test]
+    fn an_md5_reads_what_it_writes() {
+        // RFC 1321, appendix A.5.
+        let text = "900150983cd24fb0d6963f7d28e17f72";
+        let mut hasher = md5::Md5::new();
+        hasher.update(b"abc");
+        assert_eq!(Md5::from(hasher), text.parse().unwrap());
+        assert_eq!(text.parse::<Md5>().unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn text_that_is_no_digest_is_named_with_the_form_wanted() {
+        for text in [
+            "",
+            "12",
+            &ABC[1..],
+            &format!("{ABC}0"),
+            &ABC.replace('b', "g"),
+            &"é".repeat(32),
+        ] {
+            let message = text.parse::<Digest>().unwrap_err().to_string();
+            assert!(message.contains("64 hex digits") && message.contains(text), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_file_has_the_digest_of_its_bytes_wherever_it_was_read_to() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(path.path(), b"abc").unwrap();
+        let mut file = File::open(path.path()).unwrap();
+        file.seek(io::SeekFrom::End(0)).unwrap();
+        assert_eq!(Digest::of_file(&mut file).unwrap().to_string(), ABC);
+        assert_eq!(file.stream_position().unwrap(), 0);
+    }
+}
