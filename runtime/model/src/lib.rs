@@ -1,1 +1,42 @@
-//! Room not furnished yet.
+//! The vocabulary of Aerolith as types: applications, configurations, secrets and program manifests, how they are
+//! written in our own YAML, and what makes them valid.
+//!
+//! Everything here is pure: text in, values or an error with line and column out. This room may not know files,
+//! networks, clocks, plugins, platforms, or how any other system writes the same things.
+//!
+//! Field names are those of Baetyl v2, of Baetyl v1 where v2 has none, and camelCase for what is ours.
+
+mod application;
+mod configuration;
+mod documents;
+mod duration;
+mod hint;
+mod order;
+mod parse;
+mod program;
+mod resource;
+mod restart;
+mod secret;
+mod service;
+mod text;
+mod validate;
+mod volume;
+mod yaml;
+
+pub use application::{Application, JobConfig, Workload};
+pub use configuration::{
+    Configuration, Entry, Object, ObjectPlatform, PACKAGE_LABEL, PACKAGE_LABEL_VALUE, Token, Unpack,
+};
+pub use duration::{GoDuration, InvalidDuration};
+pub use hint::closest;
+pub use order::{Cycle, start_order};
+pub use parse::parse;
+pub use program::ProgramManifest;
+pub use resource::{Resource, ResourceKind};
+pub use restart::{Backoff, InvalidRestart, Restart, RestartPolicy, Retry};
+pub use secret::{InvalidSecret, Secret, SecretBytes};
+pub use service::{DEFAULT_GRACE_PERIOD, EnvVar, PackageMode, Port, Protocol, Service, VolumeMount};
+pub use text::{AppName, EnvName, InvalidText, Key, Md5, MountPath, Name, ServiceName, Sha256, Url, VolumeName};
+pub use validate::{Fault, Invalid};
+pub use volume::{InvalidVolume, Volume, VolumeSource};
+pub use yaml::{ParseError, read_yaml};

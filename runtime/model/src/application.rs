@@ -1,0 +1,89 @@
+//! Applications: the unit of deployment.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::service::{Service, is_default};
+use crate::text::AppName;
+use crate::volume::Volume;
+
+/// A set of services and the volumes they share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Application {
+    /// Unique among applications.
+    pub name: AppName,
+    /// Opaque version text; empty where nobody gave one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// What it is for, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Whether its services keep running or run to completion.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub workload: Workload,
+    /// How a job is retried; read for `workload: job` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_config: Option<JobConfig>,
+    /// What runs.
+    #[serde(default)]
+    pub services: Vec<Service>,
+    /// What the services mount.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Volume>,
+    /// Fields of another system that were kept unread, by their path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra: BTreeMap<String, serde_json::Value>,
+}
+
+/// Workload of an application (Baetyl v2). A node is a single host: all but `job` mean the same here, that is, every
+/// service has `replica` instances.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Workload {
+    /// Keeps running.
+    #[default]
+    Deployment,
+    /// Keeps running.
+    DaemonSet,
+    /// Keeps running.
+    StatefulSet,
+    /// Runs to completion: started again after a failure only, at most `jobConfig.backoffLimit` times.
+    Job,
+}
+
+/// How a job is retried (Baetyl v2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct JobConfig {
+    /// Restarts after failures before the job counts as failed; 0 means none.
+    pub backoff_limit: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_application_is_written_as_it_is_read() {
+        let json = concat!(
+            r#"{"name":"weather","version":"7","labels":{"a":"b"},"workload":"job","jobConfig":{"backoffLimit":2},"#,
+            r#""services":[{"name":"agent","programConfig":"weather-agent","replica":2}],"#,
+            r#""volumes":[{"name":"conf","config":{"name":"weather-conf"}}],"extra":{"selector":"site=roof"}}"#
+        );
+        let application: Application = serde_json::from_str(json).unwrap();
+        assert_eq!(application.workload, Workload::Job);
+        assert_eq!(serde_json::to_string(&application).unwrap(), json);
+    }
+
+    #[test]
+    fn the_four_workloads_of_baetyl_are_known() {
+        for name in ["deployment", "daemonset", "statefulset", "job"] {
+            assert!(serde_json::from_str::<Workload>(&format!("{name:?}")).is_ok(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Text with a rule: names, keys, digests, addresses. A value of such a type has passed its rule.
+
+/// Text that breaks the rule of its type; the message says what was found and what the rule is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not a valid {what}: {rule}")]
+pub struct InvalidText {
+    /// What the text was meant to be.
+    pub what: &'static str,
+    /// The text as found.
+    pub found: String,
+    /// The rule in words.
+    pub rule: &'static str,
+}
+
+macro_rules! checked_text {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $normalise:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text itself.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidText;
+            fn try_from(found: String) -> Result<Self, InvalidText> {
+                let normalise: fn(&str) -> Option<String> = $normalise;
+                match normalise(&found) {
+                    Some(text) => Ok(Self(text)),
+                    None => Err(InvalidText { what: $what, found, rule: $rule }),
+                }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidText;
+            fn from_str(text: &str) -> Result<Self, InvalidText> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+checked_text!(
+    /// Name of a configuration or a secret (Baetyl v2: `^[a-z0-9][-a-z0-9.]{0,61}[a-z0-9]$`; `baetyl` is reserved).
+    Name,
+    "resource name",
+    "2 to 63 of a-z, 0-9, `-`, `.`, a letter or digit at both ends, and not holding `baetyl`, which is reserved",
+    |t| accept(t, is_name(t) && !t.contains("baetyl"))
+);
+checked_text!(
+    /// Name of an application: as [`Name`], at most 55 characters (Baetyl v2).
+    AppName,
+    "application name",
+    "2 to 55 of a-z, 0-9, `-`, `.`, a letter or digit at both ends, and not holding `baetyl`, which is reserved",
+    |t| accept(t, is_name(t) && !t.contains("baetyl") && t.len() <= 55)
+);
+checked_text!(
+    /// Name of a service: as a resource name without dots (Baetyl v2), so that `app.service.index` reads one way only.
+    ServiceName,
+    "service name",
+    "2 to 63 of a-z, 0-9, `-`, a letter or digit at both ends, no dots",
+    |t| accept(t, is_name(t) && !t.contains('.'))
+);
+checked_text!(
+    /// Name of a volume inside an application.
+    VolumeName,
+    "volume name",
+    "2 to 63 of a-z, 0-9, `-`, `.`, a letter or digit at both ends",
+    |t| accept(t, is_name(t))
+);
+checked_text!(
+    /// Key of an entry of a configuration or secret, which becomes a file name (Baetyl v2: `^[-._a-zA-Z0-9]+$`);
+    /// `.` and `..` are refused because they name folders, and `_object_` because it marks stored objects.
+    Key,
+    "key",
+    "one or more of a-z, A-Z, 0-9, `-`, `.`, `_`; not `.` or `..`; not beginning with `_object_`",
+    |t| accept(t, is_key(t))
+);
+checked_text!(
+    /// Name of an environment variable: not empty, no `=`, no control character.
+    EnvName,
+    "environment variable name",
+    "at least one character, no `=`, no blank or control character",
+    |t| accept(t, !t.is_empty() && !t.contains('=') && !has_blank(t))
+);
+checked_text!(
+    /// Where a volume appears inside an instance; relative and absolute paths both start at the instance's root.
+    MountPath,
+    "mount path",
+    "not empty, no `..` component, no control character",
+    |t| accept(t, !t.is_empty() && !t.split(['/', '\\']).any(|part| part == "..") && !t.chars().any(char::is_control))
+);
+checked_text!(
+    /// Address of an object, `scheme:rest`; which schemes exist is the business of the fetchers.
+    Url,
+    "URL",
+    "a scheme, a colon and the rest, without blanks, such as `https://host/file.zip` or `file:///srv/file.zip`",
+    |t| accept(t, is_url(t))
+);
+checked_text!(
+    /// SHA-256 digest as 64 hexadecimal digits, kept in lower case.
+    Sha256,
+    "sha256",
+    "64 hexadecimal digits",
+    |t| hex(t, 64)
+);
+checked_text!(
+    /// MD5 digest as 32 hexadecimal digits, kept in lower case.
+    Md5,
+    "md5",
+    "32 hexadecimal digits",
+    |t| hex(t, 32)
+);
+
+fn accept(text: &str, valid: bool) -> Option<String> {
+    valid.then(|| text.to_owned())
+}
+
+fn is_name(text: &str) -> bool {
+    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let bytes = text.as_bytes();
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
+        return false;
+    };
+    (2..=63).contains(&bytes.len())
+        && alphanumeric(*first)
+        && alphanumeric(*last)
+        && bytes.iter().all(|b| alphanumeric(*b) || matches!(b, b'-' | b'.'))
+}
+
+fn is_key(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    !matches!(text, "" | "." | "..") && !text.starts_with("_object_") && text.bytes().all(allowed)
+}
+
+fn is_url(text: &str) -> bool {
+    let scheme_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    text.split_once(':').is_some_and(|(scheme, rest)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(scheme_byte) && !rest.is_empty()
+    }) && !has_blank(text)
+}
+
+fn has_blank(text: &str) -> bool {
+    text.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
+fn hex(text: &str, digits: usize) -> Option<String> {
+    (text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit())).then(|| text.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn valid<T: std::str::FromStr>(text: &str) -> bool {
+        text.parse::<T>().is_ok()
+    }
+
+    #[test]
+    fn names_follow_the_rule_at_its_edges() {
+        for good in ["a1", "weather", "a.b-c", &"a".repeat(63)] {
+            assert!(valid::<Name>(good), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "-ab",
+            "ab-",
+            ".ab",
+            "A1",
+            "a_b",
+            "äb",
+            &"a".repeat(64),
+            "my-baetyl-app",
+        ] {
+            assert!(!valid::<Name>(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_application_name_ends_at_55_and_a_service_name_has_no_dot() {
+        assert!(valid::<AppName>(&"a".repeat(55)) && !valid::<AppName>(&"a".repeat(56)));
+        assert!(valid::<ServiceName>("agent-1") && !valid::<ServiceName>("agent.1"));
+    }
+
+    #[test]
+    fn a_key_is_a_plain_file_name() {
+        for good in ["conf.yml", "_x", "A-1", ".hidden", "..."] {
+            assert!(valid::<Key>(good), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "a b", "_object_x", "ü"] {
+            assert!(!valid::<Key>(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_mount_path_never_climbs() {
+        assert!(valid::<MountPath>("/etc/app") && valid::<MountPath>("var/a..b"));
+        for bad in ["", "..", "/a/../b", "a\\..\\b", "a\0"] {
+            assert!(!valid::<MountPath>(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn digests_are_hexadecimal_of_their_length_and_kept_in_lower_case() {
+        let digest: Sha256 = "AB".repeat(32).parse().unwrap();
+        assert_eq!(digest.as_str(), "ab".repeat(32));
+        assert!(!valid::<Sha256>(&"a".repeat(63)) && !valid::<Md5>(&"g".repeat(32)) && valid::<Md5>(&"0".repeat(32)));
+    }
+
+    #[test]
+    fn a_url_needs_a_scheme_and_no_blank() {
+        assert!(valid::<Url>("https://h/f.zip") && valid::<Url>("file:///srv/f"));
+        for bad in ["", "/srv/f", "h/f:1", "://h", "https:", "https://h/a b"] {
+            assert!(!valid::<Url>(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_error_names_what_was_found_and_the_rule() {
+        let error = "Bad Name".parse::<ServiceName>().unwrap_err().to_string();
+        assert!(
+            error.contains("`Bad Name`") && error.contains("service name") && error.contains("no dots"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! Reading one YAML document into a type, and saying where and why that fails.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_saphyr::{Error, Location};
+
+use crate::hint::closest;
+
+/// What is wrong in a text, and where. Shown as `source:line:column: message (hint)`; lines and columns count from 1,
+/// columns in characters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ParseError {
+    /// Where the text came from, a file name mostly.
+    pub source_name: String,
+    /// Line, from 1.
+    pub line: u64,
+    /// Column in characters, from 1.
+    pub column: u64,
+    /// What was wanted and found.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}:{}:{}: {}",
+            self.source_name, self.line, self.column, self.message
+        )?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+    }
+}
+
+/// Reads a text that is one YAML document (JSON is one too) into any type, with errors that say where. For resources
+/// see [`crate::parse`].
+///
+/// # Errors
+/// Bad YAML, a duplicate key, or what the type refuses, with line and column.
+pub fn read_yaml<T: for<'de> Deserialize<'de>>(source_name: &str, text: &str) -> Result<T, ParseError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    Piece { source_name, text, lines_before: 0 }.read()
+}
+
+/// A piece of a source: its text, and how many lines of the source lie before it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Piece<'a> {
+    pub(crate) source_name: &'a str,
+    pub(crate) text: &'a str,
+    pub(crate) lines_before: u64,
+}
+
+impl Piece<'_> {
+    /// Reads the piece, which is one YAML document.
+    pub(crate) fn read<T: for<'de> Deserialize<'de>>(&self) -> Result<T, ParseError> {
+        let options = serde_saphyr::options! { with_snippet: false };
+        serde_saphyr::from_str_with_options(self.text, options).map_err(|error| self.explain(&error))
+    }
+
+    /// An error at a place of the piece.
+    pub(crate) fn error(&self, location: Option<Location>, message: String, hint: Option<String>) -> ParseError {
+        let (line, column) = location.map_or((1, 1), |at| (at.line().max(1), at.column().max(1)));
+        let source_name = self.source_name.to_owned();
+        ParseError {
+            source_name,
+            line: self.lines_before + line,
+            column,
+            message,
+            hint,
+        }
+    }
+
+    /// The rest of the line from a place on.
+    fn at(&self, location: Location) -> String {
+        let place = |from_one: u64| usize::try_from(from_one.saturating_sub(1)).unwrap_or(usize::MAX);
+        let line = self.text.lines().nth(place(location.line())).unwrap_or_default();
+        line.chars()
+            .skip(place(location.column()))
+            .collect::<String>()
+            .trim_end()
+            .to_owned()
+    }
+
+    fn explain(&self, error: &Error) -> ParseError {
+        let (message, hint) = match error.without_snippet() {
+            Error::SerdeUnknownField { field, expected, .. } => unknown(field, expected, "key"),
+            Error::SerdeUnknownVariant { variant, expected, .. } => unknown(variant, expected, "value"),
+            Error::SerdeMissingField { field, .. } => (format!("`{field}` is missing"), None),
+            Error::DuplicateMappingKey { key: Some(key), .. } => {
+                (format!("duplicate key `{key}`"), Some("keep one of them".to_owned()))
+            }
+            Error::InvalidScalar { ty, location } => (format!("expected {ty}, found `{}`", self.at(*location)), None),
+            Error::Message { msg, .. } => (msg.clone(), None),
+            other => (plain(other), None),
+        };
+        self.error(error.location(), message, hint)
+    }
+}
+
+fn unknown(found: &str, expected: &[&str], what: &str) -> (String, Option<String>) {
+    let hint = match closest(found, expected.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known here: {}", expected.join(", ")),
+    };
+    (format!("unknown {what} `{found}`"), Some(hint))
+}
+
+/// The message without the place, which stands in front already.
+fn plain(error: &Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
