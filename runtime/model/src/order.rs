@@ -95,7 +95,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn dependencies_come_first_or_a_real_circle_is_named(edges in proptest::collection::vec((0_usize..8, 0_usize..8), 0..14)) {
+        fn dependencies_come_first_or_a_real_circle_is_named(
+            edges in proptest::collection::vec((0_usize..8, 0_usize..8), 0..14),
+        ) {
             const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
             let mut graph: BTreeMap<&str, Vec<&str>> = NAMES.iter().map(|name| (*name, Vec::new())).collect();
             for (from, to) in edges {

@@ -263,6 +263,27 @@ stringData: {key: hush}
                 "many",
             ),
             ("unpack: zip", "unpack: rar", "f.yml:23:13:", "unknown value `rar`"),
+            ("notes.txt: |\n    hello", "notes.txt: 5", "f.yml:24:3:", "in quotes"),
+            ("unpack: zip", "unpak: zip", "f.yml:23:5:", "did you mean `unpack`?"),
+            (
+                "policy: on-failure",
+                "polcy: no",
+                "f.yml:11:15:",
+                "did you mean `policy`?",
+            ),
+            (
+                "config: {name: weather-conf}",
+                "config: {name: A}",
+                "f.yml:15:20:",
+                "not a valid resource name",
+            ),
+            (
+                "config: {name: weather-conf}",
+                "path: /srv",
+                "f.yml:15:5:",
+                "unknown key `path`",
+            ),
+            ("    config: {name: weather-conf}\n", "", "f.yml:14:5:", "has 0 sources"),
             ("notes.txt: |", "notes/txt: |", "f.yml:24:3:", "not a valid key"),
             (
                 "https://files.example.net/w.zip",

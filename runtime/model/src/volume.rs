@@ -74,6 +74,21 @@ struct HostPath {
 #[serde(deny_unknown_fields)]
 struct EmptyDir {}
 
+impl Volume {
+    /// A volume with one of the sources that were written.
+    ///
+    /// # Errors
+    /// [`InvalidVolume`] when there is not exactly one, or it names no folder.
+    pub fn new(name: VolumeName, mut sources: Vec<VolumeSource>) -> Result<Self, InvalidVolume> {
+        let found = sources.len();
+        match sources.pop() {
+            Some(VolumeSource::HostPath(path)) if path.is_empty() => Err(InvalidVolume::EmptyHostPath(name)),
+            Some(source) if found == 1 => Ok(Self { name, source }),
+            _ => Err(InvalidVolume::Sources { volume: name, found }),
+        }
+    }
+}
+
 impl TryFrom<RawVolume> for Volume {
     type Error = InvalidVolume;
     fn try_from(raw: RawVolume) -> Result<Self, InvalidVolume> {
@@ -82,15 +97,7 @@ impl TryFrom<RawVolume> for Volume {
         sources.extend(raw.secret.map(|reference| VolumeSource::Secret(reference.name)));
         sources.extend(raw.host_path.map(|host| VolumeSource::HostPath(host.path)));
         sources.extend(raw.empty_dir.map(|EmptyDir {}| VolumeSource::EmptyDir));
-        let found = sources.len();
-        match sources.pop() {
-            Some(VolumeSource::HostPath(path)) if path.is_empty() => Err(InvalidVolume::EmptyHostPath(raw.name)),
-            Some(source) if found == 1 => Ok(Self { name: raw.name, source }),
-            _ => Err(InvalidVolume::Sources {
-                volume: raw.name,
-                found,
-            }),
-        }
+        Self::new(raw.name, sources)
     }
 }
 

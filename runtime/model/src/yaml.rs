@@ -41,7 +41,12 @@ impl fmt::Display for ParseError {
 /// Bad YAML, a duplicate key, or what the type refuses, with line and column.
 pub fn read_yaml<T: for<'de> Deserialize<'de>>(source_name: &str, text: &str) -> Result<T, ParseError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    Piece { source_name, text, lines_before: 0 }.read()
+    Piece {
+        source_name,
+        text,
+        lines_before: 0,
+    }
+    .read()
 }
 
 /// A piece of a source: its text, and how many lines of the source lie before it.

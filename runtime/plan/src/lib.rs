@@ -1,1 +1,16 @@
-//! Room not furnished yet.
+//! The planner: what is desired and what is observed in, the steps that may be taken now out; and the policies that
+//! decide alone, such as when to restart.
+//!
+//! Everything here is pure and deterministic. This room may not know files, processes, plugins, clocks (time is passed
+//! in) or randomness; it says what to do and never does it.
+
+mod fingerprint;
+mod goals;
+mod id;
+mod planner;
+pub mod restart;
+
+pub use fingerprint::{Fingerprint, InvalidFingerprint};
+pub use goals::{Goal, Goals, PlanError, goals};
+pub use id::{InstanceId, InvalidInstanceId, ServiceId};
+pub use planner::{Observed, Seen, State, Step, plan};

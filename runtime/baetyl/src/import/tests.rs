@@ -1,0 +1,414 @@
+use aerolith_model::{Application, Configuration, Entry, ObjectPlatform, Unpack, VolumeSource};
+use proptest::prelude::*;
+
+use super::*;
+
+const PACKAGE: &str = r#"{
+  "name": "weather-agent", "description": "packages", "labels": {"baetyl-config-type": "baetyl-program"},
+  "version": "1700000000abc123", "namespace": "default", "createTime": "2024-01-02T03:04:05Z", "system": false,
+  "data": [
+    {"key": "weather-linux-amd64.zip",
+     "value": {"type": "object", "source": "http", "platform": "linux/amd64", "url": "https://f.example.net/a.zip",
+               "filename": "a.zip", "md5": "0123456789abcdef0123456789abcdef", "unpack": "zip"}},
+    {"key": "weather-linux-arm64-v8.zip",
+     "value": {"type": "object", "source": "http", "url": "https://f.example.net/b.zip", "md5": "", "unpack": ""}},
+    {"key": "notes.txt", "value": {"type": "kv", "value": ""}}
+  ]
+}"#;
+
+const APPLICATION: &str = r#"{
+  "name": "weather", "mode": "native", "type": "container", "selector": "site=roof", "replica": 2, "workload": "",
+  "services": [
+    {"name": "agent", "programConfig": "weather-agent", "replica": 1, "image": "",
+     "args": ["--interval", "30"], "env": [{"name": "UNIT", "value": "C"}, {"name": "EMPTY", "value": ""}],
+     "ports": [{"hostPort": 0, "containerPort": 80, "protocol": "", "hostIP": ""}],
+     "volumeMounts": [{"name": "conf", "mountPath": "/etc/weather", "subPath": ""}],
+     "livenessProbe": {"tcpSocket": {"port": 80}}},
+    {"name": "second", "image": "nginx:1", "command": null}
+  ],
+  "volumes": [{"name": "conf", "config": {"name": "weather-conf", "version": "1"}}]
+}"#;
+
+const SAVED: &str = r#"{
+  "name": "weather",
+  "services": [
+    {"name": "agent", "volumeMounts": [
+      {"name": "baetyl-program-config-abcdefghi", "mountPath": "/var/lib/baetyl/bin", "readOnly": true},
+      {"name": "data", "mountPath": "/data"}]}
+  ],
+  "volumes": [
+    {"name": "baetyl-program-config-abcdefghi", "config": {"name": "weather-agent", "version": "17"}},
+    {"name": "data", "hostPath": {"path": "/srv/data", "type": "Directory"}}
+  ]
+}"#;
+
+fn one(text: &str) -> (Resource, Vec<Warning>) {
+    let mut found = import("f.json", text).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(found.resources.len(), 1);
+    (found.resources.remove(0), found.warnings)
+}
+
+fn an_application(text: &str) -> Application {
+    match one(text).0 {
+        Resource::Application(application) => application,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn a_configuration(text: &str) -> Configuration {
+    match one(text).0 {
+        Resource::Configuration(configuration) => configuration,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refusal(text: &str) -> String {
+    import("f.json", text).unwrap_err().to_string()
+}
+
+#[test]
+fn the_cloud_view_of_a_package_is_read() {
+    let package = a_configuration(PACKAGE);
+    assert!(package.is_package() && package.version.is_empty());
+    let (key, object) = package.objects().next().unwrap();
+    assert_eq!(key.as_str(), "weather-linux-amd64.zip");
+    assert_eq!(object.unpack, Unpack::Zip);
+    assert_eq!(
+        object.md5.as_ref().unwrap().as_str(),
+        "0123456789abcdef0123456789abcdef"
+    );
+    let metadata: Vec<_> = object.metadata.keys().map(String::as_str).collect();
+    assert_eq!(metadata, ["filename", "platform", "source"]);
+    assert!(
+        object.platform.is_none(),
+        "the platform field has no effect, the key decides"
+    );
+    let second = package.objects().nth(1).unwrap().1;
+    assert_eq!((second.unpack, &second.md5), (Unpack::None, &None));
+    assert_eq!(package.data["notes.txt"], Entry::Text(String::new()));
+}
+
+#[test]
+fn the_stored_form_gives_the_same_objects_as_the_view() {
+    let stored = a_configuration(
+        r#"{"name": "weather-agent", "labels": {"baetyl-config-type": "baetyl-program"}, "data": {
+            "_object_weather-linux-amd64.zip":
+              "{\"url\":\"https://f.example.net/a.zip\",\"md5\":\"0123456789abcdef0123456789abcdef\",\"unpack\":\"zip\",\"metadata\":{\"source\":\"http\",\"platform\":\"linux/amd64\",\"filename\":\"a.zip\"}}",
+            "notes.txt": ""}}"#,
+    );
+    let view = a_configuration(PACKAGE);
+    assert_eq!(
+        stored.data["weather-linux-amd64.zip"],
+        view.data["weather-linux-amd64.zip"]
+    );
+    assert_eq!(stored.data["notes.txt"], view.data["notes.txt"]);
+}
+
+#[test]
+fn the_cloud_view_of_an_application_is_read() {
+    let weather = an_application(APPLICATION);
+    let [agent, second] = &weather.services[..] else {
+        panic!("{weather:?}")
+    };
+    assert_eq!(agent.program_config.as_ref().unwrap().as_str(), "weather-agent");
+    assert_eq!(
+        (agent.replica, second.replica),
+        (1, 2),
+        "a service without replica takes the application's"
+    );
+    assert_eq!(agent.env.len(), 2);
+    assert!(agent.ports[0].host_port.is_none() && agent.volume_mounts[0].sub_path.is_none());
+    assert!(matches!(&weather.volumes[0].source, VolumeSource::Config(name) if name.as_str() == "weather-conf"));
+}
+
+#[test]
+fn the_saved_form_gives_the_program_back() {
+    let weather = an_application(SAVED);
+    assert_eq!(
+        weather.services[0].program_config.as_ref().unwrap().as_str(),
+        "weather-agent"
+    );
+    let mounts: Vec<_> = weather.services[0]
+        .volume_mounts
+        .iter()
+        .map(|mount| mount.name.as_str())
+        .collect();
+    let volumes: Vec<_> = weather.volumes.iter().map(|volume| volume.name.as_str()).collect();
+    assert_eq!((mounts, volumes), (vec!["data"], vec!["data"]));
+}
+
+#[test]
+fn unknown_fields_are_kept_and_named_in_one_warning() {
+    let text = format!("[{APPLICATION}, {PACKAGE}]");
+    let found = import("f.json", &text).unwrap();
+    let [warning] = &found.warnings[..] else {
+        panic!("{:?}", found.warnings)
+    };
+    let shown = warning.to_string();
+    for part in [
+        "services[0].livenessProbe of application `weather`",
+        "selector",
+        "system of configuration",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    let Resource::Application(weather) = &found.resources[0] else {
+        panic!()
+    };
+    assert_eq!(weather.extra["selector"], "site=roof");
+    assert_eq!(weather.extra["services[0].livenessProbe"]["tcpSocket"]["port"], 80);
+    assert_eq!(
+        weather.extra.len(),
+        2,
+        "versions, times and namespaces are no unknown fields"
+    );
+}
+
+#[test]
+fn a_values_message_gives_its_resources() {
+    let text = format!(
+        r#"{{"values": [{{"kind": "app", "name": "weather", "version": "1", "value": {APPLICATION}}},
+            {{"kind": "config", "value": {PACKAGE}}},
+            {{"kind": "secret", "value": {{"name": "cert", "data": {{"key": "aHVzaA=="}}}}}}]}}"#
+    );
+    let kinds: Vec<_> = import("f.json", &text)
+        .unwrap()
+        .resources
+        .iter()
+        .map(Resource::kind)
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ResourceKind::Application,
+            ResourceKind::Configuration,
+            ResourceKind::Secret
+        ]
+    );
+}
+
+#[test]
+fn a_secret_is_known_by_its_label_or_kind() {
+    for text in [
+        r#"{"name": "cert", "labels": {"secret-type": "certificate"}, "data": {"key": "aHVzaA=="}}"#,
+        r#"{"kind": "secret", "name": "cert", "data": {"key": "aHVzaA=="}}"#,
+    ] {
+        let Resource::Secret(secret) = one(text).0 else {
+            panic!("{text}")
+        };
+        assert_eq!(secret.data["key"].0, b"hush");
+    }
+}
+
+#[test]
+fn an_error_in_a_secret_never_shows_it() {
+    for (value, part) in [
+        ("4711", "expected text in base64"),
+        ("\"4711!\"", "not base64"),
+        ("[4711]", "in base64"),
+    ] {
+        let text = format!(r#"[{{"kind": "secret", "name": "cert", "data": {{"pin": {value}}}}}]"#);
+        let found = refusal(&text);
+        assert!(
+            found.starts_with("f.json: [0].data.pin: ") && found.contains(part),
+            "{found}"
+        );
+        assert!(!found.contains("4711"), "{found}");
+    }
+}
+
+#[test]
+fn a_missing_field_is_named_at_its_resource() {
+    assert_eq!(refusal(r#"[{"services": []}]"#), "f.json: [0]: missing field `name`");
+    assert_eq!(refusal(r#"{"services": []}"#), "f.json: .: missing field `name`");
+    let nameless = r#"{"name": "weather", "services": [{"image": "a"}]}"#;
+    assert_eq!(refusal(nameless), "f.json: services[0]: missing field `name`");
+}
+
+#[test]
+fn a_duplicate_key_is_refused_by_name_in_every_form() {
+    let item = r#"{"key": "a.txt", "value": {"type": "kv", "value": "x"}}"#;
+    let list = refusal(&format!(r#"{{"name": "conf", "data": [{item}, {item}]}}"#));
+    assert_eq!(
+        list,
+        "f.json: data[1]: key `a.txt` stands twice: rename or remove one of them"
+    );
+    let map = refusal("{\"name\": \"conf\", \"data\": {\"a.txt\": \"x\",\n \"a.txt\": \"y\"}}");
+    assert!(map.starts_with("f.json:2:2: duplicate key `a.txt`"), "{map}");
+    let object = r#"{"name": "conf", "data": {"a": "x", "_object_a": "{\"url\":\"https://h/a\"}"}}"#;
+    assert!(refusal(object).contains("key `a` stands twice"));
+}
+
+#[test]
+fn an_object_of_a_package_without_a_platform_is_warned_of() {
+    let text = PACKAGE.replace("weather-linux-amd64.zip", "weather.zip");
+    let shown: Vec<_> = one(&text).1.iter().map(ToString::to_string).collect();
+    assert!(
+        shown
+            .iter()
+            .any(|warning| warning.contains("`weather.zip`") && warning.contains("names no platform"))
+    );
+    let plain = text.replace("baetyl-program", "other");
+    assert!(
+        !one(&plain)
+            .1
+            .iter()
+            .any(|warning| matches!(warning, Warning::NoPlatform { .. }))
+    );
+    let any = text.replace("linux/amd64", "any");
+    assert!(
+        !one(&any)
+            .1
+            .iter()
+            .any(|warning| matches!(warning, Warning::NoPlatform { .. }))
+    );
+    let Entry::Object(object) = &a_configuration(&any).data["weather.zip"] else {
+        panic!("no object")
+    };
+    assert_eq!(object.platform, Some(ObjectPlatform::Any));
+}
+
+#[test]
+fn known_fields_are_strict_and_named_by_their_path() {
+    for (text, path, part) in [
+        (
+            APPLICATION.replace(r#""replica": 1"#, r#""replica": "1""#),
+            "services[0].replica",
+            "u32",
+        ),
+        (
+            APPLICATION.replace(r#""agent""#, r#""Agent""#),
+            "services[0].name",
+            "not a valid service name",
+        ),
+        (
+            APPLICATION.replace(r#""native""#, r#""swarm""#),
+            "mode",
+            "unknown variant `swarm`",
+        ),
+        (
+            APPLICATION.replace(r#""container""#, r#""helm""#),
+            ".",
+            "application type `helm` is not supported",
+        ),
+        (
+            APPLICATION.replace(r#""name": "conf", "mountPath""#, r#""name": "cnf", "mountPath""#),
+            ".",
+            "volume `cnf`",
+        ),
+        (
+            PACKAGE.replace(r#""type": "kv""#, r#""type": "kw""#),
+            "data[2].value.type",
+            "unknown variant `kw`",
+        ),
+        (
+            PACKAGE.replace("https://f.example.net/b.zip", ""),
+            "data[1].value",
+            "`url` is missing",
+        ),
+        (
+            PACKAGE.replace("0123456789abcdef0123456789abcdef", "0123"),
+            "data[0].value",
+            "32 hexadecimal digits",
+        ),
+        (
+            PACKAGE.replace("notes.txt", "_object_x"),
+            "data[2].key",
+            "not beginning with `_object_`",
+        ),
+        (
+            r#"{"name": "conf", "data": {"a": 5}}"#.to_owned(),
+            "data.a",
+            "expected text, found 5",
+        ),
+        (
+            r#"{"name": "conf", "data": {"a": null}}"#.to_owned(),
+            "data.a",
+            "expected text, found null",
+        ),
+        (
+            r#"{"name": "conf", "data": {"_object_a": "nonsense"}}"#.to_owned(),
+            "data._object_a",
+            "not a JSON object",
+        ),
+        (r#"{"name": "my-baetyl", "data": {}}"#.to_owned(), "name", "reserved"),
+        (format!("[{PACKAGE}, {{\"x\": 1}}]"), "[1]", "found keys x"),
+        (
+            format!("[{PACKAGE}, {PACKAGE}]"),
+            "[1]",
+            "configuration `weather-agent` stands twice",
+        ),
+        (
+            r#"{"kind": "node", "value": {}}"#.to_owned(),
+            ".",
+            "kind `node` is unknown",
+        ),
+    ] {
+        let found = refusal(&text);
+        assert!(
+            found.starts_with(&format!("f.json: {path}: ")) && found.contains(part),
+            "{path}: {found}"
+        );
+    }
+}
+
+#[test]
+fn objects_of_a_store_without_an_address_are_refused_with_a_way_out() {
+    let text = r#"{"name": "conf", "data": [{"key": "a", "value":
+        {"type": "object", "source": "awss3", "endpoint": "e", "bucket": "b", "object": "o"}}]}"#;
+    let found = refusal(text);
+    assert!(
+        found.contains("source `awss3` is not supported") && found.contains("`url`"),
+        "{found}"
+    );
+}
+
+#[test]
+fn broken_text_is_refused_with_line_and_column() {
+    let found = refusal("{\"name\": \"conf\",\n  \"data\": \"x}");
+    assert!(found.starts_with("f.json:2:"), "{found}");
+}
+
+#[test]
+fn yaml_reads_like_json() {
+    let yaml = "name: conf\ndata:\n  - key: a.txt\n    value: {type: kv, value: hello}\n";
+    assert_eq!(a_configuration(yaml).data["a.txt"], Entry::Text("hello".to_owned()));
+}
+
+#[test]
+fn our_own_yaml_is_told_apart() {
+    for ours in [
+        "kind: secret\nname: cert\n",
+        "kind: secret\n---\nkind: secret\n",
+        "- [",
+        "",
+    ] {
+        assert!(!is_baetyl(ours), "{ours:?}");
+    }
+    for theirs in [
+        PACKAGE,
+        APPLICATION,
+        "[]",
+        r#"{"values": []}"#,
+        r#"{"kind": "config", "value": {}}"#,
+    ] {
+        assert!(is_baetyl(theirs), "{theirs:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "[\\[\\]{}:,\"a-z0-9 \n]{0,60}") {
+        let _ = (is_baetyl(&text), import("f.json", &text));
+    }
+
+    #[test]
+    fn damaging_a_field_never_panics_and_never_loses_a_resource(at in 0_usize..APPLICATION.len(), byte in 32_u8..127) {
+        let mut damaged = APPLICATION.as_bytes().to_vec();
+        damaged[at] = byte;
+        let damaged = String::from_utf8(damaged).unwrap();
+        if let Ok(found) = import("f.json", &damaged) {
+            prop_assert_eq!(found.resources.len(), 1);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+use aerolith_model::{Resource, parse};
+
+use super::*;
+
+const WORLD: &str = "\
+kind: application
+name: weather
+services:
+  - {name: agent, programConfig: weather-agent, volumeMounts: [{name: conf, mountPath: /etc}], dependsOn: [store]}
+  - {name: store, programConfig: store, volumeMounts: [{name: cert, mountPath: /cert}]}
+volumes:
+  - {name: conf, config: {name: weather-conf}}
+  - {name: cert, secret: {name: weather-cert}}
+---
+kind: application
+name: other
+services:
+  - {name: agent, programConfig: weather-agent}
+  - {name: page, image: 'nginx:1'}
+---
+kind: configuration
+name: weather-agent
+labels: {baetyl-config-type: baetyl-program}
+data: {a-linux-amd64.zip: {url: 'https://h/a.zip', unpack: zip, token: t1}}
+---
+kind: configuration
+name: store
+labels: {baetyl-config-type: baetyl-program}
+data: {s-linux-amd64.zip: {url: 'https://h/s.zip', unpack: zip}}
+---
+kind: configuration
+name: weather-conf
+data: {unit: C}
+---
+kind: secret
+name: weather-cert
+stringData: {key: hush}
+";
+
+fn flatten(text: &str) -> Result<Goals, PlanError> {
+    let resources = parse("w.yml", text).unwrap();
+    let applications = resources.iter().filter_map(|resource| match resource {
+        Resource::Application(application) => Some(application),
+        _ => None,
+    });
+    let configurations = resources.iter().filter_map(|resource| match resource {
+        Resource::Configuration(configuration) => Some(configuration),
+        _ => None,
+    });
+    let secrets = resources.iter().filter_map(|resource| match resource {
+        Resource::Secret(secret) => Some(secret),
+        _ => None,
+    });
+    goals(applications, configurations, secrets)
+}
+
+/// The services whose fingerprint a change of the text changes.
+fn changed(from: &str, to: &str) -> Vec<String> {
+    assert!(WORLD.contains(from), "{from}");
+    let (before, after) = (
+        flatten(WORLD).unwrap().services,
+        flatten(&WORLD.replace(from, to)).unwrap().services,
+    );
+    let differs = |(id, goal): &(&ServiceId, &Goal)| after[id].fingerprint != goal.fingerprint;
+    before.iter().filter(differs).map(|(id, _)| id.to_string()).collect()
+}
+
+fn without(kind_and_name: &str) -> String {
+    let documents: Vec<_> = WORLD
+        .split("---\n")
+        .filter(|document| !document.starts_with(kind_and_name))
+        .collect();
+    documents.join("---\n")
+}
+
+#[test]
+fn applications_are_flattened_into_services() {
+    let goals = flatten(WORLD).unwrap();
+    let names: Vec<_> = goals.services.keys().map(ToString::to_string).collect();
+    assert_eq!(names, ["other.agent", "other.page", "weather.agent", "weather.store"]);
+    let agent = &goals.services.values().nth(2).unwrap();
+    assert_eq!(
+        agent.depends_on.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["weather.store"]
+    );
+    assert_eq!(agent.volumes.len(), 1);
+}
+
+#[test]
+fn a_changed_package_touches_exactly_its_users() {
+    assert_eq!(
+        changed("https://h/a.zip", "https://h/b.zip"),
+        ["other.agent", "weather.agent"]
+    );
+    assert_eq!(changed("https://h/s.zip", "https://h/t.zip"), ["weather.store"]);
+}
+
+#[test]
+fn a_changed_configuration_secret_or_service_touches_exactly_its_users() {
+    assert_eq!(changed("unit: C", "unit: F"), ["weather.agent"]);
+    assert_eq!(changed("hush", "quiet"), ["weather.store"]);
+    assert_eq!(changed("nginx:1", "nginx:2"), ["other.page"]);
+    assert_eq!(changed("mountPath: /etc", "mountPath: /srv"), ["weather.agent"]);
+    assert_eq!(
+        changed(
+            "{name: conf, config: {name: weather-conf}}",
+            "{name: conf, emptyDir: {}}"
+        ),
+        ["weather.agent"]
+    );
+}
+
+#[test]
+fn what_a_running_instance_does_not_see_touches_nobody() {
+    for (from, to) in [
+        (
+            "programConfig: store,",
+            "programConfig: store, replica: 3, gracePeriod: 5s, restart: {policy: no},",
+        ),
+        (", dependsOn: [store]", ""),
+        ("token: t1", "token: t2"),
+        (
+            "name: weather-conf\n",
+            "name: weather-conf\nversion: '8'\ndescription: new\nlabels: {a: b}\n",
+        ),
+        ("name: weather\n", "name: weather\nversion: '8'\nlabels: {a: b}\n"),
+    ] {
+        assert!(changed(from, to).is_empty(), "{to}");
+    }
+}
+
+#[test]
+fn the_order_of_volumes_touches_nobody() {
+    let two = "{name: cert, mountPath: /cert}, {name: conf, mountPath: /conf}";
+    let before = WORLD.replace("{name: cert, mountPath: /cert}", two);
+    let (conf, cert) = (
+        "  - {name: conf, config: {name: weather-conf}}\n",
+        "  - {name: cert, secret: {name: weather-cert}}\n",
+    );
+    let after = before.replace(&format!("{conf}{cert}"), &format!("{cert}{conf}"));
+    assert_ne!(before, after);
+    assert_eq!(flatten(&before).unwrap(), flatten(&after).unwrap());
+}
+
+#[test]
+fn what_is_missing_is_named_with_who_needs_it() {
+    let missing = |kind_and_name| flatten(&without(kind_and_name)).unwrap_err().to_string();
+    let package = missing("kind: configuration\nname: store\n");
+    assert!(
+        package.contains("service `store` of application `weather` runs program package `store`"),
+        "{package}"
+    );
+    let configuration = missing("kind: configuration\nname: weather-conf\n");
+    assert!(configuration.contains("volume `conf` of application `weather` shows configuration `weather-conf`"));
+    let secret = missing("kind: secret\nname: weather-cert\n");
+    assert!(
+        secret.contains("volume `cert` of application `weather` shows secret `weather-cert`"),
+        "{secret}"
+    );
+}
+
+#[test]
+fn a_configuration_without_the_label_is_no_program() {
+    let text = WORLD.replacen("labels: {baetyl-config-type: baetyl-program}", "labels: {}", 1);
+    let error = flatten(&text).unwrap_err().to_string();
+    assert!(
+        error.contains("`weather-agent`") && error.contains("baetyl-config-type: baetyl-program"),
+        "{error}"
+    );
+}
+
+#[test]
+fn circles_and_doubled_applications_are_refused_by_name() {
+    let read = |json: &str| serde_json::from_str::<Application>(json).unwrap();
+    let plain = read(r#"{"name":"weather","services":[{"name":"agent","image":"a"}]}"#);
+    let error = goals([&plain, &plain], [], []).unwrap_err().to_string();
+    assert_eq!(error, "two applications are called `weather`");
+    let circle = read(
+        r#"{"name":"weather","services":[{"name":"agent","image":"a","dependsOn":["store"]},
+            {"name":"store","image":"a","dependsOn":["agent"]}]}"#,
+    );
+    let error = goals([&circle], [], []).unwrap_err().to_string();
+    assert!(
+        error.contains("`weather`") && error.contains("agent -> store -> agent"),
+        "{error}"
+    );
+}
