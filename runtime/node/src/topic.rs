@@ -91,7 +91,7 @@ impl Level {
 ///
 /// # Errors
 /// [`BadTopic::Topic`] when it is empty, too long or holds a wildcard.
-pub fn check_topic(topic: &str) -> Result<(), BadTopic> {
+pub(crate) fn check_topic(topic: &str) -> Result<(), BadTopic> {
     if topic.is_empty() || topic.len() > LONGEST || topic.contains(['+', '#', '\0']) {
         return Err(BadTopic::Topic(topic.to_owned()));
     }
