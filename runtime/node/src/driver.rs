@@ -108,13 +108,15 @@ impl Driver {
     pub(crate) async fn drive(mut self) {
         loop {
             self.read_desired().await;
-            while self.advance().await {}
-            let again_at = self.works.board().troubles.values().map(|trouble| trouble.again_at).min();
+            let now = Instant::now();
+            while self.advance(now).await {}
+            // What was due has been taken up, if planning still wants it.
+            let again_at = self.works.board().troubles.values().map(|t| t.again_at).filter(|at| *at > now).min();
             tokio::select! {
                 () = self.works.changed.notified() => {}
                 Some(done) = self.jobs.join_next() => self.take_job(done),
                 Some(_) = self.plugins.next() => self.take_plugins(),
-                () = until(again_at) => self.try_again(Instant::now()),
+                () = until(again_at) => {}
             }
         }
     }
@@ -154,7 +156,7 @@ impl Driver {
     }
 
     /// Takes every step that may be taken; answers whether planning again may give others at once.
-    async fn advance(&mut self) -> bool {
+    async fn advance(&mut self, now: Instant) -> bool {
         let (desired, steps) = {
             let board = self.works.board();
             (board.desired.clone(), board.steps(&board.desired, &self.works.supervisor))
@@ -163,7 +165,7 @@ impl Driver {
         let mut started = false;
         for step in steps {
             match step {
-                Step::Prepare { service, fingerprint } => self.prepare(&desired, (service, fingerprint)),
+                Step::Prepare { service, fingerprint } => self.prepare(&desired, (service, fingerprint), now),
                 Step::Stop { instance } => self.works.supervisor.stop(&instance),
                 Step::Start { instance, .. } => started |= self.start(&desired, &instance),
                 Step::Remove { service, fingerprint } => removed |= self.remove((service, fingerprint)).await,
@@ -175,10 +177,10 @@ impl Driver {
         started || removed
     }
 
-    fn prepare(&mut self, desired: &Arc<Desired>, version: VersionId) {
+    fn prepare(&mut self, desired: &Arc<Desired>, version: VersionId, now: Instant) {
         {
             let mut board = self.works.board();
-            let waits = board.troubles.get(&version).is_some_and(|trouble| trouble.again_at > Instant::now());
+            let waits = board.troubles.get(&version).is_some_and(|trouble| trouble.again_at > now);
             if waits || !board.preparing.insert(version.clone()) {
                 return;
             }
@@ -288,13 +290,6 @@ impl Driver {
         self.stale = true;
         for trouble in self.works.board().troubles.values_mut() {
             trouble.again_at = Instant::now();
-        }
-    }
-
-    /// A trouble whose time has come waits no more; its next failure sets a new time.
-    fn try_again(&self, now: Instant) {
-        for trouble in self.works.board().troubles.values_mut().filter(|trouble| trouble.again_at <= now) {
-            trouble.again_at = now;
         }
     }
 }

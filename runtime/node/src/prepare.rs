@@ -192,7 +192,7 @@ impl Prepared {
 fn write(folder: &Path, prepared: &Prepared) -> Result<(), FileError> {
     durable::folder(folder, false)?;
     let path = folder.join(DONE);
-    let bytes = serde_json::to_vec(prepared).map_err(Into::into).on("encode", &path)?;
+    let bytes = serde_json::to_vec(prepared).on("encode", &path)?;
     durable::put(&path, &bytes, 0o600, Survives::PowerCut)
 }
 

@@ -108,7 +108,7 @@ impl Records {
 
     pub(crate) fn put(&self, record: &Record) -> Result<(), FileError> {
         let path = self.path(&record.id);
-        let bytes = serde_json::to_vec(record).map_err(Into::into).on("encode", &path)?;
+        let bytes = serde_json::to_vec(record).on("encode", &path)?;
         durable::put(&path, &bytes, 0o600, Survives::Crash)
     }
 
