@@ -21,7 +21,13 @@ root and $XDG_RUNTIME_DIR/aerolith/aerolith.sock for anybody else. NO_COLOR swit
 #[command(name = "aerolith", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
     /// The daemon's socket
-    #[arg(long, global = true, value_name = "PATH", env = "AEROLITH_SOCKET", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "AEROLITH_SOCKET",
+        hide_env_values = true
+    )]
     pub(crate) socket: Option<PathBuf>,
     /// How to write what was found
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
@@ -194,7 +200,13 @@ mod tests {
     #[test]
     fn the_exit_codes_stand_in_the_help() {
         let help = Arguments::command().render_help().to_string();
-        for part in ["0  done", "1  failed", "2  wrong use", "3  the daemon cannot be reached", "--socket <PATH>"] {
+        for part in [
+            "0  done",
+            "1  failed",
+            "2  wrong use",
+            "3  the daemon cannot be reached",
+            "--socket <PATH>",
+        ] {
             assert!(help.contains(part), "{part}: {help}");
         }
         assert!(!help.contains("__plugin"), "{help}");
@@ -202,23 +214,39 @@ mod tests {
 
     #[test]
     fn a_kind_may_be_short_or_plural() {
-        for (text, expected) in [("app", "application"), ("configs", "configuration"), ("secrets", "secret")] {
+        for (text, expected) in [
+            ("app", "application"),
+            ("configs", "configuration"),
+            ("secrets", "secret"),
+        ] {
             assert_eq!(kind(text).unwrap().as_str(), expected);
         }
-        assert!(parse("aerolith get pods").unwrap_err().contains("expected application, configuration or secret"));
+        assert!(
+            parse("aerolith get pods")
+                .unwrap_err()
+                .contains("expected application, configuration or secret")
+        );
     }
 
     #[test]
     fn delete_takes_a_kind_with_a_name_or_a_file() {
         assert!(parse("aerolith delete app weather").is_ok() && parse("aerolith delete -f a.yml").is_ok());
-        for wrong in ["aerolith delete", "aerolith delete app", "aerolith delete app weather -f a.yml"] {
+        for wrong in [
+            "aerolith delete",
+            "aerolith delete app",
+            "aerolith delete app weather -f a.yml",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn the_output_is_chosen_anywhere() {
-        for line in ["aerolith -o json ps", "aerolith ps -o json", "aerolith plugin list --output json"] {
+        for line in [
+            "aerolith -o json ps",
+            "aerolith ps -o json",
+            "aerolith plugin list --output json",
+        ] {
             assert_eq!(parse(line).unwrap().output, Format::Json, "{line}");
         }
     }

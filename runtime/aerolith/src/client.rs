@@ -57,7 +57,12 @@ impl Client {
     /// Asks with a body, and reads the whole answer as JSON.
     pub(crate) async fn send(&self, method: Method, target: &str, body: String) -> anyhow::Result<Value> {
         let answer = self.open(method, target, body).await?;
-        let bytes = answer.into_body().collect().await.context("the daemon hung up within its answer")?.to_bytes();
+        let bytes = answer
+            .into_body()
+            .collect()
+            .await
+            .context("the daemon hung up within its answer")?
+            .to_bytes();
         serde_json::from_slice(&bytes).context("the daemon's answer is not JSON")
     }
 
@@ -68,14 +73,23 @@ impl Client {
 
     async fn open(&self, method: Method, target: &str, body: String) -> anyhow::Result<Response<Incoming>> {
         let connected = UnixStream::connect(&self.socket).await;
-        let stream = connected.map_err(|source| Unreachable { socket: self.socket.clone(), source })?;
+        let stream = connected.map_err(|source| Unreachable {
+            socket: self.socket.clone(),
+            source,
+        })?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Its errors show in the answer too.
         tokio::spawn(connection);
         let request = Request::builder().method(method).uri(target).header(HOST, "aerolith");
-        let request = request.header(CONTENT_TYPE, "application/json").body(Full::<Bytes>::from(body))?;
+        let request = request
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::<Bytes>::from(body))?;
         let answer = sender.send_request(request).await.context("the daemon hung up")?;
-        if answer.status().is_success() { Ok(answer) } else { Err(refusal(answer).await) }
+        if answer.status().is_success() {
+            Ok(answer)
+        } else {
+            Err(refusal(answer).await)
+        }
     }
 }
 
@@ -86,7 +100,9 @@ async fn refusal(answer: Response<Incoming>) -> anyhow::Error {
         Err(error) => return error.into(),
     };
     let failure = serde_json::from_slice(&body).map(|Envelope { error }| error);
-    failure.unwrap_or_else(|_| Failure::new(Reason::Internal, format!("the daemon answers {status}"))).into()
+    failure
+        .unwrap_or_else(|_| Failure::new(Reason::Internal, format!("the daemon answers {status}")))
+        .into()
 }
 
 /// The next bytes of a stream; nothing at its end.
@@ -126,7 +142,12 @@ mod tests {
     async fn a_daemon_that_is_not_there_is_named_with_its_socket() {
         let client = Client::new("/nowhere/a.sock".into());
         let error = client.json(Method::GET, "/healthz").await.unwrap_err();
-        assert!(error.to_string().starts_with("the daemon cannot be reached at /nowhere/a.sock: "), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("the daemon cannot be reached at /nowhere/a.sock: "),
+            "{error}"
+        );
         assert!(error.downcast::<Unreachable>().unwrap().hint().contains("aerolith run"));
     }
 }

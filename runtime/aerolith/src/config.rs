@@ -64,9 +64,10 @@ pub(crate) enum LogFormat {
 fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     let path = Option::<PathBuf>::deserialize(deserializer)?;
     match path {
-        Some(path) if !path.is_absolute() => {
-            Err(de::Error::custom(format!("`{}` is not an absolute path", path.display())))
-        }
+        Some(path) if !path.is_absolute() => Err(de::Error::custom(format!(
+            "`{}` is not an absolute path",
+            path.display()
+        ))),
         path => Ok(path),
     }
 }
@@ -86,8 +87,15 @@ impl Config {
     }
 
     fn read(source_name: &str, text: &str) -> Result<Self, Wrong> {
-        let nothing = text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'));
-        if nothing { Ok(Self::default()) } else { Ok(read_yaml(source_name, text)?) }
+        let nothing = text
+            .lines()
+            .map(str::trim)
+            .all(|line| line.is_empty() || line.starts_with('#'));
+        if nothing {
+            Ok(Self::default())
+        } else {
+            Ok(read_yaml(source_name, text)?)
+        }
     }
 }
 
@@ -105,21 +113,33 @@ mod tests {
         let text = "nodeName: roof\ndata: /d\nruntime: /r\nsocket: /s\nlogLevel: debug\nlogFormat: json\n\
                     plugins:\n  folders: [/p]\n";
         let config = Config::read("a.yml", text).unwrap();
-        assert_eq!((config.data, config.runtime, config.socket), (Some("/d".into()), Some("/r".into()), Some("/s".into())));
+        assert_eq!(
+            (config.data, config.runtime, config.socket),
+            (Some("/d".into()), Some("/r".into()), Some("/s".into()))
+        );
         assert_eq!((config.log_level, config.log_format), (Level::Debug, LogFormat::Json));
-        assert_eq!((config.node_name, config.plugins.folders), (Some("roof".into()), Some(vec!["/p".into()])));
+        assert_eq!(
+            (config.node_name, config.plugins.folders),
+            (Some("roof".into()), Some(vec!["/p".into()]))
+        );
     }
 
     #[test]
     fn a_file_of_comments_and_no_file_at_all_are_the_default() {
         assert_eq!(Config::read("a.yml", "# nothing\n\n").unwrap(), Config::default());
-        assert_eq!(Config::load(None, Path::new("/nowhere/a.yml")).unwrap(), Config::default());
+        assert_eq!(
+            Config::load(None, Path::new("/nowhere/a.yml")).unwrap(),
+            Config::default()
+        );
         assert!(Config::load(Some(Path::new("/nowhere/a.yml")), Path::new("/")).is_err());
     }
 
     #[test]
     fn what_is_wrong_is_located() {
-        assert_eq!(error("data: /d\nlogLvel: info\n"), "a.yml:2:1: unknown key `logLvel` | did you mean `logLevel`?");
+        assert_eq!(
+            error("data: /d\nlogLvel: info\n"),
+            "a.yml:2:1: unknown key `logLvel` | did you mean `logLevel`?"
+        );
         assert!(error("logLevel: loud\n").starts_with("a.yml:1:11: unknown value `loud`"));
         assert!(error("runtime: run\n").contains("`run` is not an absolute path"));
         assert!(error("plugins: {folder: [/p]}\n").contains("did you mean `folders`?"));

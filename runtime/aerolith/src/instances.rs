@@ -57,7 +57,8 @@ pub(crate) type InstanceFiles = BTreeMap<String, InstanceFile>;
 /// # Errors
 /// [`Wrong`] for the first file that cannot be read, with the place of what is wrong in it.
 pub(crate) fn read_folder(folder: &Path) -> Result<InstanceFiles, Wrong> {
-    let unreadable = |path: &Path, error: &io::Error| Wrong::new(format!("{}: cannot be read: {error}", path.display()));
+    let unreadable =
+        |path: &Path, error: &io::Error| Wrong::new(format!("{}: cannot be read: {error}", path.display()));
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(InstanceFiles::new()),
         other => other.map_err(|error| unreadable(folder, &error))?,
@@ -74,28 +75,50 @@ pub(crate) fn read_folder(folder: &Path) -> Result<InstanceFiles, Wrong> {
 
 /// The instance that a file configures; hidden files and those of another ending configure none.
 fn instance_name(path: &Path) -> Result<Option<String>, Wrong> {
-    let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let Some(name) = file.strip_suffix(".yml").filter(|name| !name.starts_with('.')) else { return Ok(None) };
+    let file = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let Some(name) = file.strip_suffix(".yml").filter(|name| !name.starts_with('.')) else {
+        return Ok(None);
+    };
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || name.len() > 63 || !name.chars().all(good) {
-        let what = format!("{}: `{name}` is no instance's name: expected 1 to 63 of a-z, 0-9 and -", path.display());
-        return Err(Wrong { message: what, hint: Some("rename the file".into()) });
+        let what = format!(
+            "{}: `{name}` is no instance's name: expected 1 to 63 of a-z, 0-9 and -",
+            path.display()
+        );
+        return Err(Wrong {
+            message: what,
+            hint: Some("rename the file".into()),
+        });
     }
     Ok(Some(name.to_owned()))
 }
 
 fn read(source_name: &str, text: &str) -> Result<InstanceFile, Wrong> {
-    let nothing = text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'));
-    let file: InstanceFile = if nothing { InstanceFile::default() } else { read_yaml(source_name, text)? };
+    let nothing = text
+        .lines()
+        .map(str::trim)
+        .all(|line| line.is_empty() || line.starts_with('#'));
+    let file: InstanceFile = if nothing {
+        InstanceFile::default()
+    } else {
+        read_yaml(source_name, text)?
+    };
     let wrong = |what: &str| Err(Wrong::new(format!("{source_name}:1:1: {what}")));
     match &file {
-        InstanceFile { plugin: Some(_), file: Some(_), .. } => {
-            wrong("`plugin` and `file` both say where the code is: keep one of them")
-        }
+        InstanceFile {
+            plugin: Some(_),
+            file: Some(_),
+            ..
+        } => wrong("`plugin` and `file` both say where the code is: keep one of them"),
         InstanceFile { file: Some(path), .. } if !path.is_absolute() => wrong("`file` is not an absolute path"),
-        InstanceFile { memory_limit: Some(_), isolation: Isolation::None, .. } => {
-            wrong("`memoryLimit` needs `isolation: process`: there is no limit inside the daemon")
-        }
+        InstanceFile {
+            memory_limit: Some(_),
+            isolation: Isolation::None,
+            ..
+        } => wrong("`memoryLimit` needs `isolation: process`: there is no limit inside the daemon"),
         _ => Ok(file),
     }
 }
@@ -146,27 +169,48 @@ mod tests {
         let files = [
             ("engine-process", "config: {a: 1}\nrequired: true\n"),
             ("fetcher-http", "enabled: false\n"),
-            ("second", "plugin: fetcher-http\nisolation: process\nmemoryLimit: 64Mi\ngrants: [kv]\n"),
+            (
+                "second",
+                "plugin: fetcher-http\nisolation: process\nmemoryLimit: 64Mi\ngrants: [kv]\n",
+            ),
         ];
-        let files = files.into_iter().map(|(name, text)| (name.to_owned(), read(name, text).unwrap())).collect();
-        let available = ["arch-resolver", "engine-process", "fetcher-http"].map(str::to_owned).to_vec();
+        let files = files
+            .into_iter()
+            .map(|(name, text)| (name.to_owned(), read(name, text).unwrap()))
+            .collect();
+        let available = ["arch-resolver", "engine-process", "fetcher-http"]
+            .map(str::to_owned)
+            .to_vec();
         let specs = specs(available, files);
         let names: Vec<_> = specs.iter().map(named).collect();
-        let expected =
-            [("arch-resolver", "arch-resolver"), ("engine-process", "engine-process"), ("second", "fetcher-http")];
+        let expected = [
+            ("arch-resolver", "arch-resolver"),
+            ("engine-process", "engine-process"),
+            ("second", "fetcher-http"),
+        ];
         assert_eq!(names, expected);
         assert!(specs[1].required && specs[1].config["a"] == 1);
-        assert_eq!((specs[2].memory, specs[2].isolation), (Some(64 << 20), Isolation::Process));
+        assert_eq!(
+            (specs[2].memory, specs[2].isolation),
+            (Some(64 << 20), Isolation::Process)
+        );
         assert_eq!(specs[2].grants, Grants::Only(vec!["kv".into()]));
     }
 
     #[test]
     fn what_is_wrong_is_located() {
-        assert_eq!(error("plugn: a\n"), "p.yml:1:1: unknown key `plugn` | did you mean `plugin`?");
+        assert_eq!(
+            error("plugn: a\n"),
+            "p.yml:1:1: unknown key `plugn` | did you mean `plugin`?"
+        );
         assert!(error("plugin: a\nfile: /a.so\n").contains("keep one of them"));
         assert!(error("file: a.so\n").contains("not an absolute path"));
         assert!(error("memoryLimit: 1Mi\n").contains("needs `isolation: process`"));
-        assert!(error("isolation: process\nmemoryLimit: much\n").starts_with("p.yml:2:14: "), "{}", error("memoryLimit: much"));
+        assert!(
+            error("isolation: process\nmemoryLimit: much\n").starts_with("p.yml:2:14: "),
+            "{}",
+            error("memoryLimit: much")
+        );
     }
 
     #[test]
@@ -176,9 +220,17 @@ mod tests {
             fs::write(folder.path().join(name), text).unwrap();
         }
         let files = read_folder(folder.path()).unwrap();
-        assert_eq!(files.into_iter().collect::<Vec<_>>(), [("a".to_owned(), InstanceFile::default())]);
+        assert_eq!(
+            files.into_iter().collect::<Vec<_>>(),
+            [("a".to_owned(), InstanceFile::default())]
+        );
         fs::write(folder.path().join("Bad_Name.yml"), "").unwrap();
-        assert!(read_folder(folder.path()).unwrap_err().message.contains("`Bad_Name` is no instance's name"));
+        assert!(
+            read_folder(folder.path())
+                .unwrap_err()
+                .message
+                .contains("`Bad_Name` is no instance's name")
+        );
         assert!(read_folder(&folder.path().join("none")).unwrap().is_empty());
     }
 }

@@ -29,27 +29,46 @@ pub(crate) struct Wrong {
 
 impl Wrong {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self {
+            message: message.into(),
+            hint: None,
+        }
     }
 }
 
 impl From<aerolith_model::ParseError> for Wrong {
     fn from(error: aerolith_model::ParseError) -> Self {
-        let aerolith_model::ParseError { source_name, line, column, message, hint } = error;
-        Self { message: format!("{source_name}:{line}:{column}: {message}"), hint }
+        let aerolith_model::ParseError {
+            source_name,
+            line,
+            column,
+            message,
+            hint,
+        } = error;
+        Self {
+            message: format!("{source_name}:{line}:{column}: {message}"),
+            hint,
+        }
     }
 }
 
 /// The exit code that goes with an error. Who stops reading our output has seen enough: that is no error.
 pub(crate) fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
-        if cause.is::<Wrong>() || cause.downcast_ref::<Failure>().is_some_and(|f| f.code == Reason::Invalid) {
+        if cause.is::<Wrong>()
+            || cause
+                .downcast_ref::<Failure>()
+                .is_some_and(|f| f.code == Reason::Invalid)
+        {
             return WRONG;
         }
         if cause.is::<Unreachable>() {
             return UNREACHABLE;
         }
-        if cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
+        if cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+        {
             return DONE;
         }
     }
@@ -122,14 +141,19 @@ mod tests {
 
     #[test]
     fn an_error_is_told_with_its_causes_and_the_hint() {
-        let expected = "error: cannot delete application `weather`\n  because: no application `weather`\n  hint: look again\n";
+        let expected =
+            "error: cannot delete application `weather`\n  because: no application `weather`\n  hint: look again\n";
         assert_eq!(told(&failure(Reason::NotFound)), expected);
     }
 
     #[test]
     fn a_cause_that_the_message_repeats_is_told_once() {
         let source = io::Error::other("disk full");
-        let error = ListenError::Io { path: "/a".into(), action: "listen", source };
+        let error = ListenError::Io {
+            path: "/a".into(),
+            action: "listen",
+            source,
+        };
         assert_eq!(told(&listening(error)), "error: socket /a: cannot listen: disk full\n");
     }
 }

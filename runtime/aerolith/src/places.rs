@@ -67,7 +67,12 @@ mod tests {
     use super::*;
 
     fn user(variables: &[(&str, &str)]) -> Result<Places, Homeless> {
-        Places::find(false, |name| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into()))
+        Places::find(false, |name| {
+            variables
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, value)| value.into())
+        })
     }
 
     #[test]
@@ -83,7 +88,10 @@ mod tests {
         assert_eq!(places.runtime, Path::new("/run/user/7/aerolith"));
         assert_eq!(places.config, Path::new("/home/u/.config/aerolith/aerolith.yml"));
         let places = user(&[("HOME", "/home/u"), ("XDG_DATA_HOME", "/data")]).unwrap();
-        assert_eq!((places.data, places.runtime), ("/data/aerolith".into(), "/data/aerolith/run".into()));
+        assert_eq!(
+            (places.data, places.runtime),
+            ("/data/aerolith".into(), "/data/aerolith/run".into())
+        );
     }
 
     #[test]

@@ -18,7 +18,10 @@ impl Screen {
     /// Colours only on a terminal, and not where `NO_COLOR` is set (<https://no-color.org>).
     pub(crate) fn new(format: Format) -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { format, colour: io::stdout().is_terminal() && !unwanted }
+        Self {
+            format,
+            colour: io::stdout().is_terminal() && !unwanted,
+        }
     }
 
     pub(crate) fn format(self) -> Format {

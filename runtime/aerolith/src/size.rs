@@ -34,9 +34,12 @@ impl TryFrom<Written> for Size {
             Written::Number(bytes) => return Ok(Self(bytes)),
             Written::Text(text) => text,
         };
-        let unit = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, bytes)));
+        let unit = UNITS
+            .iter()
+            .find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, bytes)));
         let size = unit.and_then(|(digits, bytes)| digits.parse::<u64>().ok()?.checked_mul(*bytes));
-        size.map(Self).ok_or_else(|| format!("`{text}` is not a size: expected bytes such as 67108864, 64Mi or 64M"))
+        size.map(Self)
+            .ok_or_else(|| format!("`{text}` is not a size: expected bytes such as 67108864, 64Mi or 64M"))
     }
 }
 
@@ -46,7 +49,12 @@ mod tests {
 
     #[test]
     fn sizes_are_read_with_and_without_a_unit() {
-        for (text, bytes) in [("7", 7), ("\"7\"", 7), ("\"64Mi\"", 64 << 20), ("\"2G\"", 2_000_000_000)] {
+        for (text, bytes) in [
+            ("7", 7),
+            ("\"7\"", 7),
+            ("\"64Mi\"", 64 << 20),
+            ("\"2G\"", 2_000_000_000),
+        ] {
             assert_eq!(serde_json::from_str::<Size>(text).unwrap(), Size(bytes), "{text}");
         }
     }
@@ -54,7 +62,13 @@ mod tests {
     #[test]
     fn what_is_no_size_or_too_large_is_refused() {
         for text in ["\"\"", "\"Mi\"", "\"-1\"", "\"1.5Mi\"", "\"99999999999Ti\""] {
-            assert!(serde_json::from_str::<Size>(text).unwrap_err().to_string().contains("not a size"), "{text}");
+            assert!(
+                serde_json::from_str::<Size>(text)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("not a size"),
+                "{text}"
+            );
         }
     }
 }

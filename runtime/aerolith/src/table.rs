@@ -36,14 +36,24 @@ pub(crate) fn state(word: &str) -> Cell {
         "" | "stopped" => Tone::Plain,
         _ => Tone::Doubtful,
     };
-    Cell { tone, ..Cell::from(word) }
+    Cell {
+        tone,
+        ..Cell::from(word)
+    }
 }
 
 impl<T: ToString + ?Sized> From<&T> for Cell {
     /// Whatever would move the cursor is shown as a blank.
     fn from(value: &T) -> Self {
-        let text = value.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        Self { text, tone: Tone::Plain }
+        let text = value
+            .to_string()
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        Self {
+            text,
+            tone: Tone::Plain,
+        }
     }
 }
 
@@ -60,7 +70,10 @@ pub(crate) struct Table<const N: usize> {
 
 impl<const N: usize> Table<N> {
     pub(crate) fn new(headings: [&'static str; N], rows: impl IntoIterator<Item = [Cell; N]>) -> Self {
-        Self { headings, rows: rows.into_iter().collect() }
+        Self {
+            headings,
+            rows: rows.into_iter().collect(),
+        }
     }
 
     /// The table as text; two blanks between columns, none at the end of a line.
@@ -115,15 +128,23 @@ INSTANCE         STATE    REASON
 weather.agent.1  running
 wetter-süd       failed   exit 1
 ";
-        assert_eq!(Table::new(["INSTANCE", "STATE", "REASON"], rows).render(false), expected);
+        assert_eq!(
+            Table::new(["INSTANCE", "STATE", "REASON"], rows).render(false),
+            expected
+        );
     }
 
     #[test]
     fn colour_changes_no_width() {
-        let table = Table::new(["STATE", "PID"], [[state("running"), maybe(Some(7))], [state("failed"), maybe::<u8>(None)]]);
+        let table = Table::new(
+            ["STATE", "PID"],
+            [[state("running"), maybe(Some(7))], [state("failed"), maybe::<u8>(None)]],
+        );
         let coloured = table.render(true);
         assert!(coloured.contains("\u{1b}[32mrunning\u{1b}[0m  7\n") && coloured.contains("failed\u{1b}[0m   -\n"));
-        let plain = ["\u{1b}[32m", "\u{1b}[31m", "\u{1b}[0m"].iter().fold(coloured, |text, code| text.replace(code, ""));
+        let plain = ["\u{1b}[32m", "\u{1b}[31m", "\u{1b}[0m"]
+            .iter()
+            .fold(coloured, |text, code| text.replace(code, ""));
         assert_eq!(plain, table.render(false));
     }
 
@@ -135,6 +156,9 @@ wetter-süd       failed   exit 1
 
     #[test]
     fn spans_are_shown_in_their_largest_unit() {
-        assert_eq!([0, 59, 60, 3_599, 3_600, 90_000].map(span), ["0s", "59s", "1m", "59m", "1h", "1d"]);
+        assert_eq!(
+            [0, 59, 60, 3_599, 3_600, 90_000].map(span),
+            ["0s", "59s", "1m", "59m", "1h", "1d"]
+        );
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use crate::failure::Failure;
-use crate::view::{Applied, Event, NodeStatus, Plugin, PluginDetail, Version};
+use crate::view::{Applied, Event, Health, NodeStatus, Plugin, PluginDetail, Version};
 
 /// Bytes as they come; an error ends the response before its proper end.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
@@ -19,6 +19,9 @@ pub type EventStream = Pin<Box<dyn Stream<Item = Event> + Send>>;
 pub trait Control: Send + Sync + 'static {
     /// What this program is.
     fn version(&self) -> Version;
+
+    /// Whether the node is as it should be; answered at once, also while it starts.
+    fn health(&self) -> Health;
 
     /// What runs, what waits, and why.
     fn status(&self) -> impl Future<Output = Result<NodeStatus, Failure>> + Send;

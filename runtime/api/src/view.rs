@@ -23,7 +23,7 @@ pub struct Version {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Health {
-    /// `ok`, or `degraded` when a required plugin does not run.
+    /// `ok`, `starting`, or `degraded` when a required plugin does not run or a file of the state cannot be read.
     pub status: String,
     /// What is wrong, for people.
     pub reasons: Vec<String>,
@@ -57,6 +57,8 @@ pub struct Step {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct NodeStatus {
+    /// The node's name.
+    pub node: String,
     /// Revision of the desired state.
     pub revision: u64,
     /// Whether it is as it should be.

@@ -24,7 +24,9 @@ pub(crate) fn check(files: &[PathBuf], screen: Screen) -> anyhow::Result<u8> {
             }
         }
     }
-    screen.tell(&Value::Array(answers), || if valid { "OK!\n".into() } else { String::new() })?;
+    screen.tell(&Value::Array(answers), || {
+        if valid { "OK!\n".into() } else { String::new() }
+    })?;
     Ok(if valid { DONE } else { WRONG })
 }
 

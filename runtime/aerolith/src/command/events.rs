@@ -25,7 +25,10 @@ fn shown(line: &[u8], format: Format) -> anyhow::Result<String> {
     Ok(match format {
         Format::Table => format!("{}  {}\n", event.topic, event.data),
         Format::Json => serde_json::to_string(&event)? + "\n",
-        Format::Yaml => format!("---\n{}", encode(&serde_json::to_value(&event)?, format)?.unwrap_or_default()),
+        Format::Yaml => format!(
+            "---\n{}",
+            encode(&serde_json::to_value(&event)?, format)?.unwrap_or_default()
+        ),
     })
 }
 
@@ -36,8 +39,15 @@ mod tests {
     #[test]
     fn an_event_is_one_line_or_one_document() {
         let line = br#"{"topic":"app/weather/running","data":{"pid":7}}"#;
-        assert_eq!(shown(line, Format::Table).unwrap(), "app/weather/running  {\"pid\":7}\n");
+        assert_eq!(
+            shown(line, Format::Table).unwrap(),
+            "app/weather/running  {\"pid\":7}\n"
+        );
         assert_eq!(shown(line, Format::Json).unwrap().trim_end().as_bytes(), line);
-        assert!(shown(line, Format::Yaml).unwrap().starts_with("---\ntopic: app/weather/running\n"));
+        assert!(
+            shown(line, Format::Yaml)
+                .unwrap()
+                .starts_with("---\ntopic: app/weather/running\n")
+        );
     }
 }

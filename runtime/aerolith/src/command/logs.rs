@@ -25,14 +25,25 @@ impl FromStr for Target {
     type Err = Wrong;
 
     fn from_str(text: &str) -> Result<Self, Wrong> {
-        let wrong = || Wrong::new(format!("`{text}` names no instance: expected APP, APP/SERVICE or APP/SERVICE/N"));
+        let wrong = || {
+            Wrong::new(format!(
+                "`{text}` names no instance: expected APP, APP/SERVICE or APP/SERVICE/N"
+            ))
+        };
         let parts: Vec<&str> = text.split('/').collect();
         if parts.len() > 3 || parts.iter().any(|part| part.is_empty()) {
             return Err(wrong());
         }
-        let index = parts.get(2).map(|index| index.parse().map_err(|_| wrong())).transpose()?;
+        let index = parts
+            .get(2)
+            .map(|index| index.parse().map_err(|_| wrong()))
+            .transpose()?;
         let part = |at: usize| parts.get(at).map(|part| (*part).to_owned());
-        Ok(Self { application: part(0).unwrap_or_default(), service: part(1), index })
+        Ok(Self {
+            application: part(0).unwrap_or_default(),
+            service: part(1),
+            index,
+        })
     }
 }
 
@@ -53,7 +64,9 @@ pub(crate) async fn logs(client: &Client, wanted: &Logs, screen: Screen) -> anyh
     match instances.as_slice() {
         [] => {
             let message = format!("nothing called `{}` has run here", wanted.target);
-            Err(aerolith_api::Failure::not_found(message).hint("`aerolith ps` shows what runs").into())
+            Err(aerolith_api::Failure::not_found(message)
+                .hint("`aerolith ps` shows what runs")
+                .into())
         }
         [one] => plain(client, &place(one, wanted), screen).await,
         several if wanted.follow => together(client, several, wanted, screen).await,
@@ -63,7 +76,11 @@ pub(crate) async fn logs(client: &Client, wanted: &Logs, screen: Screen) -> anyh
 
 fn place(instance: &Instance, wanted: &Logs) -> String {
     let tail = wanted.tail.map(|tail| format!("&tail={tail}")).unwrap_or_default();
-    format!("/v1/instances/{}/logs?follow={}{tail}", quoted(&instance.id), wanted.follow)
+    format!(
+        "/v1/instances/{}/logs?follow={}{tail}",
+        quoted(&instance.id),
+        wanted.follow
+    )
 }
 
 async fn plain(client: &Client, place: &str, screen: Screen) -> anyhow::Result<()> {
@@ -93,7 +110,12 @@ async fn together(client: &Client, instances: &[Instance], wanted: &Logs, screen
     let (sender, mut lines) = mpsc::channel(64);
     let mut readers = JoinSet::new();
     for instance in instances {
-        readers.spawn(marked(client.clone(), place(instance, wanted), front(instance), sender.clone()));
+        readers.spawn(marked(
+            client.clone(),
+            place(instance, wanted),
+            front(instance),
+            sender.clone(),
+        ));
     }
     drop(sender);
     while let Some(line) = lines.recv().await {
@@ -129,12 +151,22 @@ mod tests {
     use super::*;
 
     fn instance(application: &str, service: &str, index: u32) -> Instance {
-        Instance { application: application.into(), service: service.into(), index, ..Instance::default() }
+        Instance {
+            application: application.into(),
+            service: service.into(),
+            index,
+            ..Instance::default()
+        }
     }
 
     #[test]
     fn a_target_takes_what_it_names() {
-        let all = [instance("a", "b", 1), instance("a", "b", 2), instance("a", "c", 1), instance("d", "b", 1)];
+        let all = [
+            instance("a", "b", 1),
+            instance("a", "b", 2),
+            instance("a", "c", 1),
+            instance("d", "b", 1),
+        ];
         let count = |text: &str| {
             let target: Target = text.parse().unwrap();
             all.iter().filter(|instance| target.takes(instance)).count()
@@ -145,7 +177,10 @@ mod tests {
     #[test]
     fn what_names_nothing_is_refused() {
         for text in ["", "a/", "/b", "a/b/x", "a/b/1/2"] {
-            assert!(text.parse::<Target>().unwrap_err().message.contains("APP/SERVICE/N"), "{text}");
+            assert!(
+                text.parse::<Target>().unwrap_err().message.contains("APP/SERVICE/N"),
+                "{text}"
+            );
         }
     }
 }

@@ -25,23 +25,33 @@ pub(crate) enum Done {
 pub(crate) async fn plugin(client: &Client, wanted: Done, screen: Screen) -> anyhow::Result<()> {
     match wanted {
         Done::List => list(&client.json(Method::GET, "/v1/plugins").await?, screen),
-        Done::Inspect(name) => detail(&client.json(Method::GET, &format!("/v1/plugins/{}", quoted(&name))).await?, screen),
+        Done::Inspect(name) => detail(
+            &client
+                .json(Method::GET, &format!("/v1/plugins/{}", quoted(&name)))
+                .await?,
+            screen,
+        ),
         Done::Install(file) => {
             let path = std::fs::canonicalize(&file);
             let path = path.map_err(|error| Wrong::new(format!("{}: cannot be read: {error}", file.display())))?;
             let body = json!({ "path": path }).to_string();
             list(&client.send(Method::POST, "/v1/plugins", body).await?, screen)
         }
-        Done::Act(name, action) => {
-            list(&client.json(Method::POST, &format!("/v1/plugins/{}/{action}", quoted(&name))).await?, screen)
-        }
+        Done::Act(name, action) => list(
+            &client
+                .json(Method::POST, &format!("/v1/plugins/{}/{action}", quoted(&name)))
+                .await?,
+            screen,
+        ),
     }
 }
 
 fn list(answer: &Value, screen: Screen) -> anyhow::Result<()> {
     screen.show(answer, || {
         let plugins: Vec<Plugin> = serde_json::from_value(answer.clone())?;
-        let headings = ["INSTANCE", "PLUGIN", "VERSION", "STATE", "PROVIDES", "RESTARTS", "MESSAGE"];
+        let headings = [
+            "INSTANCE", "PLUGIN", "VERSION", "STATE", "PROVIDES", "RESTARTS", "MESSAGE",
+        ];
         Ok(Table::new(headings, plugins.iter().map(row)))
     })
 }
@@ -64,7 +74,10 @@ fn detail(answer: &Value, screen: Screen) -> anyhow::Result<()> {
         let provides: Vec<String> = manifest.provides.into_keys().collect();
         let rows = [
             ("instance", status.instance),
-            ("plugin", format!("{} {} by {}", status.plugin, status.version, manifest.vendor)),
+            (
+                "plugin",
+                format!("{} {} by {}", status.plugin, status.version, manifest.vendor),
+            ),
             ("state", status.state),
             ("message", status.message),
             ("isolation", status.isolation),
@@ -75,7 +88,10 @@ fn detail(answer: &Value, screen: Screen) -> anyhow::Result<()> {
             ("asks for", manifest.permissions.join(", ")),
             ("sha256", status.sha256),
         ];
-        Ok(Table::new(["FIELD", "VALUE"], rows.map(|(field, value)| [Cell::from(field), Cell::from(&value)])))
+        Ok(Table::new(
+            ["FIELD", "VALUE"],
+            rows.map(|(field, value)| [Cell::from(field), Cell::from(&value)]),
+        ))
     })
 }
 
@@ -87,7 +103,13 @@ pub(crate) fn check(file: &Path, screen: Screen) -> anyhow::Result<()> {
     let answer = serde_json::to_value(&manifest).context("the manifest cannot be written as JSON")?;
     screen.tell(&answer, || {
         let provides: Vec<&str> = manifest.provides.keys().map(String::as_str).collect();
-        format!("OK! {} {} by {}, provides {}\n", manifest.name, manifest.version, manifest.vendor, provides.join(", "))
+        format!(
+            "OK! {} {} by {}, provides {}\n",
+            manifest.name,
+            manifest.version,
+            manifest.vendor,
+            provides.join(", ")
+        )
     })
 }
 

@@ -21,8 +21,14 @@ pub(crate) async fn ps(client: &Client, screen: Screen) -> anyhow::Result<()> {
 }
 
 fn table(status: &NodeStatus, now: u64) -> Table<7> {
-    let rows = status.applications.iter().flat_map(|application| rows(application, now));
-    Table::new(["APPLICATION", "SERVICE", "STATE", "PID", "SINCE", "RESTARTS", "REASON"], rows)
+    let rows = status
+        .applications
+        .iter()
+        .flat_map(|application| rows(application, now));
+    Table::new(
+        ["APPLICATION", "SERVICE", "STATE", "PID", "SINCE", "RESTARTS", "REASON"],
+        rows,
+    )
 }
 
 fn rows(application: &Application, now: u64) -> Vec<[Cell; 7]> {
@@ -30,19 +36,35 @@ fn rows(application: &Application, now: u64) -> Vec<[Cell; 7]> {
     if application.services.is_empty() {
         return vec![waiting(name, "-", &application.state, &application.reason)];
     }
-    application.services.iter().flat_map(|service| of_service(name, service, now)).collect()
+    application
+        .services
+        .iter()
+        .flat_map(|service| of_service(name, service, now))
+        .collect()
 }
 
 fn of_service(application: &str, service: &Service, now: u64) -> Vec<[Cell; 7]> {
     if service.instances.is_empty() {
         return vec![waiting(application, &service.name, &service.state, &service.reason)];
     }
-    service.instances.iter().map(|instance| running(application, &service.name, instance, now)).collect()
+    service
+        .instances
+        .iter()
+        .map(|instance| running(application, &service.name, instance, now))
+        .collect()
 }
 
 fn waiting(application: &str, service: &str, word: &str, reason: &str) -> [Cell; 7] {
     let [pid, since, restarts] = std::array::from_fn(|_| Cell::from("-"));
-    [Cell::from(application), Cell::from(service), state(word), pid, since, restarts, Cell::from(reason)]
+    [
+        Cell::from(application),
+        Cell::from(service),
+        state(word),
+        pid,
+        since,
+        restarts,
+        Cell::from(reason),
+    ]
 }
 
 fn running(application: &str, service: &str, instance: &Instance, now: u64) -> [Cell; 7] {
@@ -79,8 +101,15 @@ mod tests {
             instances,
         };
         let services = vec![service("agent", "", vec![instance]), service("db", "no engine", vec![])];
-        let weather = Application { name: "weather".into(), services, ..Application::default() };
-        let status = NodeStatus { applications: vec![weather], ..NodeStatus::default() };
+        let weather = Application {
+            name: "weather".into(),
+            services,
+            ..Application::default()
+        };
+        let status = NodeStatus {
+            applications: vec![weather],
+            ..NodeStatus::default()
+        };
         let expected = "\
 APPLICATION  SERVICE  STATE    PID  SINCE  RESTARTS  REASON
 weather      agent/1  running  7    1m     2

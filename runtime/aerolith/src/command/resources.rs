@@ -35,7 +35,12 @@ fn summary(applied: &Applied) -> String {
     if applied.steps.is_empty() {
         text.push_str("  nothing to do\n");
     }
-    text.extend(applied.steps.iter().map(|step| format!("  {:<8} {}\n", step.action, step.target)));
+    text.extend(
+        applied
+            .steps
+            .iter()
+            .map(|step| format!("  {:<8} {}\n", step.action, step.target)),
+    );
     text
 }
 
@@ -44,7 +49,11 @@ pub(crate) async fn delete(client: &Client, wanted: Delete, screen: Screen) -> a
     let mut targets = match (wanted.file, wanted.kind, wanted.name) {
         (Some(file), ..) => {
             let (name, text) = text(&file)?;
-            read(&name, &text)?.resources.iter().map(|r| (r.kind(), r.name().to_owned())).collect()
+            read(&name, &text)?
+                .resources
+                .iter()
+                .map(|r| (r.kind(), r.name().to_owned()))
+                .collect()
         }
         (None, Some(kind), Some(name)) => return one(client, kind, &name, screen).await,
         _ => Vec::new(),
@@ -60,11 +69,15 @@ pub(crate) async fn delete(client: &Client, wanted: Delete, screen: Screen) -> a
 }
 
 fn is_absent(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == Reason::NotFound)
+    error
+        .downcast_ref::<Failure>()
+        .is_some_and(|failure| failure.code == Reason::NotFound)
 }
 
 async fn one(client: &Client, kind: ResourceKind, name: &str, screen: Screen) -> anyhow::Result<()> {
-    let answer = client.json(Method::DELETE, &format!("/v1/{kind}s/{}", quoted(name))).await?;
+    let answer = client
+        .json(Method::DELETE, &format!("/v1/{kind}s/{}", quoted(name)))
+        .await?;
     screen.tell(&answer, || format!("{kind} `{name}` deleted\n"))
 }
 
@@ -76,22 +89,49 @@ pub(crate) async fn get(client: &Client, kind: ResourceKind, name: Option<&str>,
     };
     let answer = client.json(Method::GET, &target).await?;
     screen.show(&answer, || {
-        let list = if one { std::slice::from_ref(&answer) } else { answer.as_array().context("expected a list")? };
-        let contents = if kind == ResourceKind::Application { "SERVICES" } else { "KEYS" };
-        Ok(Table::new(["NAME", "VERSION", contents, "DESCRIPTION"], list.iter().map(|item| row(kind, item))))
+        let list = if one {
+            std::slice::from_ref(&answer)
+        } else {
+            answer.as_array().context("expected a list")?
+        };
+        let contents = if kind == ResourceKind::Application {
+            "SERVICES"
+        } else {
+            "KEYS"
+        };
+        Ok(Table::new(
+            ["NAME", "VERSION", contents, "DESCRIPTION"],
+            list.iter().map(|item| row(kind, item)),
+        ))
     })
 }
 
 fn row(kind: ResourceKind, item: &Value) -> [Cell; 4] {
     let text = |key: &str| item[key].as_str().unwrap_or_default();
-    let contents = if kind == ResourceKind::Application { services(item) } else { keys(item) };
-    let version = if text("version").is_empty() { "-" } else { text("version") };
-    [Cell::from(text("name")), Cell::from(version), Cell::from(&contents.join(", ")), Cell::from(text("description"))]
+    let contents = if kind == ResourceKind::Application {
+        services(item)
+    } else {
+        keys(item)
+    };
+    let version = if text("version").is_empty() {
+        "-"
+    } else {
+        text("version")
+    };
+    [
+        Cell::from(text("name")),
+        Cell::from(version),
+        Cell::from(&contents.join(", ")),
+        Cell::from(text("description")),
+    ]
 }
 
 fn services(item: &Value) -> Vec<String> {
     let services = item["services"].as_array().into_iter().flatten();
-    services.filter_map(|service| service["name"].as_str()).map(str::to_owned).collect()
+    services
+        .filter_map(|service| service["name"].as_str())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn keys(item: &Value) -> Vec<String> {
@@ -111,18 +151,34 @@ mod tests {
 
     #[test]
     fn an_apply_says_what_is_done_next() {
-        let step = Step { action: "start".into(), target: "weather.agent.1".into() };
-        let applied = Applied { revision: 3, steps: vec![step], ..Applied::default() };
+        let step = Step {
+            action: "start".into(),
+            target: "weather.agent.1".into(),
+        };
+        let applied = Applied {
+            revision: 3,
+            steps: vec![step],
+            ..Applied::default()
+        };
         assert_eq!(summary(&applied), "revision 3\n  start    weather.agent.1\n");
-        let preview = Applied { dry_run: true, ..Applied::default() };
+        let preview = Applied {
+            dry_run: true,
+            ..Applied::default()
+        };
         assert_eq!(summary(&preview), "nothing changed; to be done:\n  nothing to do\n");
     }
 
     #[test]
     fn a_row_shows_what_is_in_a_resource() {
         let secret = json!({"name": "cert", "data": {"key": {"bytes": 4}}});
-        let rows = Table::new(["NAME", "VERSION", "KEYS", "DESCRIPTION"], [row(ResourceKind::Secret, &secret)]);
-        assert_eq!(rows.render(false), "NAME  VERSION  KEYS       DESCRIPTION\ncert  -        key (4 B)\n");
+        let rows = Table::new(
+            ["NAME", "VERSION", "KEYS", "DESCRIPTION"],
+            [row(ResourceKind::Secret, &secret)],
+        );
+        assert_eq!(
+            rows.render(false),
+            "NAME  VERSION  KEYS       DESCRIPTION\ncert  -        key (4 B)\n"
+        );
         let application = json!({"name": "w", "version": "7", "services": [{"name": "a"}, {"name": "b"}]});
         assert_eq!(row(ResourceKind::Application, &application)[2], Cell::from("a, b"));
     }

@@ -21,7 +21,10 @@ pub(crate) async fn version(client: &Client, screen: Screen) -> anyhow::Result<(
     let answer = json!({ "client": own, "daemon": daemon });
     screen.tell(&answer, || {
         let theirs = daemon["version"].as_str().unwrap_or("not reached");
-        format!("aerolith {} ({}, plugin API {})\ndaemon {theirs}\n", own.version, own.target, own.plugin_api)
+        format!(
+            "aerolith {} ({}, plugin API {})\ndaemon {theirs}\n",
+            own.version, own.target, own.plugin_api
+        )
     })
 }
 

@@ -8,9 +8,18 @@ use crate::outcome::Wrong;
 
 /// What errors call a file, and its text; `-` is standard input.
 pub(super) fn text(file: &Path) -> Result<(String, String), Wrong> {
-    let name = if is_stdin(file) { "<stdin>".to_owned() } else { file.display().to_string() };
-    let read = if is_stdin(file) { stdin() } else { fs::read_to_string(file) };
-    read.map(|text| (name.clone(), text)).map_err(|error| Wrong::new(format!("{name}: cannot be read: {error}")))
+    let name = if is_stdin(file) {
+        "<stdin>".to_owned()
+    } else {
+        file.display().to_string()
+    };
+    let read = if is_stdin(file) {
+        stdin()
+    } else {
+        fs::read_to_string(file)
+    };
+    read.map(|text| (name.clone(), text))
+        .map_err(|error| Wrong::new(format!("{name}: cannot be read: {error}")))
 }
 
 fn is_stdin(file: &Path) -> bool {

@@ -43,6 +43,19 @@ impl Control for Memory {
         }
     }
 
+    fn health(&self) -> Health {
+        match *self.engine.lock().unwrap() {
+            "running" => Health {
+                status: "ok".into(),
+                reasons: vec![],
+            },
+            state => Health {
+                status: "degraded".into(),
+                reasons: vec![format!("plugin `engine` is {state}")],
+            },
+        }
+    }
+
     async fn status(&self) -> Result<NodeStatus, Failure> {
         let instance = Instance {
             id: "a.b.1".into(),
@@ -59,16 +72,6 @@ impl Control for Memory {
             name: "a".into(),
             services: vec![service],
             ..Application::default()
-        };
-        let health = match *self.engine.lock().unwrap() {
-            "running" => Health {
-                status: "ok".into(),
-                reasons: vec![],
-            },
-            state => Health {
-                status: "degraded".into(),
-                reasons: vec![format!("plugin `engine` is {state}")],
-            },
         };
         Ok(NodeStatus {
             revision: 1,
