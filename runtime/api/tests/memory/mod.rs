@@ -75,8 +75,9 @@ impl Control for Memory {
         };
         Ok(NodeStatus {
             revision: 1,
-            health,
+            health: self.health(),
             applications: vec![application],
+            ..NodeStatus::default()
         })
     }
 
