@@ -158,7 +158,6 @@ impl Host {
     }
 
     /// What the plugin has said and left behind so far.
-    #[must_use]
     pub fn seen(&self) -> MutexGuard<'_, Seen> {
         lock(&self.shared.seen)
     }

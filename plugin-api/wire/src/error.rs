@@ -71,7 +71,7 @@ pub struct Error {
 }
 
 /// What every call answers.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An error of any kind; `Io`, `Busy`, `Timeout` and `Unavailable` are retryable unless said otherwise.

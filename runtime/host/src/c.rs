@@ -5,7 +5,6 @@ use crate::context::Context;
 use crate::table::duplicate;
 use aerolith_plugin_abi::{API, c};
 use aerolith_plugin_wire::{Bytes, Code, Error, Reply, Result, Sent, Service, SinkBox, stream};
-use rustix::fd::IntoRawFd as _;
 use std::ffi::c_void;
 use std::sync::Arc;
 
@@ -202,7 +201,7 @@ unsafe extern "C" fn host_log(ctx: *mut c_void, level: u8, target: c::View, mess
     unsafe {
         context(ctx)
             .log
-            .write(level, &text(target), &text(message), &text(fields))
+            .write(level, &text(target), &text(message), &text(fields));
     };
 }
 
@@ -247,5 +246,8 @@ unsafe extern "C" fn host_keep(ctx: *mut c_void, name: c::View, fd: i32) -> i32 
 unsafe extern "C" fn host_take(ctx: *mut c_void, name: c::View) -> i32 {
     // SAFETY: as in `host_log`.
     let (context, name) = unsafe { (context(ctx), text(name)) };
-    context.descriptors.take(&name).map_or(-1, |fd| fd.into_raw_fd())
+    context
+        .descriptors
+        .take(&name)
+        .map_or(-1, rustix::fd::IntoRawFd::into_raw_fd)
 }

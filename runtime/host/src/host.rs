@@ -9,6 +9,7 @@ use crate::slot::{Handle, Slot};
 use crate::spec::{Code, Image, Source, Spec};
 use crate::status::Status;
 use crate::store::{Store, Stored};
+use crate::trial::Trial;
 use crate::{Caller, HostError};
 use aerolith_plugin_abi::Root_Ref;
 use aerolith_plugin_wire::Service;
@@ -180,6 +181,15 @@ impl PluginHost {
             return Ok(());
         }
         slot.start().await
+    }
+
+    /// Makes an instance that is only tried: nobody's, not started, and gone when it is dropped.
+    ///
+    /// # Errors
+    /// Why it could not be made.
+    pub async fn trial(&self, spec: Spec) -> Result<Trial, HostError> {
+        let image = self.image(&spec.source)?;
+        Trial::begin(Slot::new(self.0.clone(), spec, image)).await
     }
 
     fn image(&self, source: &Source) -> Result<Image, HostError> {

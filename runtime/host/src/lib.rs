@@ -26,6 +26,7 @@ mod status;
 pub mod store;
 mod table;
 mod tasks;
+mod trial;
 
 pub use host::{Core, PluginHost, Settings};
 pub use library::LoadError;
@@ -34,6 +35,7 @@ pub use permissions::{Grants, covers};
 pub use records::Installed;
 pub use spec::{Isolation, Source, Spec};
 pub use status::Status;
+pub use trial::Trial;
 
 use std::path::PathBuf;
 

@@ -28,57 +28,53 @@ pub(crate) fn denied(what: impl std::fmt::Display) -> Error {
     )
 }
 
-impl Route {
-    fn check(&self, act: Act<'_>) -> Result<()> {
-        if self.permissions.allow(act) {
+/// Whether an instance may call or send this. What nobody declares is nobody's to permit: it answers `Unimplemented`.
+fn permitted(permissions: &Permissions, method: &str, item: &[u8]) -> Result<()> {
+    let (capability, name) = method.rsplit_once('.').ok_or_else(|| Error::unimplemented(method))?;
+    let check = |act: Act<'_>| {
+        if permissions.allow(act) {
             Ok(())
         } else {
             Err(denied(act))
         }
+    };
+    match (capability, name) {
+        ("host/1", "publish") => check(Act::Publish(&payload::decode::<Event>(item)?.topic)),
+        ("host/1", "process") => check(Act::Processes),
+        ("host/1", "subscribe") => check(Act::Subscribe(&payload::decode::<Subscribe>(item)?.filter)),
+        ("host/1", "secret") => check(Act::Secret(&payload::decode::<SecretName>(item)?.name)),
+        ("host/1", name) if name.starts_with("kv_") => check(Act::Kv),
+        ("host/1", _) => Ok(()),
+        (capability, _) => check(Act::Call(capability)),
     }
+}
 
-    fn check_call(&self, name: &str, request: &[u8]) -> Result<()> {
-        match name {
-            "subscribe" => self.check(Act::Subscribe(&payload::decode::<Subscribe>(request)?.filter)),
-            "secret" => self.check(Act::Secret(&payload::decode::<SecretName>(request)?.name)),
-            name if name.starts_with("kv_") => self.check(Act::Kv),
-            _ => Ok(()),
-        }
-    }
-
+impl Route {
     fn begin(&self, method: &str, request: Bytes, sink: Option<SinkBox>) -> Result<Reply> {
-        let (capability, name) = method.rsplit_once('.').ok_or_else(|| Error::unimplemented(method))?;
-        if capability != "host/1" {
-            return Ok(self.other(capability)?.call(method, request, sink));
-        }
-        if name == "config" {
+        permitted(&self.permissions, method, &request)?;
+        if method == "host/1.config" {
             let config = self.slot.upgrade().map(|slot| slot.config()).unwrap_or_default();
             return Ok(Box::pin(std::future::ready(payload::encode(&config))));
         }
-        self.check_call(name, &request)?;
-        Ok(self.core.call(method, request, sink))
+        Ok(self.service(method)?.call(method, request, sink))
     }
 
-    fn other(&self, capability: &str) -> Result<Arc<dyn Service>> {
-        self.check(Act::Call(capability))?;
+    /// Who answers a method.
+    fn service(&self, method: &str) -> Result<Arc<dyn Service>> {
+        let capability = method.rsplit_once('.').map_or(method, |(capability, _)| capability);
+        if capability == "host/1" {
+            return Ok(self.core.clone());
+        }
         let found = self.others.upgrade().and_then(|others| others.provider(capability));
         found.ok_or_else(|| Error::new(Code::Unavailable, format!("no running plugin provides `{capability}`")))
     }
 
-    fn host_send(&self, method: &str, name: &str, item: &[u8]) -> Result<Sent> {
-        match name {
-            "publish" => self.check(Act::Publish(&payload::decode::<Event>(item)?.topic))?,
-            "process" => self.check(Act::Processes)?,
-            "failed" => {
-                let failure: Failure = payload::decode(item)?;
-                if let Some(slot) = self.slot.upgrade() {
-                    slot.failed(self.generation, &failure.message);
-                }
-                return Ok(Sent::Accepted);
-            }
-            _ => {}
+    fn failed(&self, item: &[u8]) -> Result<Sent> {
+        let failure: Failure = payload::decode(item)?;
+        if let Some(slot) = self.slot.upgrade() {
+            slot.failed(self.generation, &failure.message);
         }
-        self.core.send(method, item)
+        Ok(Sent::Accepted)
     }
 }
 
@@ -89,10 +85,30 @@ impl Service for Route {
     }
 
     fn send(&self, method: &str, item: &[u8]) -> Result<Sent> {
-        match method.rsplit_once('.') {
-            Some(("host/1", name)) => self.host_send(method, name, item),
-            Some((capability, _)) => self.other(capability)?.send(method, item),
-            None => Err(Error::unimplemented(method)),
+        permitted(&self.permissions, method, item)?;
+        if method == "host/1.failed" {
+            return self.failed(item);
         }
+        self.service(method)?.send(method, item)
+    }
+}
+
+/// A way out that leads through another process, which checks again: here a plugin learns at once what is not permitted.
+pub(crate) struct Checked<S> {
+    pub(crate) permissions: Permissions,
+    pub(crate) next: S,
+}
+
+impl<S: Service> Service for Checked<S> {
+    fn call(&self, method: &str, request: Bytes, sink: Option<SinkBox>) -> Reply {
+        match permitted(&self.permissions, method, &request) {
+            Ok(()) => self.next.call(method, request, sink),
+            Err(e) => Box::pin(std::future::ready(Err(e))),
+        }
+    }
+
+    fn send(&self, method: &str, item: &[u8]) -> Result<Sent> {
+        permitted(&self.permissions, method, item)?;
+        self.next.send(method, item)
     }
 }

@@ -5,11 +5,10 @@ use crate::host::Shared;
 use crate::lifecycle::{Record, State, Verdict};
 use crate::live::Live;
 use crate::make::{Made, make};
-use crate::permissions::{Act, Permissions};
 use crate::spec::{Image, Spec};
 use crate::status::{Status, now};
 use crate::{HostError, status};
-use aerolith_plugin_wire::manifest::{Manifest, Replace};
+use aerolith_plugin_wire::manifest::Replace;
 use aerolith_plugin_wire::{Bytes, Code, Error, Reply, Sent, Service, SinkBox, plugin};
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -144,7 +143,7 @@ impl Slot {
         }
     }
 
-    fn went_up(self: &Arc<Self>, made: Made, image: Image) {
+    fn went_up(self: &Arc<Self>, made: &Made, image: Image) {
         {
             let mut status = lock(&self.status);
             (status.plugin, status.version) = (image.manifest.name.clone(), image.manifest.version.clone());
@@ -180,7 +179,10 @@ impl Slot {
     /// What an instance says of its health; one silence is forgiven, two in a row are not.
     fn felt(&self, health: Result<plugin::Health, Error>, missed: u32) {
         let (state, why) = match health {
-            Ok(plugin::Health { state: plugin::HealthState::Healthy, .. }) => (State::Running, String::new()),
+            Ok(plugin::Health {
+                state: plugin::HealthState::Healthy,
+                ..
+            }) => (State::Running, String::new()),
             Ok(plugin::Health { reason, .. }) => (State::Degraded, reason),
             Err(_) if missed < 2 => return,
             Err(error) => (State::Degraded, error.to_string()),
@@ -208,7 +210,7 @@ impl Slot {
         let image = self.image();
         match self.bring_up(&image, b"").await {
             Ok(made) => {
-                self.went_up(made, image);
+                self.went_up(&made, image);
                 Ok(())
             }
             Err(error) => {
@@ -295,11 +297,6 @@ impl Slot {
         lock(&self.image).manifest.name == plugin
     }
 
-    /// Whether an image may do something here.
-    pub(crate) fn permits(&self, manifest: &Manifest, act: Act<'_>) -> bool {
-        Permissions::new(&manifest.permissions, &lock(&self.spec).grants).is_ok_and(|p| p.allow(act))
-    }
-
     /// Stops the instance; it stays configured.
     pub(crate) async fn stop(self: &Arc<Self>) {
         let _turn = self.turn().await;
@@ -377,7 +374,7 @@ impl Slot {
             },
             _ => {
                 let made = self.bring_up(&image, b"").await?;
-                self.went_up(made, image);
+                self.went_up(&made, image);
             }
         }
         if before != self.image() {
@@ -388,7 +385,7 @@ impl Slot {
 
     async fn beside(self: &Arc<Self>, old: &Arc<Live>, image: Image) -> Result<(), HostError> {
         let made = self.bring_up(&image, b"").await?;
-        self.went_up(made, image);
+        self.went_up(&made, image);
         self.end(old).await;
         Ok(())
     }
@@ -408,7 +405,7 @@ impl Slot {
         };
         match made {
             Ok(made) => {
-                self.went_up(made, image);
+                self.went_up(&made, image);
                 self.last_words(old, "plugin/1.stop", self.shared.settings.stop).await;
                 self.close(old).await;
                 Ok(())

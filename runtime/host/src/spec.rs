@@ -72,7 +72,7 @@ pub(crate) struct Image {
 
 #[derive(Clone)]
 pub(crate) enum Code {
-    Stored(Stored),
+    Stored(Box<Stored>),
     Linked(Root_Ref),
 }
 
@@ -86,7 +86,7 @@ impl From<Stored> for Image {
     fn from(stored: Stored) -> Self {
         Self {
             manifest: stored.inspected.manifest.clone(),
-            code: Code::Stored(stored),
+            code: Code::Stored(Box::new(stored)),
         }
     }
 }

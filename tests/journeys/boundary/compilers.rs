@@ -9,7 +9,11 @@ const OTHER: &str = "/usr/bin/rustc";
 
 fn run(command: &mut Command) -> String {
     let out = command.output().unwrap();
-    assert!(out.status.success(), "{command:?}: {}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     String::from_utf8(out.stdout).unwrap()
 }
 
@@ -33,18 +37,31 @@ fn target(name: &str) -> PathBuf {
 
 fn by_other(name: &str) -> Command {
     let mut cargo = cargo();
-    cargo.env("RUSTC", OTHER).env_remove("RUSTC_WRAPPER").env("CARGO_TARGET_DIR", target(name));
+    cargo
+        .env("RUSTC", OTHER)
+        .env_remove("RUSTC_WRAPPER")
+        .env("CARGO_TARGET_DIR", target(name));
     cargo.env_remove("RUSTUP_TOOLCHAIN");
     cargo
 }
 
 fn library(cargo: &mut Command, package: &str) -> PathBuf {
-    let flags = ["rustc", "-p", package, "--crate-type", "cdylib", "--message-format=json-render-diagnostics"];
+    let flags = [
+        "rustc",
+        "-p",
+        package,
+        "--crate-type",
+        "cdylib",
+        "--message-format=json-render-diagnostics",
+    ];
     artifact(cargo.args(flags), "library")
 }
 
 fn runs(said: &str) {
-    assert!(said.contains("golden 0.1.0 is Running") && said.contains("unknown card refused: true"), "{said}");
+    assert!(
+        said.contains("golden 0.1.0 is Running") && said.contains("unknown card refused: true"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -62,12 +79,18 @@ fn a_plugin_of_another_compiler_loads_here_and_ours_loads_there() {
 #[test]
 fn an_arm64_plugin_is_loaded_by_an_arm64_host_and_refused_here() {
     const TEST: &str = "an_arm64_plugin…";
-    let needed = ["/usr/bin/qemu-aarch64-static", "/usr/bin/aarch64-linux-gnu-gcc", "/lib/aarch64-linux-gnu/libc.so.6"];
+    let needed = [
+        "/usr/bin/qemu-aarch64-static",
+        "/usr/bin/aarch64-linux-gnu-gcc",
+        "/lib/aarch64-linux-gnu/libc.so.6",
+    ];
     if !other_compiler(TEST) {
         return;
     }
     if let Some(missing) = needed.iter().find(|path| !Path::new(path).exists()) {
-        eprintln!("SKIPPED {TEST}: no {missing} (Debian packages qemu-user-static, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, libstd-rust-web-dev:arm64)");
+        eprintln!(
+            "SKIPPED {TEST}: no {missing} (Debian packages qemu-user-static, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, libstd-rust-web-dev:arm64)"
+        );
         return;
     }
     let arm = || {
@@ -77,7 +100,10 @@ fn an_arm64_plugin_is_loaded_by_an_arm64_host_and_refused_here() {
         cargo
     };
     let (host, file) = (executable(&mut arm(), "golden-host"), library(&mut arm(), "golden"));
-    runs(&run(Command::new("/usr/bin/qemu-aarch64-static").env_remove("QEMU_LD_PREFIX").arg(host).arg(&file)));
+    runs(&run(Command::new("/usr/bin/qemu-aarch64-static")
+        .env_remove("QEMU_LD_PREFIX")
+        .arg(host)
+        .arg(&file)));
     let ours = executable(&mut cargo(), "golden-host");
     let refused = Command::new(ours).arg(&file).output().unwrap();
     let said = String::from_utf8(refused.stderr).unwrap();
@@ -97,9 +123,17 @@ fn a_plugin_crate_copied_out_of_the_workspace_builds_and_loads() {
     let manifest = manifest.replace("../../../plugin-api/sdk", &sdk.to_string_lossy());
     std::fs::write(crate_folder.join("Cargo.toml"), format!("{manifest}\n[workspace]\n")).unwrap();
     let mut alone = cargo();
-    alone.current_dir(&crate_folder).env("CARGO_TARGET_DIR", target("alone"));
-    let file = artifact(alone.args(["build", "--message-format=json-render-diagnostics"]), "library");
-    assert!(crate_folder.join("Cargo.lock").exists(), "it has a lock file of its own");
+    alone
+        .current_dir(&crate_folder)
+        .env("CARGO_TARGET_DIR", target("alone"));
+    let file = artifact(
+        alone.args(["build", "--message-format=json-render-diagnostics"]),
+        "library",
+    );
+    assert!(
+        crate_folder.join("Cargo.lock").exists(),
+        "it has a lock file of its own"
+    );
     let host = executable(&mut cargo(), "golden-host");
     runs(&run(Command::new(host).arg(file)));
 }
@@ -108,8 +142,17 @@ fn a_plugin_crate_copied_out_of_the_workspace_builds_and_loads() {
 fn an_sdk_built_to_abort_on_panic_does_not_compile() {
     let mut aborting = cargo();
     aborting.env("CARGO_TARGET_DIR", target("abort"));
-    aborting.args(["check", "-p", "aerolith-plugin", "--config", "profile.dev.panic=\"abort\""]);
+    aborting.args([
+        "check",
+        "-p",
+        "aerolith-plugin",
+        "--config",
+        "profile.dev.panic=\"abort\"",
+    ]);
     let out = aborting.output().unwrap();
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(!out.status.success() && said.contains("an Aerolith plugin must unwind"), "{said}");
+    assert!(
+        !out.status.success() && said.contains("an Aerolith plugin must unwind"),
+        "{said}"
+    );
 }

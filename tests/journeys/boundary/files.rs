@@ -15,11 +15,19 @@ async fn refused(house: &House, file: &Path) -> String {
     let line = error.to_string();
     assert!(!line.contains('\n'), "not one line: {line}");
     if !matches!(error, HostError::Plugin { .. }) {
-        let digest = fs::read(file).map(|bytes| crate::support::build::sha256(&bytes)).unwrap_or_default();
-        assert!(line.contains(&*file.to_string_lossy()) || line.contains(&digest), "names no file: {line}");
+        let digest = fs::read(file)
+            .map(|bytes| crate::support::build::sha256(&bytes))
+            .unwrap_or_default();
+        assert!(
+            line.contains(&*file.to_string_lossy()) || line.contains(&digest),
+            "names no file: {line}"
+        );
     }
     let good = format!("good-beside-{name}");
-    house.start(&good, &plugin("probe"), Isolation::None, json!({})).await.unwrap();
+    house
+        .start(&good, &plugin("probe"), Isolation::None, json!({}))
+        .await
+        .unwrap();
     assert_eq!(house.monitor(&good).fingerprint().await.unwrap().cards.len(), 2);
     line
 }
@@ -43,9 +51,14 @@ async fn a_truncated_file_is_refused_at_every_length() {
     let whole = fs::read(plugin("probe")).unwrap();
     for tenth in 1..10 {
         let length = whole.len() * tenth / 10;
-        let file = house.changed(&plugin("probe"), &format!("cut-{tenth}.so"), |bytes| bytes.truncate(length));
+        let file = house.changed(&plugin("probe"), &format!("cut-{tenth}.so"), |bytes| {
+            bytes.truncate(length);
+        });
         let line = refused(&house, &file).await;
-        assert!(line.contains("truncated") && line.contains(&length.to_string()), "{line}");
+        assert!(
+            line.contains("truncated") && line.contains(&length.to_string()),
+            "{line}"
+        );
     }
 }
 
@@ -67,17 +80,26 @@ async fn a_library_without_a_manifest_is_refused_before_its_code_runs() {
     );
     fs::write(&source, code).unwrap();
     let file = house.folder.path().join("foreign.so");
-    let built = std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&file).arg(&source).status();
+    let built = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&file)
+        .arg(&source)
+        .status();
     assert!(built.unwrap().success());
     let line = refused(&house, &file).await;
-    assert!(line.contains("expected a plugin manifest") && line.contains("found none"), "{line}");
+    assert!(
+        line.contains("expected a plugin manifest") && line.contains("found none"),
+        "{line}"
+    );
     assert!(!mark.exists(), "its constructor ran");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_major_of_the_api_is_refused() {
     let house = House::new();
-    let file = house.changed(&plugin("probe"), "major.so", |b| patch(b, r#""api":"0.2","api_min":"0.1""#, r#""api":"9.2","api_min":"9.1""#));
+    let file = house.changed(&plugin("probe"), "major.so", |b| {
+        patch(b, r#""api":"0.2","api_min":"0.1""#, r#""api":"9.2","api_min":"9.1""#);
+    });
     let line = refused(&house, &file).await;
     assert!(line.contains("expected plugin API 0.x, found 9.2"), "{line}");
 }
@@ -85,7 +107,9 @@ async fn another_major_of_the_api_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_that_needs_a_newer_host_is_refused() {
     let house = House::new();
-    let file = house.changed(&plugin("probe"), "newer.so", |b| patch(b, r#""api_min":"0.1""#, r#""api_min":"0.9""#));
+    let file = house.changed(&plugin("probe"), "newer.so", |b| {
+        patch(b, r#""api_min":"0.1""#, r#""api_min":"0.9""#);
+    });
     let line = refused(&house, &file).await;
     assert!(line.contains("0.9") && line.contains("update the host"), "{line}");
 }
@@ -94,7 +118,9 @@ async fn a_plugin_that_needs_a_newer_host_is_refused() {
 async fn a_changed_layout_is_refused() {
     let house = House::new();
     // The layouts carry the names of their fields: one renamed field is another layout.
-    let file = house.changed(&plugin("probe"), "layout.so", |b| patch(b, "codeflagsmessagedetail", "codeflagzmessagedetail"));
+    let file = house.changed(&plugin("probe"), "layout.so", |b| {
+        patch(b, "code;flags;message;detail", "code;flagz;message;detail");
+    });
     let line = refused(&house, &file).await;
     assert!(line.contains("layout of the waist differs"), "{line}");
 }
@@ -103,9 +129,14 @@ async fn a_changed_layout_is_refused() {
 async fn a_missing_symbol_is_refused() {
     let house = House::new();
     let symbol = "_1as_0lib_1header_0root_bmodule_bloader";
-    let file = house.changed(&plugin("probe"), "symbol.so", |b| patch(b, symbol, "_1as_0lib_1header_0root_bmodule_bloadeX"));
+    let file = house.changed(&plugin("probe"), "symbol.so", |b| {
+        patch(b, symbol, "_1as_0lib_1header_0root_bmodule_bloadeX");
+    });
     let line = refused(&house, &file).await;
-    assert!(line.contains(&format!("expected the exported symbol `{symbol}`")), "{line}");
+    assert!(
+        line.contains(&format!("expected the exported symbol `{symbol}`")),
+        "{line}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,7 +166,10 @@ async fn a_flipped_bit_is_refused_when_the_digest_is_known() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_in_create_is_an_error_with_its_text() {
     let house = House::new();
-    let error = house.start("p", &plugin("probe"), Isolation::None, json!({"panicIn": "create"})).await.unwrap_err();
+    let error = house
+        .start("p", &plugin("probe"), Isolation::None, json!({"panicIn": "create"}))
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("`p`: create:"), "{error}");
     assert_eq!(house.status("p").state, State::Failed);
 }
@@ -143,9 +177,15 @@ async fn a_panic_in_create_is_an_error_with_its_text() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hang_in_create_ends_at_the_deadline_and_costs_one_thread_only() {
     let house = House::with(|settings| settings.create = Duration::from_millis(200));
-    let error = house.start("h", &plugin("probe"), Isolation::None, json!({"hangIn": "create"})).await.unwrap_err();
+    let error = house
+        .start("h", &plugin("probe"), Isolation::None, json!({"hangIn": "create"}))
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("did not answer within 200ms"), "{error}");
-    house.start("good", &plugin("probe"), Isolation::None, json!({})).await.unwrap();
+    house
+        .start("good", &plugin("probe"), Isolation::None, json!({}))
+        .await
+        .unwrap();
     house.monitor("good").fingerprint().await.unwrap();
     // The thread is lost for ever: leave without waiting for it.
     std::mem::forget(house);
@@ -160,7 +200,10 @@ async fn two_files_of_one_name_are_refused_naming_both() {
         fs::copy(plugin("golden"), shipped.join(name)).unwrap();
     }
     let line = house.host.available().unwrap_err().to_string();
-    assert!(line.contains("a.so") && line.contains("b.so") && line.contains("`golden`"), "{line}");
+    assert!(
+        line.contains("a.so") && line.contains("b.so") && line.contains("`golden`"),
+        "{line}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,13 @@ fn drive(host: &Path, plugin: &Path) -> String {
 }
 
 fn expect_all(said: &str) {
-    for part in ["golden 0.1.0 is Running", "model G1", "1 sample", "unknown card refused: true", "metrics 1"] {
+    for part in [
+        "golden 0.1.0 is Running",
+        "model G1",
+        "1 sample",
+        "unknown card refused: true",
+        "metrics 1",
+    ] {
         assert!(said.contains(part), "no `{part}` in: {said}");
     }
 }

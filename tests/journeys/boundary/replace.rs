@@ -13,7 +13,9 @@ use tokio::net::TcpStream;
 
 /// The same plugin as another file: bytes behind the end change the digest and nothing else.
 fn other_file(house: &House, name: &str) -> PathBuf {
-    house.changed(&plugin(name), &format!("{name}-other.so"), |bytes| bytes.extend_from_slice(b"another build"))
+    house.changed(&plugin(name), &format!("{name}-other.so"), |bytes| {
+        bytes.extend_from_slice(b"another build");
+    })
 }
 
 async fn port(house: &House) -> u16 {
@@ -31,7 +33,10 @@ async fn ask(port: u16) -> std::io::Result<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn beside_starts_the_new_one_before_the_old_one_stops() {
     let house = House::new();
-    house.start("p", &plugin("probe"), Isolation::None, json!({})).await.unwrap();
+    house
+        .start("p", &plugin("probe"), Isolation::None, json!({}))
+        .await
+        .unwrap();
     let monitor = house.monitor("p");
     let file = other_file(&house, "probe");
     house.host.replace("p", &Source::File(file.clone())).await.unwrap();
@@ -43,11 +48,17 @@ async fn beside_starts_the_new_one_before_the_old_one_stops() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_successor_that_does_not_start_leaves_the_old_one_running() {
     let house = House::new();
-    house.start("p", &plugin("probe"), Isolation::None, json!({})).await.unwrap();
+    house
+        .start("p", &plugin("probe"), Isolation::None, json!({}))
+        .await
+        .unwrap();
     let before = house.status("p").sha256;
     let bad = house.changed(&plugin("probe"), "cut.so", |bytes| bytes.truncate(1000));
     house.host.replace("p", &Source::File(bad)).await.unwrap_err();
-    assert_eq!((house.status("p").sha256, house.status("p").state), (before, State::Running));
+    assert_eq!(
+        (house.status("p").sha256, house.status("p").state),
+        (before, State::Running)
+    );
     house.monitor("p").fingerprint().await.unwrap();
 }
 
@@ -60,7 +71,10 @@ async fn no_connection_is_refused_while_a_listening_socket_is_handed_over() {
 
 async fn hand_over_a_socket(isolation: Isolation) {
     let house = House::new();
-    house.start("l", &plugin("listener"), isolation, json!({})).await.unwrap();
+    house
+        .start("l", &plugin("listener"), isolation, json!({}))
+        .await
+        .unwrap();
     let port = port(&house).await;
     let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let clients: Vec<_> = (0..4)
@@ -80,7 +94,10 @@ async fn hand_over_a_socket(isolation: Isolation) {
     for (n, file) in files.iter().cycle().take(6).enumerate() {
         house.host.replace("l", &Source::File(file.clone())).await.unwrap();
         let now = ask(port).await.unwrap();
-        assert!(now.starts_with(&format!("{} ", n + 2)), "generation {now} after {n} replacements");
+        assert!(
+            now.starts_with(&format!("{} ", n + 2)),
+            "generation {now} after {n} replacements"
+        );
     }
     stop.store(true, Ordering::Relaxed);
     for client in clients {
@@ -95,7 +112,10 @@ async fn hand_over_a_socket(isolation: Isolation) {
 async fn the_old_one_takes_its_socket_back_when_its_successor_fails() {
     for place in ["create", "start"] {
         let house = House::new();
-        house.start("l", &plugin("listener"), Isolation::None, json!({})).await.unwrap();
+        house
+            .start("l", &plugin("listener"), Isolation::None, json!({}))
+            .await
+            .unwrap();
         let port = port(&house).await;
         // It cannot reload: the host replaces it by itself with the new configuration, which fails.
         let error = house.host.reload("l", json!({"failIn": place})).await.unwrap_err();
@@ -103,9 +123,16 @@ async fn the_old_one_takes_its_socket_back_when_its_successor_fails() {
         let status = house.status("l");
         assert_eq!(status.state, State::Running);
         assert!(status.message.contains("the successor failed"), "{}", status.message);
-        assert!(ask(port).await.unwrap().starts_with("1 "), "the first generation answers again");
+        assert!(
+            ask(port).await.unwrap().starts_with("1 "),
+            "the first generation answers again"
+        );
         // And the next hand-over works as if nothing had been.
-        house.host.replace("l", &Source::File(other_file(&house, "listener"))).await.unwrap();
+        house
+            .host
+            .replace("l", &Source::File(other_file(&house, "listener")))
+            .await
+            .unwrap();
         assert!(ask(port).await.unwrap().starts_with("2 "));
     }
 }
@@ -115,7 +142,10 @@ async fn an_exclusively_locked_file_is_handed_over_without_a_moment_unlocked() {
     let house = House::new();
     let log = house.folder.path().join("locked");
     let config = json!({"file": log, "tickMs": 1});
-    house.start("k", &plugin("locker"), Isolation::None, config.clone()).await.unwrap();
+    house
+        .start("k", &plugin("locker"), Isolation::None, config.clone())
+        .await
+        .unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let thief = {
         let (stop, log) = (stop.clone(), log.clone());
@@ -128,15 +158,25 @@ async fn an_exclusively_locked_file_is_handed_over_without_a_moment_unlocked() {
             }
         })
     };
-    for file in [other_file(&house, "locker"), plugin("locker"), other_file(&house, "locker")] {
+    for file in [
+        other_file(&house, "locker"),
+        plugin("locker"),
+        other_file(&house, "locker"),
+    ] {
         house.host.replace("k", &Source::File(file)).await.unwrap();
     }
     stop.store(true, Ordering::Relaxed);
     thief.await.unwrap();
     house.host.remove("k").await.unwrap();
     let text = fs::read_to_string(log).unwrap();
-    let numbers: Vec<u64> = text.lines().map(|line| line.split(' ').nth(1).unwrap().parse().unwrap()).collect();
-    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "lost or doubled lines: {numbers:?}");
+    let numbers: Vec<u64> = text
+        .lines()
+        .map(|line| line.split(' ').nth(1).unwrap().parse().unwrap())
+        .collect();
+    assert!(
+        numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "lost or doubled lines: {numbers:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,7 +184,10 @@ async fn an_installed_plugin_replaces_the_running_one_and_a_rollback_puts_it_bac
     let house = House::with(|settings| settings.shipped = vec![plugin("probe").parent().unwrap().to_owned()]);
     let folder = house.folder.path().join("shipped");
     fs::create_dir_all(&folder).unwrap();
-    house.start("probe", &plugin("probe"), Isolation::None, json!({})).await.unwrap();
+    house
+        .start("probe", &plugin("probe"), Isolation::None, json!({}))
+        .await
+        .unwrap();
     let (first, second) = (house.status("probe").sha256, other_file(&house, "probe"));
     let stored = house.host.install(&second).await.unwrap();
     assert_eq!(house.status("probe").sha256, stored.sha256);

@@ -42,7 +42,10 @@ pub(crate) fn cargo() -> Command {
 
 /// Builds a package with this command and answers its executable.
 pub(crate) fn executable(cargo: &mut Command, package: &str) -> PathBuf {
-    artifact(cargo.args(["build", "-p", package, "--message-format=json-render-diagnostics"]), "executable")
+    artifact(
+        cargo.args(["build", "-p", package, "--message-format=json-render-diagnostics"]),
+        "executable",
+    )
 }
 
 /// Runs a cargo command and answers a path of its last artifact that has one.
@@ -50,7 +53,7 @@ pub(crate) fn artifact(cargo: &mut Command, what: &str) -> PathBuf {
     let built = cargo.output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let messages = String::from_utf8(built.stdout).unwrap();
-    let found = messages.lines().filter_map(|line| {
+    let mut found = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         if what == "executable" {
             return Some(PathBuf::from(message["executable"].as_str()?));
@@ -58,9 +61,12 @@ pub(crate) fn artifact(cargo: &mut Command, what: &str) -> PathBuf {
         let files = message["filenames"].as_array()?.iter().filter_map(|f| f.as_str());
         files.filter(|f| f.ends_with(".so")).map(PathBuf::from).next()
     });
-    found.last().expect("cargo's report names the artifact")
+    found.next_back().expect("cargo's report names the artifact")
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

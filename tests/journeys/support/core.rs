@@ -31,7 +31,11 @@ pub(crate) struct Remembering {
 
 impl Default for Remembering {
     fn default() -> Self {
-        Self { told: Mutex::default(), news: Notify::new(), bus: broadcast::channel(64).0 }
+        Self {
+            told: Mutex::default(),
+            news: Notify::new(),
+            bus: broadcast::channel(64).0,
+        }
     }
 }
 
@@ -43,7 +47,10 @@ impl Remembering {
 
     /// Puts an event on the bus, as the core does.
     pub(crate) fn publish(&self, topic: &str) {
-        let _ = self.bus.send(Event { topic: topic.into(), data: serde_json::Value::Null });
+        let _ = self.bus.send(Event {
+            topic: topic.into(),
+            data: serde_json::Value::Null,
+        });
     }
 
     /// Waits until what was told gives an answer.
@@ -65,22 +72,35 @@ impl Remembering {
 
     fn states(&self) -> Vec<(String, State, String)> {
         let told = self.told.lock().unwrap();
-        told.statuses.iter().map(|s| (s.instance.clone(), s.state, s.message.clone())).collect()
+        told.statuses
+            .iter()
+            .map(|s| (s.instance.clone(), s.state, s.message.clone()))
+            .collect()
     }
 
     /// Waits for a state of an instance, of which so many came before.
     pub(crate) async fn state(&self, instance: &str, state: State, before: usize) -> Status {
         let what = format!("{instance} {state:?}");
         self.until(&what, |told| {
-            told.statuses.iter().filter(|s| s.instance == instance && s.state == state).nth(before).cloned()
+            told.statuses
+                .iter()
+                .filter(|s| s.instance == instance && s.state == state)
+                .nth(before)
+                .cloned()
         })
         .await
     }
 
     /// Waits for an event on a topic, of which so many came before.
     pub(crate) async fn event(&self, topic: &str, before: usize) -> Event {
-        self.until(topic, |told| told.events.iter().filter(|(_, e)| e.topic == topic).nth(before).map(|(_, e)| e.clone()))
-            .await
+        self.until(topic, |told| {
+            told.events
+                .iter()
+                .filter(|(_, e)| e.topic == topic)
+                .nth(before)
+                .map(|(_, e)| e.clone())
+        })
+        .await
     }
 }
 
@@ -90,7 +110,10 @@ pub(crate) struct TestCore(pub(crate) Arc<Remembering>);
 
 impl Core for TestCore {
     fn services(&self, caller: &Caller) -> Arc<dyn Service> {
-        Arc::new(Dispatch(Arc::new(Services { instance: caller.instance.clone(), told: self.0.clone() })))
+        Arc::new(Dispatch(Arc::new(Services {
+            instance: caller.instance.clone(),
+            told: self.0.clone(),
+        })))
     }
 
     fn changed(&self, status: &Status) {
@@ -105,12 +128,14 @@ struct Services {
 
 impl HostServices for Services {
     fn metric(&self, item: &Metric) -> Result<Sent> {
-        self.told.note(|told| told.metrics.push((self.instance.clone(), item.clone())));
+        self.told
+            .note(|told| told.metrics.push((self.instance.clone(), item.clone())));
         Ok(Sent::Accepted)
     }
 
     fn publish(&self, item: &Event) -> Result<Sent> {
-        self.told.note(|told| told.events.push((self.instance.clone(), item.clone())));
+        self.told
+            .note(|told| told.events.push((self.instance.clone(), item.clone())));
         let _ = self.told.bus.send(item.clone());
         Ok(Sent::Accepted)
     }
@@ -125,7 +150,15 @@ impl HostServices for Services {
 
     async fn subscribe(&self, request: Subscribe, into: Stream<Event>) -> Result<()> {
         let mut bus = self.told.bus.subscribe();
-        self.told.note(|told| told.events.push((self.instance.clone(), Event { topic: "subscribed".into(), ..Event::default() })));
+        self.told.note(|told| {
+            told.events.push((
+                self.instance.clone(),
+                Event {
+                    topic: "subscribed".into(),
+                    ..Event::default()
+                },
+            ));
+        });
         while let Ok(event) = bus.recv().await {
             if aerolith_host::covers(&request.filter, &event.topic) {
                 into.write(&event).await?;
@@ -136,16 +169,20 @@ impl HostServices for Services {
 
     async fn kv_get(&self, request: Key) -> Result<Value> {
         let told = self.told.told.lock().unwrap();
-        Ok(Value { value: told.kv.get(&(self.instance.clone(), request.key)).cloned().map(Blob) })
+        Ok(Value {
+            value: told.kv.get(&(self.instance.clone(), request.key)).cloned().map(Blob),
+        })
     }
 
     async fn kv_put(&self, request: Entry) -> Result<()> {
-        self.told.note(|told| drop(told.kv.insert((self.instance.clone(), request.key), request.value.0)));
+        self.told
+            .note(|told| drop(told.kv.insert((self.instance.clone(), request.key), request.value.0)));
         Ok(())
     }
 
     async fn kv_delete(&self, request: Key) -> Result<()> {
-        self.told.note(|told| drop(told.kv.remove(&(self.instance.clone(), request.key))));
+        self.told
+            .note(|told| drop(told.kv.remove(&(self.instance.clone(), request.key))));
         Ok(())
     }
 
@@ -182,7 +219,11 @@ impl House {
         settings.patience.first = Duration::from_millis(10);
         adjust(&mut settings);
         let host = PluginHost::open(settings, Arc::new(core.clone())).unwrap();
-        Self { host, core: core.0, folder }
+        Self {
+            host,
+            core: core.0,
+            folder,
+        }
     }
 
     /// Starts an instance of a file.
@@ -193,7 +234,13 @@ impl House {
         isolation: Isolation,
         config: serde_json::Value,
     ) -> std::result::Result<(), aerolith_host::HostError> {
-        self.host.start(Spec { config, isolation, ..Spec::new(instance, Source::File(file.to_owned())) }).await
+        self.host
+            .start(Spec {
+                config,
+                isolation,
+                ..Spec::new(instance, Source::File(file.to_owned()))
+            })
+            .await
     }
 
     pub(crate) fn service(&self, instance: &str) -> Arc<dyn Service> {

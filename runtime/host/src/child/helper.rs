@@ -6,6 +6,8 @@ use super::peer::{Peer, Remote};
 use crate::context::{Context, Keeping, Log};
 use crate::descriptors::Descriptors;
 use crate::library::{Door, Library};
+use crate::permissions::{Act, Grants, Permissions};
+use crate::route::Checked;
 use crate::store::Store;
 use crate::tasks::Tasks;
 use aerolith_plugin_wire::payload::Blob;
@@ -29,8 +31,8 @@ pub(super) struct Create {
     pub(super) sha256: String,
     pub(super) config: serde_json::Value,
     pub(super) state: Blob,
-    /// Whether it may use the descriptor store.
-    pub(super) descriptors: bool,
+    /// What it may do of what its manifest asks for.
+    pub(super) grants: Grants,
     /// The log's level when the child was started.
     pub(super) level: u8,
     /// Bytes of address space at most.
@@ -102,13 +104,22 @@ impl Instance {
             .and_then(|store| store.get(&create.sha256))
             .map_err(Error::invalid)?;
         let library = Library::load(&stored).map_err(Error::invalid)?;
+        let permissions =
+            Permissions::new(&stored.inspected.manifest.permissions, &create.grants).map_err(Error::invalid)?;
+        let allowed = permissions.allow(Act::Descriptors);
         let descriptors = Local {
             kept: self.kept.clone(),
             peer: self.peer.clone(),
-            allowed: create.descriptors,
+            allowed,
         };
-        let service = Arc::new(Remote(self.peer.clone()));
-        let log = Box::new(Forward { peer: self.peer.clone(), level: create.level });
+        let service = Arc::new(Checked {
+            permissions,
+            next: Remote(self.peer.clone()),
+        });
+        let log = Box::new(Forward {
+            peer: self.peer.clone(),
+            level: create.level,
+        });
         let context = Context::enter(service, log, Box::new(descriptors), self.executor.clone());
         let config = create.config.to_string();
         let door = library.create(&context, &create.instance, config.as_bytes(), &create.state.0)?;

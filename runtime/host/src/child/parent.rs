@@ -1,17 +1,17 @@
 //! The daemon's end: starts the child, and notices its end.
 
-use super::frame::{Frame, Kind};
+use super::frame::{Frame, Kind as FrameKind};
 use super::helper::Create;
 use super::link::{Reader, split};
 use super::peer::{Peer, Remote};
 use crate::HostError;
 use crate::context::{Context, Log};
 use crate::descriptors::Descriptors;
-use crate::permissions::Act;
 use crate::slot::Slot;
 use crate::store::Stored;
+use aerolith_plugin_wire::manifest::Manifest;
 use aerolith_plugin_wire::payload::Blob;
-use aerolith_plugin_wire::{Bytes, Reply, Result, Sent, Service, SinkBox, payload};
+use aerolith_plugin_wire::{Bytes, Code, Error, Kind, Reply, Result, Sent, Service, SinkBox, kind_of, payload};
 use rustix::fd::OwnedFd;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -34,6 +34,7 @@ pub(crate) struct Spawned {
 /// The child as a service. Dropping it ends the child.
 pub(crate) struct ChildService {
     remote: Remote,
+    manifest: Manifest,
     /// Dropped with this: the watch then ends the child.
     _alive: oneshot::Sender<()>,
 }
@@ -43,9 +44,23 @@ impl Service for ChildService {
         self.remote.call(method, request, sink)
     }
 
+    /// The child cannot answer an item, so what its manifest does not list is refused here.
     fn send(&self, method: &str, item: &[u8]) -> Result<Sent> {
-        self.remote.send(method, item)
+        let listed = method
+            .rsplit_once('.')
+            .and_then(|(id, name)| Some((self.manifest.provides.get(id)?, name)));
+        match listed {
+            Some((methods, name)) if one_way(method) && methods.iter().any(|m| m == name) => {
+                self.remote.send(method, item)
+            }
+            _ => Err(Error::unimplemented(method)),
+        }
     }
+}
+
+/// Whether a method may be of the one-way path: one that this API does not know may.
+fn one_way(method: &str) -> bool {
+    kind_of(method).is_none_or(|kind| kind == Kind::Send)
 }
 
 /// Starts a child with an instance in it.
@@ -83,15 +98,15 @@ pub(crate) async fn spawn(
         sha256: stored.sha256.clone(),
         config: spec.config.clone(),
         state: Blob(state.to_vec()),
-        descriptors: slot.permits(&stored.inspected.manifest, Act::Descriptors),
+        grants: spec.grants.clone(),
         level: context.log.level(),
         memory: spec.memory,
     };
     let made = tokio::time::timeout(slot.shared.settings.create, make(&peer, &slot.descriptors, &create)).await;
     let made = made.unwrap_or_else(|_| {
         let deadline = slot.shared.settings.create;
-        Err(aerolith_plugin_wire::Error::new(
-            aerolith_plugin_wire::Code::Timeout,
+        Err(Error::new(
+            Code::Timeout,
             format!("it did not answer within {deadline:?}"),
         ))
     });
@@ -102,7 +117,7 @@ pub(crate) async fn spawn(
         let ended = status.map(|s| format!("; {}", end(s))).unwrap_or_default();
         return Err(slot.error(
             "create",
-            aerolith_plugin_wire::Error {
+            Error {
                 message: error.message + &ended,
                 ..error
             },
@@ -112,6 +127,7 @@ pub(crate) async fn spawn(
     Ok(Spawned {
         service: ChildService {
             remote: Remote(peer),
+            manifest: stored.inspected.manifest.clone(),
             _alive: alive,
         },
         pid,
@@ -123,7 +139,7 @@ async fn make(peer: &Arc<Peer>, kept: &Descriptors, create: &Create) -> Result<(
         if let Some(copy) = kept.copy(&name) {
             let frame = Frame {
                 descriptor: Some(copy),
-                ..Frame::new(Kind::Keep, 0, &name, [])
+                ..Frame::new(FrameKind::Keep, 0, &name, [])
             };
             peer.put(frame).await?;
         }
@@ -148,17 +164,17 @@ fn converse(slot: &Arc<Slot>, peer: &Arc<Peer>, mut reader: Reader, context: &Ar
 
 fn hear(frame: Frame, log: &dyn Log, context: &Context, kept: &Descriptors) {
     match frame.kind {
-        Kind::Log => {
+        FrameKind::Log => {
             let text = String::from_utf8_lossy(&frame.body);
             let (message, fields) = text.split_once('\0').unwrap_or((&text, ""));
             log.write(u8::try_from(frame.id).unwrap_or(3), &frame.name, message, fields);
         }
-        Kind::Keep => {
+        FrameKind::Keep => {
             if let Some(Err(error)) = frame.descriptor.map(|d| context.descriptors.keep(&frame.name, d)) {
                 log.write(2, "descriptors", &format!("`{}` was not kept: {error}", frame.name), "");
             }
         }
-        Kind::Taken => drop(kept.take(&frame.name)),
+        FrameKind::Taken => drop(kept.take(&frame.name)),
         _ => {}
     }
 }

@@ -1,7 +1,11 @@
 //! Loads one plugin, asks everything of it that a host asks, and says how it went: `golden-host FILE`.
 //!
 //! A build of this program is kept from every minor of the plugin API, so that new plugins are tried on old hosts.
-#![allow(clippy::print_stdout, reason = "the answer is on standard output")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program whose answer is what it prints"
+)]
 
 use aerolith_host::{Caller, Core, PluginHost, Settings, Source, Spec, Status};
 use aerolith_plugin_wire::{Bytes, Error, Reply, Result, Sent, Service, SinkBox, accel};
@@ -41,7 +45,10 @@ impl Service for Counted {
 }
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let file = std::env::args_os().nth(1).map(PathBuf::from).ok_or("usage: golden-host FILE")?;
+    let file = std::env::args_os()
+        .nth(1)
+        .map(PathBuf::from)
+        .ok_or("usage: golden-host FILE")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(drive(file))
 }
@@ -53,11 +60,19 @@ async fn drive(file: PathBuf) -> std::result::Result<(), Box<dyn std::error::Err
     let settings = Settings::new(folder.path().to_owned(), (PathBuf::new(), Vec::new()));
     let host = PluginHost::open(settings, Arc::new(core))?;
     let config = serde_json::json!({"model": "G1"});
-    host.start(Spec { config, ..Spec::new("golden-1", Source::File(file)) }).await?;
+    host.start(Spec {
+        config,
+        ..Spec::new("golden-1", Source::File(file))
+    })
+    .await?;
     let monitor = accel::Client(host.service("golden-1").ok_or("no instance")?);
     let cards = monitor.fingerprint().await?;
     let samples = monitor.stats(&accel::Select::default()).await?;
-    let unknown = monitor.stats(&accel::Select { ids: vec!["sn:other".into()] }).await;
+    let unknown = monitor
+        .stats(&accel::Select {
+            ids: vec!["sn:other".into()],
+        })
+        .await;
     let metrics = counted.metrics.load(Ordering::Relaxed);
     let status = host.list().remove(0);
     host.shutdown().await;

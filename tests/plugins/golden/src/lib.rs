@@ -37,8 +37,16 @@ impl Plugin for Golden {
 
 impl AcceleratorMonitor for Golden {
     async fn fingerprint(&self) -> Result<Cards> {
-        let card = Card { id: "sn:golden".into(), kind: "golden".into(), model: self.config.model.clone(), ..Card::default() };
-        Ok(Cards { cards: vec![Card { healthy: true, ..card }], message: String::new() })
+        let card = Card {
+            id: "sn:golden".into(),
+            kind: "golden".into(),
+            model: self.config.model.clone(),
+            ..Card::default()
+        };
+        Ok(Cards {
+            cards: vec![Card { healthy: true, ..card }],
+            message: String::new(),
+        })
     }
 
     async fn stats(&self, select: Select) -> Result<Samples> {
@@ -46,7 +54,11 @@ impl AcceleratorMonitor for Golden {
         if let Some(id) = select.ids.iter().find(|id| !known(id)) {
             return Err(Error::not_found(format!("no card `{id}`")));
         }
-        let sample = Sample { id: "sn:golden".into(), utilization: Some(0.5), ..Sample::default() };
+        let sample = Sample {
+            id: "sn:golden".into(),
+            utilization: Some(0.5),
+            ..Sample::default()
+        };
         Ok(Samples { samples: vec![sample] })
     }
 
