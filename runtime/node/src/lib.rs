@@ -1,1 +1,49 @@
-//! Room not furnished yet.
+//! The node: desired state on disk, plans executed through plugins, instances supervised, a bus for what happens.
+//!
+//! This is where pure decisions meet the machine. It may **not** know how a plugin is loaded or where one comes from
+//! (it asks [`Plugins`] for whoever offers a capability), what another system's files look like, HTTP, or how an
+//! instance is really run: that is the engines' business, as digests and archives are the package store's.
+
+mod bus;
+mod desired;
+mod driver;
+mod durable;
+mod environment;
+mod fetch;
+mod folders;
+mod foundation;
+mod kv;
+mod layout;
+mod lock;
+mod metrics;
+mod node;
+mod plugins;
+mod prepare;
+mod processes;
+mod program;
+mod record;
+mod services;
+mod state;
+mod status;
+mod supervise;
+mod topic;
+mod workload;
+mod workspace;
+
+pub use bus::{Bus, Events};
+pub use durable::FileError;
+pub use fetch::FetchError;
+pub use foundation::{Foundation, OpenError, Settings};
+pub use layout::MountError;
+pub use lock::LockError;
+pub use metrics::{MetricError, Metrics};
+pub use node::{Applied, ChangeError, Logs, LogsError, Node, PlannedStep};
+pub use plugins::{NoProvider, Plugins};
+pub use prepare::PrepareError;
+pub use processes::Processes;
+pub use program::PackageError;
+pub use services::Services;
+pub use state::{Damaged, ResourceId};
+pub use status::{ApplicationStatus, Condition, InstanceStatus, NodeStatus, ServiceStatus};
+pub use supervise::Phase;
+pub use topic::{BadTopic, Filter};

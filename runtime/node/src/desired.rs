@@ -1,0 +1,126 @@
+//! What is desired, as planning and executing need it: resources with packages resolved for this machine, and goals.
+
+use std::collections::BTreeMap;
+
+use aerolith_model::{Application, Configuration, Resource, ResourceKind, Secret};
+use aerolith_plan::{Goals, PlanError, goals};
+use aerolith_plugin_wire::arch::{Object, Objects};
+
+use crate::plugins::{self, Plugins, Resolver};
+use crate::state::{Damaged, ResourceId};
+
+pub(crate) type Resources = BTreeMap<ResourceId, Resource>;
+
+/// One revision of the desired state.
+#[derive(Debug, Default)]
+pub(crate) struct Desired {
+    pub(crate) revision: u64,
+    /// Packages hold only the objects that are for this machine, unless they are in `unresolved`.
+    pub(crate) resources: Resources,
+    /// Packages of which nobody could say what is for this machine, with the reason.
+    pub(crate) unresolved: BTreeMap<String, String>,
+    pub(crate) goals: Goals,
+    /// Applications that are left as they are, with the reason.
+    pub(crate) held: BTreeMap<String, String>,
+}
+
+impl Desired {
+    /// Resolves and plans for a state. Nothing fails as a whole: what cannot be planned for is held, with its reason.
+    pub(crate) async fn of(revision: u64, resources: Resources, damaged: &[Damaged], plugins: &dyn Plugins) -> Self {
+        let (resources, unresolved) = resolve(resources, plugins).await;
+        let mut desired = Self { revision, resources, unresolved, ..Self::default() };
+        for damage in damaged {
+            if let Some(id) = damage.resource.as_ref().filter(|id| id.kind == ResourceKind::Application) {
+                desired.held.insert(id.name.clone(), damage.reason.clone());
+            }
+        }
+        let (services, failures) = each(&desired.resources);
+        desired.goals = services;
+        desired.held.extend(failures.into_iter().map(|(name, error)| (name, error.to_string())));
+        desired
+    }
+
+    pub(crate) fn application(&self, name: &str) -> Option<&Application> {
+        let id = ResourceId { kind: ResourceKind::Application, name: name.to_owned() };
+        match self.resources.get(&id) {
+            Some(Resource::Application(application)) => Some(application),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn configuration(&self, name: &str) -> Option<&Configuration> {
+        let id = ResourceId { kind: ResourceKind::Configuration, name: name.to_owned() };
+        match self.resources.get(&id) {
+            Some(Resource::Configuration(configuration)) => Some(configuration),
+            _ => None,
+        }
+    }
+}
+
+/// Goals of every application that can be planned for, and the errors of the others.
+pub(crate) fn each(resources: &Resources) -> (Goals, BTreeMap<String, PlanError>) {
+    let (mut all, mut failures) = (Goals::default(), BTreeMap::new());
+    let parts = Parts::of(resources);
+    for application in &parts.applications {
+        match goals([*application], parts.configurations.iter().copied(), parts.secrets.iter().copied()) {
+            Ok(goals) => all.services.extend(goals.services),
+            Err(error) => drop(failures.insert(application.name.to_string(), error)),
+        }
+    }
+    (all, failures)
+}
+
+#[derive(Default)]
+struct Parts<'a> {
+    applications: Vec<&'a Application>,
+    configurations: Vec<&'a Configuration>,
+    secrets: Vec<&'a Secret>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(resources: &'a Resources) -> Self {
+        let mut parts = Self::default();
+        for resource in resources.values() {
+            match resource {
+                Resource::Application(application) => parts.applications.push(application),
+                Resource::Configuration(configuration) => parts.configurations.push(configuration),
+                Resource::Secret(secret) => parts.secrets.push(secret),
+            }
+        }
+        parts
+    }
+}
+
+/// Takes from every package the objects that are not for this machine.
+async fn resolve(mut resources: Resources, plugins: &dyn Plugins) -> (Resources, BTreeMap<String, String>) {
+    let resolver = plugins::resolver(plugins);
+    let mut unresolved = BTreeMap::new();
+    for resource in resources.values_mut() {
+        let Resource::Configuration(package) = resource else { continue };
+        if !package.is_package() || package.objects().next().is_none() {
+            continue;
+        }
+        let resolved = match &resolver {
+            Ok(resolver) => choose(resolver, package).await,
+            Err(error) => Err(error.to_string()),
+        };
+        match resolved {
+            Ok(chosen) => package.data.retain(|key, entry| {
+                matches!(entry, aerolith_model::Entry::Text(_)) || chosen.iter().any(|name| name == key.as_str())
+            }),
+            Err(reason) => drop(unresolved.insert(package.name.to_string(), reason)),
+        }
+    }
+    (resources, unresolved)
+}
+
+async fn choose(resolver: &Resolver, package: &Configuration) -> Result<Vec<String>, String> {
+    let objects = package.objects().map(|(key, object)| Object {
+        name: key.to_string(),
+        platform: object.platform.map(|_| "any".to_owned()),
+    });
+    let objects = Objects { objects: objects.collect(), platform: None };
+    let choice = resolver.resolve(&objects).await.map_err(|error| error.to_string())?;
+    tracing::debug!(package = %package.name, platform = choice.platform, reason = choice.reason, "resolved");
+    Ok(choice.chosen)
+}

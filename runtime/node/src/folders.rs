@@ -1,0 +1,71 @@
+//! What lies where below the data folder and the runtime folder.
+
+use std::path::PathBuf;
+
+use aerolith_plan::{Fingerprint, InstanceId, ServiceId};
+
+use crate::foundation::Settings;
+
+/// The places of the node.
+#[derive(Debug, Clone)]
+pub(crate) struct Folders {
+    data: PathBuf,
+    runtime: PathBuf,
+}
+
+impl Folders {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self { data: settings.data.clone(), runtime: settings.runtime.clone() }
+    }
+
+    /// The data folder itself.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.data.clone()
+    }
+
+    /// The package store.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.data.join("packages")
+    }
+
+    /// Below it, what is prepared of every application.
+    pub(crate) fn applications(&self) -> PathBuf {
+        self.data.join("apps")
+    }
+
+    /// What is prepared of one version of a service.
+    pub(crate) fn version(&self, service: &ServiceId, fingerprint: &Fingerprint) -> PathBuf {
+        let application = self.applications().join(service.application.as_str());
+        application.join(service.service.as_str()).join(fingerprint.to_string())
+    }
+
+    /// Below it, the working folders.
+    pub(crate) fn instances(&self) -> PathBuf {
+        self.data.join("instances")
+    }
+
+    /// The working folder of one instance.
+    pub(crate) fn instance(&self, id: &InstanceId) -> PathBuf {
+        self.instances().join(id.to_string())
+    }
+
+    /// Below it, the output of every application.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.data.join("logs")
+    }
+
+    /// What one instance writes to its standard output and error.
+    pub(crate) fn output(&self, id: &InstanceId) -> PathBuf {
+        self.logs().join(id.service.application.as_str()).join(format!("{}.{}.log", id.service.service, id.index))
+    }
+
+    /// Where relative host paths of volumes lie (Baetyl v2: `<lib>/host`).
+    pub(crate) fn host(&self) -> PathBuf {
+        self.data.join("host")
+    }
+
+    /// How to find each instance again.
+    pub(crate) fn records(&self) -> PathBuf {
+        self.runtime.join("instances")
+    }
+}

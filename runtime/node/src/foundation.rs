@@ -1,0 +1,117 @@
+//! What is there before any plugin is: the data folder and its lock, the state, the bus, the metrics.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aerolith_plugin_wire::host::Dispatch;
+
+use crate::bus::Bus;
+use crate::durable::{self, FileError};
+use crate::kv::Kv;
+use crate::lock::{Lock, LockError, lock};
+use crate::metrics::Metrics;
+use crate::processes::Processes;
+use crate::services::Services;
+use crate::state::State;
+
+/// Where the node keeps things, and what it is called.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What must outlive a boot: state, packages, checkouts, working folders, logs, the plugins' own data.
+    pub data: PathBuf,
+    /// What must not outlive a boot, as below `/run`: how to find running instances again.
+    pub runtime: PathBuf,
+    /// The node's name, given to instances as `BAETYL_NODE_NAME`.
+    pub node: String,
+    /// What the package store accepts.
+    pub limits: aerolith_packages::Limits,
+}
+
+/// Why the node cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another daemon has the data folder.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The file system.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The package store.
+    #[error(transparent)]
+    Store(#[from] aerolith_packages::StoreError),
+}
+
+/// The part of a node that plugins need before they can start. Clones share it; the lock on the data folder is given
+/// back with the last of them.
+#[derive(Debug, Clone)]
+pub struct Foundation(pub(crate) Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    state: Mutex<State>,
+    pub(crate) bus: Bus,
+    pub(crate) metrics: Metrics,
+    pub(crate) kv: Kv,
+    pub(crate) processes: Processes,
+    pub(crate) runtime: tokio::runtime::Handle,
+    _lock: Lock,
+}
+
+impl Foundation {
+    /// Opens the data folder. Call it inside a tokio runtime; it blocks on files for a moment.
+    ///
+    /// # Errors
+    /// [`OpenError::Lock`] with the other's pid when a daemon has the folder already; what the file system says.
+    pub fn open(settings: Settings) -> Result<Self, OpenError> {
+        durable::folder(&settings.data, false)?;
+        let lock = lock(&settings.data)?;
+        durable::folder(&settings.runtime, true)?;
+        let state = State::open(settings.data.join("state"))?;
+        let kv = Kv::new(settings.data.join("kv"));
+        let runtime = tokio::runtime::Handle::current();
+        let (bus, metrics, processes) = (Bus::default(), Metrics::default(), Processes::default());
+        let state = Mutex::new(state);
+        Ok(Self(Arc::new(Inner { settings, state, bus, metrics, kv, processes, runtime, _lock: lock })))
+    }
+
+    /// `host/1` for one plugin instance. What a plugin may do is the plugin host's business, as are `failed` and
+    /// `config`.
+    #[must_use]
+    pub fn services(&self, plugin: &str, instance: &str) -> Dispatch<Services> {
+        Dispatch(Arc::new(Services { foundation: self.clone(), plugin: plugin.into(), instance: instance.into() }))
+    }
+
+    /// The node's bus.
+    #[must_use]
+    pub fn bus(&self) -> &Bus {
+        &self.0.bus
+    }
+
+    /// The node's metrics.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// The processes that plugins answer for.
+    #[must_use]
+    pub fn processes(&self) -> &Processes {
+        &self.0.processes
+    }
+
+    /// A panic elsewhere leaves the state whole: it changes in memory only after its head has on disk.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn secret(&self, name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
+        let state = self.state();
+        let found = state.resources().values().find_map(|resource| match resource {
+            aerolith_model::Resource::Secret(secret) if secret.name.as_str() == name => Some(secret),
+            _ => None,
+        })?;
+        Some(found.data.iter().map(|(key, bytes)| (key.to_string(), bytes.0.clone())).collect())
+    }
+}

@@ -1,0 +1,166 @@
+//! The node as a whole: what the API and the command line talk to.
+
+mod change;
+mod logs;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aerolith_model::{Resource, ResourceKind};
+use aerolith_packages::Store;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::bus::{Bus, Events};
+use crate::driver::{Board, Driver, Works};
+use crate::durable::FileError;
+use crate::environment::Host;
+use crate::fetch::Downloads;
+use crate::folders::Folders;
+use crate::foundation::{Foundation, OpenError};
+use crate::metrics;
+use crate::plugins::Plugins;
+use crate::prepare::{self, Preparer};
+use crate::record::Records;
+use crate::state::ResourceId;
+use crate::status::{NodeStatus, status};
+use crate::supervise::{Phase, Shared, Supervisor};
+use crate::topic::BadTopic;
+use crate::workspace;
+
+pub use change::{Applied, ChangeError, PlannedStep};
+pub use logs::{Logs, LogsError};
+
+/// A running node. Clones share it.
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+struct Inner {
+    works: Arc<Works>,
+    driver: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Node {
+    /// Takes up what ran before, and begins to drive towards the desired state. Start the plugins first: an instance
+    /// whose engine is not there is looked for again until it is, and never started twice.
+    ///
+    /// # Errors
+    /// The package store or the file system.
+    pub async fn open(foundation: Foundation, plugins: Arc<dyn Plugins>) -> Result<Self, OpenError> {
+        let opened = tokio::task::spawn_blocking(move || open(foundation, plugins)).await;
+        let works = opened.map_err(|e| FileError {
+            action: "open",
+            path: "the node".into(),
+            source: std::io::Error::other(e),
+        })??;
+        let heard = works.foundation.bus().subscribe("plugin/#").map_err(|e| FileError {
+            action: "listen to",
+            path: "plugin/#".into(),
+            source: std::io::Error::other(e),
+        })?;
+        let driver = tokio::spawn(Driver::new(works.clone(), heard).drive());
+        Ok(Self(Arc::new(Inner { works, driver: Mutex::new(Some(driver)) })))
+    }
+
+    /// The resources of a kind, sorted by name, as applied.
+    #[must_use]
+    pub fn list(&self, kind: ResourceKind) -> Vec<Resource> {
+        let state = self.0.works.foundation.state();
+        state.resources().iter().filter(|(id, _)| id.kind == kind).map(|(_, r)| r.clone()).collect()
+    }
+
+    /// One resource, as applied.
+    #[must_use]
+    pub fn get(&self, kind: ResourceKind, name: &str) -> Option<Resource> {
+        let id = ResourceId { kind, name: name.to_owned() };
+        self.0.works.foundation.state().resources().get(&id).cloned()
+    }
+
+    /// How everything is now.
+    #[must_use]
+    pub fn status(&self) -> NodeStatus {
+        status(&self.0.works)
+    }
+
+    /// What happens from now on: `app/NAME/…`, `service/APP.SERVICE/…`, `instance/ID/…`, and what plugins tell.
+    ///
+    /// # Errors
+    /// [`BadTopic::Filter`].
+    pub fn events(&self, filter: &str) -> Result<Events, BadTopic> {
+        self.bus().subscribe(filter)
+    }
+
+    /// The node's bus.
+    #[must_use]
+    pub fn bus(&self) -> &Bus {
+        self.0.works.foundation.bus()
+    }
+
+    /// Everything measured, in the Prometheus text format.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        let mut text = self.0.works.foundation.metrics().text();
+        let status = self.status();
+        let (mut up, mut restarts) = (Vec::new(), Vec::new());
+        for instance in status.applications.iter().flat_map(|a| &a.services).flat_map(|s| &s.instances) {
+            let labels = || vec![("instance_id", instance.id.clone())];
+            up.push((labels(), f64::from(u8::from(instance.state == Phase::Running))));
+            restarts.push((labels(), instance.restarts as f64));
+        }
+        metrics::gauge(&mut text, "aerolith_instance_running", &up);
+        metrics::gauge(&mut text, "aerolith_instance_restarts", &restarts);
+        metrics::gauge(&mut text, "aerolith_state_revision", &[(Vec::new(), status.revision as f64)]);
+        text
+    }
+
+    /// Looks again at what can be done, as after a plugin has come.
+    pub fn wake(&self) {
+        self.0.works.changed.notify_one();
+    }
+
+    /// Ends the node's own work and leaves every instance running. The data folder is free once the last clone of the
+    /// node and of its foundation is gone.
+    pub async fn shutdown(&self) {
+        let driver = self.0.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(driver) = driver {
+            driver.abort();
+            // It was told to end: how it did is of no interest.
+            let _ = driver.await;
+        }
+        self.0.works.supervisor.leave().await;
+    }
+}
+
+/// Reads everything back from disk. Blocks.
+fn open(foundation: Foundation, plugins: Arc<dyn Plugins>) -> Result<Arc<Works>, OpenError> {
+    let _runtime = foundation.0.runtime.enter();
+    let settings = &foundation.0.settings;
+    let folders = Folders::of(settings);
+    let store = Store::open(folders.store(), settings.limits.clone())?;
+    let records = Records(folders.records());
+    let found = records.load()?;
+    let in_use: BTreeSet<_> = found.iter().map(|r| (r.id.service.clone(), r.fingerprint)).collect();
+    let prepared = prepare::load(&folders, &in_use)?;
+    for folder in workspace::names(&folders.instances())? {
+        if !found.iter().any(|record| folders.instance(&record.id) == folder) {
+            workspace::remove(&folder)?;
+        }
+    }
+    let changed = Arc::new(Notify::new());
+    let supervisor = Supervisor::new(Shared {
+        plugins: plugins.clone(),
+        records,
+        instances: folders.instances(),
+        bus: foundation.bus().clone(),
+        metrics: foundation.metrics().clone(),
+        changed: changed.clone(),
+    });
+    found.into_iter().for_each(|record| supervisor.resume(record));
+    let id = fs::read_to_string("/etc/machine-id").map(|id| id.trim().to_owned()).unwrap_or_default();
+    let host = Host { node: settings.node.clone(), id, data: folders.data().display().to_string() };
+    let downloads = Downloads::new(store.clone(), plugins.clone());
+    let preparer = Preparer { store, downloads, plugins, folders, host };
+    let board = Mutex::new(Board { prepared, ..Board::default() });
+    Ok(Arc::new(Works { foundation: foundation.clone(), preparer, supervisor, changed, board }))
+}

@@ -1,0 +1,175 @@
+//! Changing the desired state: all of it is checked before any of it is stored.
+
+use std::collections::BTreeSet;
+
+use aerolith_model::{Application, Resource, ResourceKind, VolumeSource};
+use aerolith_plan::{PlanError, Step};
+use serde::Serialize;
+use serde_json::json;
+
+use super::Node;
+use crate::desired::{Desired, Resources, each};
+use crate::durable::FileError;
+use crate::foundation::Foundation;
+use crate::state::{Change, ResourceId};
+
+/// What an apply does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    /// The revision in force; with a dry run the one that stays in force.
+    pub revision: u64,
+    /// The first steps towards it; others follow from how these come out.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// One step, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedStep {
+    /// `prepare`, `stop`, `start` or `remove`.
+    pub action: &'static str,
+    /// The service or the instance.
+    pub subject: String,
+}
+
+/// Why a change is refused. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// One resource is given twice.
+    #[error("{0} is given twice: give each resource once")]
+    Twice(ResourceId),
+    /// Applications would not fit together with what they need.
+    #[error(transparent)]
+    Plan(#[from] Box<PlanError>),
+    /// There is no such resource.
+    #[error("there is no {0}")]
+    NotFound(ResourceId),
+    /// Applications need it.
+    #[error("{resource} is used by {}: delete or change {} first", list(.applications), list(.applications))]
+    InUse {
+        /// What was to be deleted.
+        resource: ResourceId,
+        /// Who uses it.
+        applications: Vec<String>,
+    },
+    /// It could not be stored.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The thread that stores was lost; `get` tells what is in force.
+    #[error("the thread that stores the state ended early: {0}")]
+    Thread(String),
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| format!("application `{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl Node {
+    /// Makes resources part of the desired state, all or none of them, durably; with `dry_run` only says what would
+    /// be done. Driving towards it begins at once and goes on after this answers.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing has changed then.
+    pub async fn apply(&self, resources: Vec<Resource>, dry_run: bool) -> Result<Applied, ChangeError> {
+        let mut ids = BTreeSet::new();
+        if let Some(twice) = resources.iter().map(ResourceId::of).find(|id| !ids.insert(id.clone())) {
+            return Err(ChangeError::Twice(twice));
+        }
+        let change = Change { put: resources, delete: Vec::new() };
+        let (revision, after) = self.change(change, dry_run).await?;
+        let works = &self.0.works;
+        let desired = Desired::of(revision, after, &[], &*works.preparer.plugins).await;
+        let steps = works.board().steps(&desired, &works.supervisor);
+        if !dry_run {
+            self.tell(&ids, "applied", revision);
+        }
+        Ok(Applied { revision, steps: steps.iter().map(PlannedStep::of).collect() })
+    }
+
+    /// Takes a resource out of the desired state, and answers the revision.
+    ///
+    /// # Errors
+    /// [`ChangeError::InUse`] names the applications that need a configuration or a secret;
+    /// [`ChangeError::NotFound`]. Nothing has changed then.
+    pub async fn delete(&self, kind: ResourceKind, name: &str) -> Result<u64, ChangeError> {
+        let id = ResourceId { kind, name: name.to_owned() };
+        let change = Change { put: Vec::new(), delete: vec![id.clone()] };
+        let (revision, _) = self.change(change, false).await?;
+        self.tell(&BTreeSet::from([id]), "deleted", revision);
+        Ok(revision)
+    }
+
+    async fn change(&self, change: Change, dry_run: bool) -> Result<(u64, Resources), ChangeError> {
+        let foundation = self.0.works.foundation.clone();
+        let done = tokio::task::spawn_blocking(move || commit(&foundation, change, dry_run)).await;
+        let done = done.map_err(|e| ChangeError::Thread(e.to_string()))??;
+        self.wake();
+        Ok(done)
+    }
+
+    fn tell(&self, ids: &BTreeSet<ResourceId>, what: &str, revision: u64) {
+        for id in ids {
+            let kind = if id.kind == ResourceKind::Application { "app" } else { id.kind.as_str() };
+            self.bus().tell(format!("{kind}/{}/{what}", id.name), json!({"revision": revision}));
+        }
+    }
+}
+
+impl PlannedStep {
+    fn of(step: &Step) -> Self {
+        let (action, subject) = match step {
+            Step::Prepare { service, .. } => ("prepare", service.to_string()),
+            Step::Stop { instance } => ("stop", instance.to_string()),
+            Step::Start { instance, .. } => ("start", instance.to_string()),
+            Step::Remove { service, .. } => ("remove", service.to_string()),
+        };
+        Self { action, subject }
+    }
+}
+
+/// Checks and stores under one lock, so that nothing comes between. Blocks.
+fn commit(foundation: &Foundation, change: Change, dry_run: bool) -> Result<(u64, Resources), ChangeError> {
+    let mut state = foundation.state();
+    for id in &change.delete {
+        if !state.knows(id) {
+            return Err(ChangeError::NotFound(id.clone()));
+        }
+        let applications = users(state.resources(), id);
+        if !applications.is_empty() {
+            return Err(ChangeError::InUse { resource: id.clone(), applications });
+        }
+    }
+    let after = state.preview(&change);
+    let (_, before) = each(state.resources());
+    let (_, failures) = each(&after);
+    let given = |name: &str| change.put.iter().any(|r| r.kind() == ResourceKind::Application && r.name() == name);
+    // What was broken before, as by a damaged file, does not stand in the way of anything else.
+    let new = failures.into_iter().find(|(name, _)| given(name) || !before.contains_key(name));
+    if let Some((_, error)) = new {
+        return Err(Box::new(error).into());
+    }
+    let revision = if dry_run { state.revision() } else { state.commit(change)? };
+    Ok((revision, after))
+}
+
+/// The applications that need a configuration or a secret.
+fn users(resources: &Resources, id: &ResourceId) -> Vec<String> {
+    let applications = resources.values().filter_map(|resource| match resource {
+        Resource::Application(application) => Some(application),
+        _ => None,
+    });
+    applications.filter(|application| uses(application, id)).map(|application| application.name.to_string()).collect()
+}
+
+fn uses(application: &Application, id: &ResourceId) -> bool {
+    let shown = |source: &VolumeSource| match source {
+        VolumeSource::Config(name) => id.kind == ResourceKind::Configuration && name.as_str() == id.name,
+        VolumeSource::Secret(name) => id.kind == ResourceKind::Secret && name.as_str() == id.name,
+        VolumeSource::HostPath(_) | VolumeSource::EmptyDir => false,
+    };
+    let is_package = id.kind == ResourceKind::Configuration;
+    let runs = |name: &aerolith_model::Name| is_package && name.as_str() == id.name;
+    application.volumes.iter().any(|volume| shown(&volume.source))
+        || application.services.iter().any(|service| service.program_config.as_ref().is_some_and(runs))
+}

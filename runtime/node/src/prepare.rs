@@ -1,0 +1,249 @@
+//! Does everything that can be done for a version of a service while the old one runs.
+//!
+//! ```text
+//! apps/<application>/<service>/<fingerprint>/tree           its own copy of its package
+//! apps/<application>/<service>/<fingerprint>/volumes/<v>    configurations with objects that it mounts
+//! apps/<application>/<service>/<fingerprint>/prepared.json  written last: it is prepared
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aerolith_model::{PackageMode, VolumeSource};
+use aerolith_packages::{Part, Store, Stored};
+use aerolith_plan::{Fingerprint, Goal, ServiceId};
+use aerolith_plugin_wire::engine::Program;
+use serde::{Deserialize, Serialize};
+
+use crate::desired::Desired;
+use crate::durable::{self, FileError, On, Survives};
+use crate::environment::Host;
+use crate::fetch::Downloads;
+use crate::folders::Folders;
+use crate::layout::{MountError, Place, Sources, layout};
+use crate::plugins::{self, NoProvider, Plugins};
+use crate::program::{self, PackageError};
+use crate::workload::{engine_kind, workload};
+
+/// A version of a service.
+pub(crate) type VersionId = (ServiceId, Fingerprint);
+
+const DONE: &str = "prepared.json";
+
+/// What was prepared of one version of a service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Prepared {
+    /// Its program, when it runs a package.
+    pub(crate) program: Option<Program>,
+    /// Folders of the volumes that hold downloaded objects.
+    pub(crate) volumes: BTreeMap<String, PathBuf>,
+    /// Trees and blobs of the store that it is made of.
+    trees: BTreeSet<String>,
+    blobs: BTreeSet<String>,
+    /// Milliseconds since 1970: which of two is the later.
+    pub(crate) at_ms: u64,
+}
+
+/// Why a version of a service cannot be started yet. The one before it goes on running.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// Its package or a volume's objects.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// Its mounts.
+    #[error(transparent)]
+    Mount(#[from] MountError),
+    /// No engine.
+    #[error(transparent)]
+    NoEngine(#[from] NoProvider),
+    /// The engine refused it.
+    #[error("the {kind} engine refuses it: {error}")]
+    Engine {
+        /// The engine's kind.
+        kind: String,
+        /// What it answered.
+        error: aerolith_plugin_wire::Error,
+    },
+    /// The file system.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is desired no more.
+    #[error("it is desired no more")]
+    Superseded,
+    /// A thread was lost.
+    #[error("the thread that works on files ended early: {0}")]
+    Thread(String),
+}
+
+/// Prepares versions of services.
+pub(crate) struct Preparer {
+    pub(crate) store: Store,
+    pub(crate) downloads: Downloads,
+    pub(crate) plugins: Arc<dyn Plugins>,
+    pub(crate) folders: Folders,
+    pub(crate) host: Host,
+}
+
+impl Preparer {
+    /// Fetches, verifies, unpacks, publishes, checks out, and asks the engine. What was done stays done for the next
+    /// try when a later step fails.
+    pub(crate) async fn prepare(&self, desired: &Desired, id: &ServiceId) -> Result<Prepared, PrepareError> {
+        let goal = desired.goals.services.get(id).ok_or(PrepareError::Superseded)?;
+        let folder = self.folders.version(id, &goal.fingerprint);
+        let mut prepared = Prepared { at_ms: now_ms(), ..Prepared::default() };
+        self.package(desired, goal, &folder, &mut prepared).await?;
+        self.volumes(desired, goal, &folder, &mut prepared).await?;
+        self.places(desired, goal, &prepared)?;
+        let kind = engine_kind(goal);
+        let engine = plugins::engine(&*self.plugins, &kind).await?;
+        let workload = workload(&self.folders, &self.host, desired, goal, &prepared, &id.instance(1));
+        engine.prepare(&workload).await.map_err(|error| PrepareError::Engine { kind, error })?;
+        let done = prepared.clone();
+        blocking(move || write(&folder, &done)).await??;
+        Ok(prepared)
+    }
+
+    /// What an instance of a prepared version shows at its mount paths.
+    pub(crate) fn places(&self, desired: &Desired, goal: &Goal, prepared: &Prepared) -> Result<Vec<Place>, MountError> {
+        let (resources, host) = (&desired.resources, self.folders.host());
+        layout(goal, &Sources { resources, downloaded: &prepared.volumes, host: &host })
+    }
+
+    async fn package(
+        &self,
+        desired: &Desired,
+        goal: &Goal,
+        folder: &Path,
+        prepared: &mut Prepared,
+    ) -> Result<(), PrepareError> {
+        let Some(name) = &goal.service.program_config else { return Ok(()) };
+        let parts = self.parts(desired, name.as_str()).await?;
+        prepared.keep(&parts);
+        let (store, package, to) = (self.store.clone(), name.to_string(), folder.join("tree"));
+        let own_copy = goal.service.package_mode == PackageMode::Copy;
+        let (tree, directory, entry) = blocking(move || {
+            let (tree, entry) = program::program(&store, &package, &parts)?;
+            if own_copy {
+                program::checkout(&store, &package, &tree, &to)?;
+            }
+            let directory = if own_copy { to } else { tree.root().to_owned() };
+            Ok::<_, PackageError>((tree, directory, entry))
+        })
+        .await??;
+        prepared.trees.insert(tree.id().to_string());
+        prepared.program = Some(Program { directory: directory.display().to_string(), entry });
+        Ok(())
+    }
+
+    async fn volumes(
+        &self,
+        desired: &Desired,
+        goal: &Goal,
+        folder: &Path,
+        prepared: &mut Prepared,
+    ) -> Result<(), PrepareError> {
+        for volume in &goal.volumes {
+            let VolumeSource::Config(name) = &volume.source else { continue };
+            let downloads = desired.configuration(name.as_str()).is_some_and(|c| c.objects().next().is_some());
+            if !downloads {
+                continue;
+            }
+            let parts = self.parts(desired, name.as_str()).await?;
+            prepared.keep(&parts);
+            let to = folder.join("volumes").join(volume.name.as_str());
+            let (store, name, copy) = (self.store.clone(), name.to_string(), to.clone());
+            let tree = blocking(move || {
+                let tree = program::volume(&store, &name, &parts)?;
+                program::checkout(&store, &name, &tree, &copy).map(|()| tree)
+            })
+            .await??;
+            prepared.trees.insert(tree.id().to_string());
+            prepared.volumes.insert(volume.name.to_string(), to);
+        }
+        Ok(())
+    }
+
+    async fn parts(&self, desired: &Desired, name: &str) -> Result<Vec<Part>, PrepareError> {
+        if let Some(reason) = desired.unresolved.get(name) {
+            return Err(PackageError::Unresolved { package: name.into(), reason: reason.clone() }.into());
+        }
+        let configuration = desired.configuration(name).ok_or(PrepareError::Superseded)?;
+        Ok(program::parts(&self.downloads, configuration).await?)
+    }
+}
+
+impl Prepared {
+    fn keep(&mut self, parts: &[Part]) {
+        self.blobs.extend(program::blobs(parts).map(|blob| blob.digest().to_string()));
+    }
+
+    /// Whether it is made of something that the store has.
+    pub(crate) fn uses(&self, stored: &Stored) -> bool {
+        match stored {
+            Stored::Blob(digest) => self.blobs.contains(&digest.to_string()),
+            Stored::Tree(id) => self.trees.contains(id.as_str()),
+        }
+    }
+}
+
+fn write(folder: &Path, prepared: &Prepared) -> Result<(), FileError> {
+    durable::folder(folder, false)?;
+    let path = folder.join(DONE);
+    let bytes = serde_json::to_vec(prepared).on("encode", &path)?;
+    durable::put(&path, &bytes, 0o600, Survives::PowerCut)
+}
+
+/// Everything that is prepared, as found on disk; what is half prepared and not in use is removed. Blocks.
+pub(crate) fn load(
+    folders: &Folders,
+    in_use: &BTreeSet<VersionId>,
+) -> Result<BTreeMap<VersionId, Prepared>, FileError> {
+    let is_in_use = |version: &Path| in_use.iter().any(|id| folders.version(&id.0, &id.1) == version);
+    let mut all = BTreeMap::new();
+    for application in durable::entries(&folders.applications())? {
+        for service in durable::entries(&application)? {
+            for version in durable::entries(&service)? {
+                match read(&version) {
+                    Some((id, prepared)) if folders.version(&id.0, &id.1) == version => drop(all.insert(id, prepared)),
+                    _ if is_in_use(&version) => {}
+                    _ => durable::remove(&version)?,
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn read(version: &Path) -> Option<(VersionId, Prepared)> {
+    let name = |path: Option<&Path>| path?.file_name()?.to_str().map(str::to_owned);
+    let service = version.parent();
+    let application = service.and_then(Path::parent);
+    let id = ServiceId { application: name(application)?.parse().ok()?, service: name(service)?.parse().ok()? };
+    let prepared = serde_json::from_slice(&fs::read(version.join(DONE)).ok()?).ok()?;
+    Some(((id, name(Some(version))?.parse().ok()?), prepared))
+}
+
+/// Removes what was prepared of a version: first what says that it is. Blocks.
+pub(crate) fn remove(folders: &Folders, (service, fingerprint): &VersionId) -> Result<(), FileError> {
+    let folder = folders.version(service, fingerprint);
+    durable::remove(&folder.join(DONE))?;
+    durable::remove(&folder)?;
+    // Only empty folders go.
+    let _ = folder.parent().map(fs::remove_dir);
+    let _ = folder.parent().and_then(Path::parent).map(fs::remove_dir);
+    Ok(())
+}
+
+/// Milliseconds since 1970, for people and for order among versions; never for measuring.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Runs what blocks on a thread for that.
+pub(crate) async fn blocking<T: Send + 'static>(step: impl FnOnce() -> T + Send + 'static) -> Result<T, PrepareError> {
+    tokio::task::spawn_blocking(step).await.map_err(|e| PrepareError::Thread(e.to_string()))
+}

@@ -1,0 +1,177 @@
+//! Supervision: one task per instance leads it from its start to its end, and finds it again after the daemon was away.
+
+mod life;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aerolith_plan::{Fingerprint, InstanceId, Seen, ServiceId};
+use aerolith_plugin_wire::engine::Workload;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use crate::bus::Bus;
+use crate::layout::Place;
+use crate::metrics::Metrics;
+use crate::plugins::Plugins;
+use crate::record::{Life, Record, Records, Terms};
+
+use life::Instance;
+pub(crate) use view::View;
+pub use view::Phase;
+
+/// What an instance is started with.
+pub(crate) struct Launch {
+    pub(crate) id: InstanceId,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) depends_on: BTreeSet<ServiceId>,
+    pub(crate) engine: String,
+    pub(crate) workload: Workload,
+    pub(crate) terms: Terms,
+    pub(crate) workspace: Workspace,
+}
+
+/// The working folder that an instance is first started in.
+#[derive(Debug, Clone)]
+pub(crate) struct Workspace {
+    pub(crate) folder: PathBuf,
+    pub(crate) places: Vec<Place>,
+    /// Relative to the folder.
+    pub(crate) start_in: PathBuf,
+}
+
+/// An instance under supervision, as others see it.
+pub(crate) struct Watched {
+    pub(crate) id: InstanceId,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) depends_on: BTreeSet<ServiceId>,
+    pub(crate) engine: String,
+    pub(crate) output: String,
+    terms: watch::Sender<Terms>,
+    stop: watch::Sender<bool>,
+    view: Mutex<View>,
+}
+
+impl Watched {
+    /// How it is now.
+    pub(crate) fn view(&self) -> View {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What all supervision tasks share.
+pub(crate) struct Shared {
+    pub(crate) plugins: Arc<dyn Plugins>,
+    pub(crate) records: Records,
+    pub(crate) instances: PathBuf,
+    pub(crate) bus: Bus,
+    pub(crate) metrics: Metrics,
+    /// Told when something has changed that planning should know.
+    pub(crate) changed: Arc<Notify>,
+}
+
+/// All instances.
+pub(crate) struct Supervisor {
+    shared: Arc<Shared>,
+    watched: Arc<Mutex<BTreeMap<InstanceId, Arc<Watched>>>>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Supervisor {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared), watched: Arc::default(), tasks: Mutex::default() }
+    }
+
+    /// Starts an instance that is not there; one that is there is left as it is.
+    pub(crate) fn start(&self, launch: Launch) {
+        let Launch { id, fingerprint, depends_on, engine, workload, terms, workspace } = launch;
+        let life = Life::Idle;
+        let record = Record { id, fingerprint, depends_on, engine, workload, terms, life, restarts: 0, exit: None };
+        self.lead(record, Some(workspace));
+    }
+
+    /// Takes an instance up again after the daemon was away.
+    pub(crate) fn resume(&self, record: Record) {
+        self.lead(record, None);
+    }
+
+    fn lead(&self, record: Record, workspace: Option<Workspace>) {
+        let mut all = self.lock();
+        if all.contains_key(&record.id) {
+            return;
+        }
+        let watched = Arc::new(Watched {
+            id: record.id.clone(),
+            fingerprint: record.fingerprint,
+            depends_on: record.depends_on.clone(),
+            engine: record.engine.clone(),
+            output: record.workload.output.clone(),
+            terms: watch::Sender::new(record.terms),
+            stop: watch::Sender::new(false),
+            view: Mutex::new(View::of(&record)),
+        });
+        all.insert(record.id.clone(), watched.clone());
+        drop(all);
+        let instance = Instance::new(self.shared.clone(), watched, record, workspace);
+        let (watched, changed) = (self.watched.clone(), self.shared.changed.clone());
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
+            let id = instance.lead().await;
+            watched.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            changed.notify_one();
+        });
+    }
+
+    /// Asks an instance to end and to be forgotten. Asking twice changes nothing.
+    pub(crate) fn stop(&self, id: &InstanceId) {
+        if let Some(watched) = self.lock().get(id) {
+            watched.stop.send_if_modified(|stop| !std::mem::replace(stop, true));
+        }
+    }
+
+    /// Gives an instance new terms while it runs.
+    pub(crate) fn follow(&self, id: &InstanceId, terms: Terms) {
+        if let Some(watched) = self.lock().get(id) {
+            watched.terms.send_if_modified(|old| std::mem::replace(old, terms) != terms);
+        }
+    }
+
+    /// Every instance.
+    pub(crate) fn all(&self) -> Vec<Arc<Watched>> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// Every instance, as planning sees it.
+    pub(crate) fn seen(&self) -> BTreeMap<InstanceId, Seen> {
+        let seen = |w: &Arc<Watched>| {
+            let state = w.view().planned();
+            (w.id.clone(), Seen { fingerprint: w.fingerprint, state, depends_on: w.depends_on.clone() })
+        };
+        self.lock().values().map(seen).collect()
+    }
+
+    /// Leaves every instance as it is, running or not, and waits until no task is left.
+    pub(crate) async fn leave(&self) {
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.shutdown().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Arc<Watched>>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Time since the machine's boot, which goes on while it sleeps.
+pub(crate) fn since_boot() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let nanoseconds = u32::try_from(now.tv_nsec).unwrap_or(0);
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), nanoseconds)
+}

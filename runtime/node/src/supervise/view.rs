@@ -1,0 +1,106 @@
+//! How an instance is, for planning and for people.
+
+use aerolith_plan::State;
+use aerolith_plugin_wire::engine::Exit;
+use serde::Serialize;
+
+use crate::prepare::now_ms;
+use crate::record::{Life, Record};
+
+/// What an instance does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    /// It may run: it is being looked for after the daemon was away.
+    Recovering,
+    /// It is being started.
+    Starting,
+    /// It runs.
+    Running,
+    /// It ended or could not be started, and is started again in a moment.
+    Restarting,
+    /// It is being stopped.
+    Stopping,
+    /// It did what it was to do.
+    Completed,
+    /// It ended, and is not started again.
+    Failed,
+}
+
+/// How an instance is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct View {
+    pub(crate) phase: Phase,
+    /// Milliseconds since 1970 of the last change of phase.
+    pub(crate) since_ms: u64,
+    pub(crate) reason: String,
+    pub(crate) pid: Option<u32>,
+    pub(crate) restarts: u64,
+    pub(crate) exit: Option<Exit>,
+}
+
+impl View {
+    pub(crate) fn of(record: &Record) -> Self {
+        let (phase, reason) = match &record.life {
+            Life::Idle => (Phase::Starting, String::new()),
+            Life::Intended | Life::Running(_) => (Phase::Recovering, "looked for after a restart of the node".into()),
+            Life::Ended { success: true, reason } => (Phase::Completed, reason.clone()),
+            Life::Ended { success: false, reason } => (Phase::Failed, reason.clone()),
+        };
+        let (restarts, exit) = (record.restarts, record.exit.clone());
+        Self { phase, since_ms: now_ms(), reason, pid: None, restarts, exit }
+    }
+
+    /// As planning sees it. One that is being stopped is not up, though it may run still.
+    pub(crate) fn planned(&self) -> State {
+        match self.phase {
+            Phase::Recovering | Phase::Starting => State::Starting,
+            Phase::Running => State::Running,
+            Phase::Restarting | Phase::Stopping => State::Restarting,
+            Phase::Completed => State::Ended { success: true },
+            Phase::Failed => State::Ended { success: false },
+        }
+    }
+}
+
+/// How an instance ended, in words.
+pub(crate) fn words(exit: &Exit) -> String {
+    match exit {
+        Exit { oom: true, .. } => "ended for want of memory".into(),
+        Exit { signal: Some(signal), .. } => format!("ended by signal {signal}"),
+        Exit { code: Some(code), .. } => format!("ended with code {code}"),
+        Exit { .. } => "ended in a way that nobody saw".into(),
+    }
+}
+
+/// How an instance ended, for the policy.
+pub(crate) fn judged(exit: &Exit) -> aerolith_plan::restart::Exit {
+    use aerolith_plan::restart::Exit as Judged;
+    match exit {
+        Exit { oom: true, .. } => Judged::OutOfMemory,
+        Exit { unknown: true, .. } => Judged::Unknown,
+        Exit { signal: Some(signal), .. } => Judged::Signal(*signal),
+        Exit { code: Some(code), .. } => Judged::Code(*code),
+        Exit { .. } => Judged::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aerolith_plan::restart;
+
+    #[test]
+    fn an_end_that_nobody_saw_is_never_a_success() {
+        let exit = |code, signal, oom, unknown| Exit { code, signal, oom, unknown };
+        for (exit, judgement, text) in [
+            (exit(Some(0), None, false, false), restart::Exit::Code(0), "ended with code 0"),
+            (exit(None, Some(9), true, false), restart::Exit::OutOfMemory, "ended for want of memory"),
+            (exit(None, Some(9), false, false), restart::Exit::Signal(9), "ended by signal 9"),
+            (exit(None, None, false, true), restart::Exit::Unknown, "ended in a way that nobody saw"),
+            (exit(None, None, false, false), restart::Exit::Unknown, "ended in a way that nobody saw"),
+        ] {
+            assert_eq!((judged(&exit), words(&exit).as_str()), (judgement, text));
+        }
+    }
+}
