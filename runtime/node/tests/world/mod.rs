@@ -1,6 +1,6 @@
 //! A world for tests: plugins linked in and scripted, which outlive the node as real engines' processes do.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,12 +46,22 @@ pub struct Scripted {
 impl Scripted {
     /// Every run, alive or not, of an instance.
     pub fn runs_of(&self, instance: &str) -> Vec<Run> {
-        self.runs.lock().unwrap().iter().filter(|run| run.workload.instance == instance).cloned().collect()
+        self.runs
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|run| run.workload.instance == instance)
+            .cloned()
+            .collect()
     }
 
     pub fn alive(&self) -> Vec<String> {
         let runs = self.runs.lock().unwrap();
-        let mut alive: Vec<_> = runs.iter().filter(|r| r.is_alive()).map(|r| r.workload.instance.clone()).collect();
+        let mut alive: Vec<_> = runs
+            .iter()
+            .filter(|r| r.is_alive())
+            .map(|r| r.workload.instance.clone())
+            .collect();
         alive.sort();
         alive
     }
@@ -74,21 +84,38 @@ impl Scripted {
     }
 
     fn by_token(&self, token: &str) -> Option<Run> {
-        self.runs.lock().unwrap().iter().find(|run| run.workload.token == token).cloned()
+        self.runs
+            .lock()
+            .unwrap()
+            .iter()
+            .find(|run| run.workload.token == token)
+            .cloned()
     }
 
     fn add(&self, workload: Workload) -> Handle {
         let mut runs = self.runs.lock().unwrap();
         let pid = 1000 + u32::try_from(runs.len()).unwrap();
         let (instance, token) = (workload.instance.clone(), workload.token.clone());
-        runs.push(Run { workload, pid, exit: watch::Sender::new(None) });
-        Handle { instance, token, state: serde_json::json!({ "pid": pid }) }
+        runs.push(Run {
+            workload,
+            pid,
+            exit: watch::Sender::new(None),
+        });
+        Handle {
+            instance,
+            token,
+            state: serde_json::json!({ "pid": pid }),
+        }
     }
 }
 
 impl Engine for Scripted {
     async fn capabilities(&self) -> Result<Features> {
-        Ok(Features { kind: "process".into(), survives: true, exec: false })
+        Ok(Features {
+            kind: "process".into(),
+            survives: true,
+            exec: false,
+        })
     }
 
     async fn fingerprint(&self, _: Stream<Fingerprint>) -> Result<()> {
@@ -116,11 +143,16 @@ impl Engine for Scripted {
             token: request.token,
             state: serde_json::json!({ "pid": run.pid }),
         });
-        Ok(Recovered { handle, reason: "as scripted".into() })
+        Ok(Recovered {
+            handle,
+            reason: "as scripted".into(),
+        })
     }
 
     async fn wait(&self, request: Handle) -> Result<Exit> {
-        let run = self.by_token(&request.token).ok_or_else(|| Error::not_found("no such run"))?;
+        let run = self
+            .by_token(&request.token)
+            .ok_or_else(|| Error::not_found("no such run"))?;
         let mut lost = self.lost.subscribe();
         let mut exit = run.exit.subscribe();
         tokio::select! {
@@ -130,16 +162,29 @@ impl Engine for Scripted {
     }
 
     async fn status(&self, request: Handle) -> Result<Status> {
-        let run = self.by_token(&request.token).ok_or_else(|| Error::not_found("no such run"))?;
-        Ok(Status { running: run.is_alive(), pid: Some(run.pid), up_ms: Some(0) })
+        let run = self
+            .by_token(&request.token)
+            .ok_or_else(|| Error::not_found("no such run"))?;
+        Ok(Status {
+            running: run.is_alive(),
+            pid: Some(run.pid),
+            up_ms: Some(0),
+        })
     }
 
     async fn stop(&self, request: Stop) -> Result<Exit> {
         self.asked("stop")?;
-        self.stops.lock().unwrap().push((request.handle.instance.clone(), request.grace_ms));
-        let exit = Exit { signal: Some(15), ..Exit::default() };
+        self.stops
+            .lock()
+            .unwrap()
+            .push((request.handle.instance.clone(), request.grace_ms));
+        let exit = Exit {
+            signal: Some(15),
+            ..Exit::default()
+        };
         if let Some(run) = self.by_token(&request.handle.token) {
-            run.exit.send_if_modified(|old| old.is_none() && old.replace(exit.clone()).is_none());
+            run.exit
+                .send_if_modified(|old| old.is_none() && old.replace(exit.clone()).is_none());
         }
         Ok(exit)
     }
@@ -153,7 +198,8 @@ impl Engine for Scripted {
     }
 
     async fn logs(&self, request: Logs, into: Stream<Bytes>) -> Result<()> {
-        into.write_raw(format!("{} {:?}\n", request.output, request.tail).into_bytes()).await
+        into.write_raw(format!("{} {:?}\n", request.output, request.tail).into_bytes())
+            .await
     }
 
     async fn exec(&self, _: Exec) -> Result<Executed> {
@@ -174,7 +220,9 @@ pub struct Files {
 
 impl PackageFetcher for Files {
     async fn schemes(&self) -> Result<Schemes> {
-        Ok(Schemes { schemes: vec!["test".into()] })
+        Ok(Schemes {
+            schemes: vec!["test".into()],
+        })
     }
 
     async fn fetch(&self, request: Fetch, into: Stream<Bytes>) -> Result<Fetched> {
@@ -193,16 +241,31 @@ pub struct Machine;
 
 impl arch::ArchResolver for Machine {
     async fn platform(&self) -> Result<arch::Platform> {
-        Ok(arch::Platform { name: "linux-test".into(), chain: vec!["linux-test".into()], reason: String::new() })
+        Ok(arch::Platform {
+            name: "linux-test".into(),
+            chain: vec!["linux-test".into()],
+            reason: String::new(),
+        })
     }
 
     async fn resolve(&self, request: arch::Objects) -> Result<arch::Choice> {
         let names: Vec<String> = request.objects.into_iter().map(|object| object.name).collect();
-        let chosen: Vec<String> = names.iter().filter(|name| name.contains("linux-test")).cloned().collect();
+        let chosen: Vec<String> = names
+            .iter()
+            .filter(|name| name.contains("linux-test"))
+            .cloned()
+            .collect();
         if chosen.is_empty() {
-            return Err(Error::not_found(format!("nothing for linux-test among {}", names.join(", "))));
+            return Err(Error::not_found(format!(
+                "nothing for linux-test among {}",
+                names.join(", ")
+            )));
         }
-        Ok(arch::Choice { platform: "linux-test".into(), chosen, ..arch::Choice::default() })
+        Ok(arch::Choice {
+            platform: "linux-test".into(),
+            chosen,
+            ..arch::Choice::default()
+        })
     }
 }
 
@@ -235,7 +298,10 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), plugins: Arc::default() }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            plugins: Arc::default(),
+        }
     }
 
     pub fn engine(&self) -> &Scripted {
@@ -251,7 +317,12 @@ impl World {
     }
 
     pub fn serve(&self, url: &str, bytes: &str) {
-        self.plugins.files.files.lock().unwrap().insert(url.into(), bytes.into());
+        self.plugins
+            .files
+            .files
+            .lock()
+            .unwrap()
+            .insert(url.into(), bytes.into());
     }
 
     pub fn foundation(&self) -> std::result::Result<Foundation, OpenError> {
@@ -264,7 +335,9 @@ impl World {
     }
 
     pub async fn open(&self) -> Node {
-        Node::open(self.foundation().unwrap(), self.plugins.clone()).await.unwrap()
+        Node::open(self.foundation().unwrap(), self.plugins.clone())
+            .await
+            .unwrap()
     }
 
     /// What a crash of the daemon does to it: everything stops where it is.
@@ -293,7 +366,10 @@ pub fn package(name: &str, text: &str) -> String {
 
 /// A package of one object for each of the given keys.
 pub fn package_of(name: &str, objects: &[(&str, &str)]) -> String {
-    let objects: Vec<String> = objects.iter().map(|(key, object)| format!(r#""{key}":{object}"#)).collect();
+    let objects: Vec<String> = objects
+        .iter()
+        .map(|(key, object)| format!(r#""{key}":{object}"#))
+        .collect();
     format!(
         r#"{{"kind":"configuration","name":"{name}","labels":{{"baetyl-config-type":"baetyl-program"}},
         "data":{{"program.yml":"entry: run.sh\n",{}}}}}"#,
@@ -327,21 +403,35 @@ pub async fn until<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
 }
 
 pub fn application_of(node: &Node, name: &str) -> Option<ApplicationStatus> {
-    node.status().applications.into_iter().find(|application| application.name == name)
+    node.status()
+        .applications
+        .into_iter()
+        .find(|application| application.name == name)
 }
 
 pub fn service_of(node: &Node, application: &str, service: &str) -> Option<ServiceStatus> {
-    application_of(node, application)?.services.into_iter().find(|found| found.name == service)
+    application_of(node, application)?
+        .services
+        .into_iter()
+        .find(|found| found.name == service)
 }
 
 pub fn instance_of(node: &Node, id: &str) -> Option<InstanceStatus> {
     let status = node.status();
-    let services = status.applications.into_iter().flat_map(|application| application.services);
-    services.flat_map(|service| service.instances).find(|instance| instance.id == id)
+    let services = status
+        .applications
+        .into_iter()
+        .flat_map(|application| application.services);
+    services
+        .flat_map(|service| service.instances)
+        .find(|instance| instance.id == id)
 }
 
 pub async fn phase(node: &Node, id: &str, phase: aerolith_node::Phase) -> InstanceStatus {
-    until(&format!("{id} is {phase:?}"), || instance_of(node, id).filter(|instance| instance.state == phase)).await
+    until(&format!("{id} is {phase:?}"), || {
+        instance_of(node, id).filter(|instance| instance.state == phase)
+    })
+    .await
 }
 
 pub async fn running(node: &Node, id: &str) -> InstanceStatus {
@@ -349,5 +439,8 @@ pub async fn running(node: &Node, id: &str) -> InstanceStatus {
 }
 
 pub fn code(code: i32) -> Exit {
-    Exit { code: Some(code), ..Exit::default() }
+    Exit {
+        code: Some(code),
+        ..Exit::default()
+    }
 }
