@@ -58,7 +58,11 @@ impl Bus {
         let missed = Arc::new(AtomicU64::new(0));
         let mut subscribers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         subscribers.retain(|s| !s.queue.is_closed());
-        subscribers.push(Subscriber { filter, queue: sender, missed: missed.clone() });
+        subscribers.push(Subscriber {
+            filter,
+            queue: sender,
+            missed: missed.clone(),
+        });
         Ok(Events { queue, missed })
     }
 }
@@ -95,7 +99,10 @@ mod tests {
     use super::*;
 
     fn event(topic: &str) -> Event {
-        Event { topic: topic.into(), data: serde_json::json!(1) }
+        Event {
+            topic: topic.into(),
+            data: serde_json::json!(1),
+        }
     }
 
     #[tokio::test]
@@ -134,6 +141,12 @@ mod tests {
 
     #[test]
     fn a_wildcard_is_not_published_under() {
-        assert!(Bus::default().publish(&event("a/#")).unwrap_err().to_string().contains("`a/#`"));
+        assert!(
+            Bus::default()
+                .publish(&event("a/#"))
+                .unwrap_err()
+                .to_string()
+                .contains("`a/#`")
+        );
     }
 }

@@ -28,20 +28,34 @@ impl Desired {
     /// Resolves and plans for a state. Nothing fails as a whole: what cannot be planned for is held, with its reason.
     pub(crate) async fn of(revision: u64, resources: Resources, damaged: &[Damaged], plugins: &dyn Plugins) -> Self {
         let (resources, unresolved) = resolve(resources, plugins).await;
-        let mut desired = Self { revision, resources, unresolved, ..Self::default() };
+        let mut desired = Self {
+            revision,
+            resources,
+            unresolved,
+            ..Self::default()
+        };
         for damage in damaged {
-            if let Some(id) = damage.resource.as_ref().filter(|id| id.kind == ResourceKind::Application) {
+            if let Some(id) = damage
+                .resource
+                .as_ref()
+                .filter(|id| id.kind == ResourceKind::Application)
+            {
                 desired.held.insert(id.name.clone(), damage.reason.clone());
             }
         }
         let (services, failures) = each(&desired.resources);
         desired.goals = services;
-        desired.held.extend(failures.into_iter().map(|(name, error)| (name, error.to_string())));
+        desired
+            .held
+            .extend(failures.into_iter().map(|(name, error)| (name, error.to_string())));
         desired
     }
 
     pub(crate) fn application(&self, name: &str) -> Option<&Application> {
-        let id = ResourceId { kind: ResourceKind::Application, name: name.to_owned() };
+        let id = ResourceId {
+            kind: ResourceKind::Application,
+            name: name.to_owned(),
+        };
         match self.resources.get(&id) {
             Some(Resource::Application(application)) => Some(application),
             _ => None,
@@ -49,7 +63,10 @@ impl Desired {
     }
 
     pub(crate) fn configuration(&self, name: &str) -> Option<&Configuration> {
-        let id = ResourceId { kind: ResourceKind::Configuration, name: name.to_owned() };
+        let id = ResourceId {
+            kind: ResourceKind::Configuration,
+            name: name.to_owned(),
+        };
         match self.resources.get(&id) {
             Some(Resource::Configuration(configuration)) => Some(configuration),
             _ => None,
@@ -62,7 +79,11 @@ pub(crate) fn each(resources: &Resources) -> (Goals, BTreeMap<String, PlanError>
     let (mut all, mut failures) = (Goals::default(), BTreeMap::new());
     let parts = Parts::of(resources);
     for application in &parts.applications {
-        match goals([*application], parts.configurations.iter().copied(), parts.secrets.iter().copied()) {
+        match goals(
+            [*application],
+            parts.configurations.iter().copied(),
+            parts.secrets.iter().copied(),
+        ) {
             Ok(goals) => all.services.extend(goals.services),
             Err(error) => drop(failures.insert(application.name.to_string(), error)),
         }
@@ -96,7 +117,9 @@ async fn resolve(mut resources: Resources, plugins: &dyn Plugins) -> (Resources,
     let resolver = plugins::resolver(plugins);
     let mut unresolved = BTreeMap::new();
     for resource in resources.values_mut() {
-        let Resource::Configuration(package) = resource else { continue };
+        let Resource::Configuration(package) = resource else {
+            continue;
+        };
         if !package.is_package() || package.objects().next().is_none() {
             continue;
         }
@@ -119,7 +142,10 @@ async fn choose(resolver: &Resolver, package: &Configuration) -> Result<Vec<Stri
         name: key.to_string(),
         platform: object.platform.map(|_| "any".to_owned()),
     });
-    let objects = Objects { objects: objects.collect(), platform: None };
+    let objects = Objects {
+        objects: objects.collect(),
+        platform: None,
+    };
     let choice = resolver.resolve(&objects).await.map_err(|error| error.to_string())?;
     tracing::debug!(package = %package.name, platform = choice.platform, reason = choice.reason, "resolved");
     Ok(choice.chosen)

@@ -62,9 +62,15 @@ impl Works {
 impl Board {
     /// The steps that may be taken now, without those of applications that are held.
     pub(crate) fn steps(&self, desired: &Desired, supervisor: &Supervisor) -> Vec<Step> {
-        let goals = Goals { keep: self.former(&desired.goals), ..desired.goals.clone() };
+        let goals = Goals {
+            keep: self.former(&desired.goals),
+            ..desired.goals.clone()
+        };
         let prepared = self.prepared.keys().cloned().collect();
-        let observed = Observed { instances: supervisor.seen(), prepared };
+        let observed = Observed {
+            instances: supervisor.seen(),
+            prepared,
+        };
         let mut steps = plan(&goals, &observed);
         steps.retain(|step| !desired.held.contains_key(subject(step).application.as_str()));
         steps
@@ -74,13 +80,19 @@ impl Board {
     fn former(&self, goals: &Goals) -> BTreeSet<VersionId> {
         let mut latest: BTreeMap<&ServiceId, (u64, Fingerprint)> = BTreeMap::new();
         for ((service, fingerprint), prepared) in &self.prepared {
-            let is_former = goals.services.get(service).is_some_and(|goal| goal.fingerprint != *fingerprint);
+            let is_former = goals
+                .services
+                .get(service)
+                .is_some_and(|goal| goal.fingerprint != *fingerprint);
             let is_later = latest.get(service).is_none_or(|(at, _)| *at < prepared.at_ms);
             if is_former && is_later {
                 latest.insert(service, (prepared.at_ms, *fingerprint));
             }
         }
-        latest.into_iter().map(|(service, (_, fingerprint))| (service.clone(), fingerprint)).collect()
+        latest
+            .into_iter()
+            .map(|(service, (_, fingerprint))| (service.clone(), fingerprint))
+            .collect()
     }
 }
 
@@ -98,11 +110,19 @@ pub(crate) struct Driver {
     plugins: Events,
     /// The desired state must be read again though its revision is the same.
     stale: bool,
+    /// Something was removed since the last cleaning.
+    unclean: bool,
 }
 
 impl Driver {
     pub(crate) fn new(works: Arc<Works>, plugins: Events) -> Self {
-        Self { works, jobs: JoinSet::new(), plugins, stale: true }
+        Self {
+            works,
+            jobs: JoinSet::new(),
+            plugins,
+            stale: true,
+            unclean: true,
+        }
     }
 
     pub(crate) async fn drive(mut self) {
@@ -110,8 +130,16 @@ impl Driver {
             self.read_desired().await;
             let now = Instant::now();
             while self.advance(now).await {}
+            self.clean().await;
             // What was due has been taken up, if planning still wants it.
-            let again_at = self.works.board().troubles.values().map(|t| t.again_at).filter(|at| *at > now).min();
+            let again_at = self
+                .works
+                .board()
+                .troubles
+                .values()
+                .map(|t| t.again_at)
+                .filter(|at| *at > now)
+                .min();
             tokio::select! {
                 () = self.works.changed.notified() => {}
                 Some(done) = self.jobs.join_next() => self.take_job(done),
@@ -138,7 +166,11 @@ impl Driver {
         }
         let mut board = self.works.board();
         let is_desired = |(id, fingerprint): &VersionId| {
-            desired.goals.services.get(id).is_some_and(|goal| goal.fingerprint == *fingerprint)
+            desired
+                .goals
+                .services
+                .get(id)
+                .is_some_and(|goal| goal.fingerprint == *fingerprint)
         };
         board.troubles.retain(|version, _| is_desired(version));
         board.desired = desired.clone();
@@ -150,7 +182,9 @@ impl Driver {
     fn follow(&self, desired: &Desired) {
         for watched in self.works.supervisor.all() {
             if let Some(goal) = desired.goals.services.get(&watched.id.service) {
-                self.works.supervisor.follow(&watched.id, Terms::new(goal.restart, goal.service.grace_period.0));
+                self.works
+                    .supervisor
+                    .follow(&watched.id, Terms::new(goal.restart, goal.service.grace_period.0));
             }
         }
     }
@@ -159,7 +193,10 @@ impl Driver {
     async fn advance(&mut self, now: Instant) -> bool {
         let (desired, steps) = {
             let board = self.works.board();
-            (board.desired.clone(), board.steps(&board.desired, &self.works.supervisor))
+            (
+                board.desired.clone(),
+                board.steps(&board.desired, &self.works.supervisor),
+            )
         };
         let mut removed = false;
         let mut started = false;
@@ -171,16 +208,17 @@ impl Driver {
                 Step::Remove { service, fingerprint } => removed |= self.remove((service, fingerprint)).await,
             }
         }
-        if removed {
-            self.clean(&desired).await;
-        }
+        self.unclean |= removed;
         started || removed
     }
 
     fn prepare(&mut self, desired: &Arc<Desired>, version: VersionId, now: Instant) {
         {
             let mut board = self.works.board();
-            let waits = board.troubles.get(&version).is_some_and(|trouble| trouble.again_at > now);
+            let waits = board
+                .troubles
+                .get(&version)
+                .is_some_and(|trouble| trouble.again_at > now);
             if waits || !board.preparing.insert(version.clone()) {
                 return;
             }
@@ -208,7 +246,10 @@ impl Driver {
         match result {
             Ok(prepared) => {
                 board.troubles.remove(&version);
-                bus.tell(format!("service/{}/prepared", version.0), json!({"fingerprint": version.1}));
+                bus.tell(
+                    format!("service/{}/prepared", version.0),
+                    json!({"fingerprint": version.1}),
+                );
                 board.prepared.insert(version, prepared);
             }
             Err(PrepareError::Superseded) => {}
@@ -224,9 +265,13 @@ impl Driver {
 
     fn start(&self, desired: &Desired, id: &InstanceId) -> bool {
         let works = &self.works;
-        let Some(goal) = desired.goals.services.get(&id.service) else { return false };
+        let Some(goal) = desired.goals.services.get(&id.service) else {
+            return false;
+        };
         let version = (id.service.clone(), goal.fingerprint);
-        let Some(prepared) = works.board().prepared.get(&version).cloned() else { return false };
+        let Some(prepared) = works.board().prepared.get(&version).cloned() else {
+            return false;
+        };
         let places = match works.preparer.places(desired, goal, &prepared) {
             Ok(places) => places,
             Err(error) => {
@@ -236,15 +281,31 @@ impl Driver {
             }
         };
         let folder = works.preparer.folders.instance(id);
-        let start_in = goal.service.working_dir.as_ref().map(|path| relative(path.as_str())).unwrap_or_default();
+        let start_in = goal
+            .service
+            .working_dir
+            .as_ref()
+            .map(|path| relative(path.as_str()))
+            .unwrap_or_default();
         works.supervisor.start(Launch {
             id: id.clone(),
             fingerprint: goal.fingerprint,
             depends_on: goal.depends_on.clone(),
             engine: engine_kind(goal),
-            workload: workload(&works.preparer.folders, &works.preparer.host, desired, goal, &prepared, id),
+            workload: workload(
+                &works.preparer.folders,
+                &works.preparer.host,
+                desired,
+                goal,
+                &prepared,
+                id,
+            ),
             terms: Terms::new(goal.restart, goal.service.grace_period.0),
-            workspace: Workspace { folder, places, start_in },
+            workspace: Workspace {
+                folder,
+                places,
+                start_in,
+            },
         });
         true
     }
@@ -254,36 +315,49 @@ impl Driver {
         let (folders, id) = (self.works.preparer.folders.clone(), version.clone());
         let removed = blocking(move || prepare::remove(&folders, &id)).await;
         match removed.and_then(|removed| removed.map_err(Into::into)) {
-            Ok(()) => self.works.foundation.bus().tell(format!("service/{}/removed", version.0), json!({"fingerprint": version.1})),
+            Ok(()) => self.works.foundation.bus().tell(
+                format!("service/{}/removed", version.0),
+                json!({"fingerprint": version.1}),
+            ),
             Err(error) => tracing::warn!(service = %version.0, %error, "an old version stays until the node restarts"),
         }
         true
     }
 
     /// Removes from the store what nothing is made of any more, and the output of applications that are gone. While
-    /// something is being prepared, the store is left alone.
-    async fn clean(&self, desired: &Desired) {
-        let folders = &self.works.preparer.folders;
-        let mut kept: BTreeSet<String> = self.works.supervisor.all().iter().map(|w| w.id.service.application.to_string()).collect();
-        kept.extend(desired.goals.services.keys().map(|id| id.application.to_string()));
-        kept.extend(desired.held.keys().cloned());
-        let (logs, store) = (folders.logs(), self.works.preparer.store.clone());
-        let prepared = self.jobs.is_empty().then(|| self.works.board().prepared.clone());
+    /// something is being prepared it waits: what that fetches is nobody's yet.
+    async fn clean(&mut self) {
+        if !self.unclean || !self.jobs.is_empty() {
+            return;
+        }
+        self.unclean = false;
+        let (prepared, kept) = self.in_use();
+        let (logs, store) = (self.works.preparer.folders.logs(), self.works.preparer.store.clone());
         let cleaned = blocking(move || {
             for folder in durable::entries(&logs)? {
-                if !folder.file_name().is_some_and(|name| kept.contains(&*name.to_string_lossy())) {
+                if !folder
+                    .file_name()
+                    .is_some_and(|name| kept.contains(&*name.to_string_lossy()))
+                {
                     durable::remove(&folder)?;
                 }
             }
-            let Some(prepared) = prepared else { return Ok(()) };
-            store.clean(|stored| prepared.values().any(|p| p.uses(stored))).map(drop).map_err(|e| {
-                PrepareError::Package(crate::program::PackageError::Store { package: "store".into(), error: e })
-            })
+            Ok::<_, PrepareError>(store.clean(|stored| prepared.values().any(|p| p.uses(stored)))?)
         })
         .await;
         if let Err(error) | Ok(Err(error)) = cleaned {
             tracing::warn!(%error, "something that nobody needs stays for now");
         }
+    }
+
+    /// What is prepared, and the applications that are desired or of which something is left.
+    fn in_use(&self) -> (BTreeMap<VersionId, Prepared>, BTreeSet<String>) {
+        let board = self.works.board();
+        let watched = self.works.supervisor.all();
+        let mut kept: BTreeSet<String> = watched.iter().map(|w| w.id.service.application.to_string()).collect();
+        kept.extend(board.desired.goals.services.keys().map(|id| id.application.to_string()));
+        kept.extend(board.desired.held.keys().cloned());
+        (board.prepared.clone(), kept)
     }
 
     fn take_plugins(&mut self) {
@@ -298,8 +372,15 @@ impl Trouble {
     fn after(before: Option<&Self>, reason: String) -> Self {
         let tries = before.map_or(0, |before| before.tries);
         let pause = FIRST_PAUSE.saturating_mul(1 << tries.min(16)).min(LONGEST_PAUSE);
-        let since_ms = before.filter(|b| b.reason == reason).map_or_else(prepare::now_ms, |before| before.since_ms);
-        Self { reason, since_ms, tries: tries.saturating_add(1), again_at: Instant::now() + pause }
+        let since_ms = before
+            .filter(|b| b.reason == reason)
+            .map_or_else(prepare::now_ms, |before| before.since_ms);
+        Self {
+            reason,
+            since_ms,
+            tries: tries.saturating_add(1),
+            again_at: Instant::now() + pause,
+        }
     }
 }
 

@@ -25,7 +25,11 @@ pub(crate) trait On<T> {
 
 impl<T, E: Into<io::Error>> On<T> for Result<T, E> {
     fn on(self, action: &'static str, path: &Path) -> Result<T, FileError> {
-        self.map_err(|e| FileError { action, path: path.to_owned(), source: e.into() })
+        self.map_err(|e| FileError {
+            action,
+            path: path.to_owned(),
+            source: e.into(),
+        })
     }
 }
 
@@ -55,9 +59,15 @@ pub(crate) fn put(path: &Path, bytes: &[u8], mode: u32, survives: Survives) -> R
 
 fn stage(path: &Path, bytes: &[u8], mode: u32, survives: Survives) -> Result<(), FileError> {
     remove(path)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).on("create", path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .on("create", path)?;
     // Whatever the umask made of it.
-    file.set_permissions(fs::Permissions::from_mode(mode)).on("set the mode of", path)?;
+    file.set_permissions(fs::Permissions::from_mode(mode))
+        .on("set the mode of", path)?;
     file.write_all(bytes).on("write", path)?;
     if survives == Survives::PowerCut {
         file.sync_all().on("sync", path)?;
@@ -93,7 +103,12 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let mut found = Vec::new();
     for entry in listed {
         let path = entry.on("list", folder)?.path();
-        if path.file_name().unwrap_or_default().as_encoded_bytes().starts_with(STAGED.as_bytes()) {
+        if path
+            .file_name()
+            .unwrap_or_default()
+            .as_encoded_bytes()
+            .starts_with(STAGED.as_bytes())
+        {
             remove(&path)?;
         } else {
             found.push(path);
@@ -151,7 +166,11 @@ mod tests {
         for name in ["~1", "b", "a", "c~"] {
             fs::write(dir.path().join(name), "").unwrap();
         }
-        let names: Vec<_> = entries(dir.path()).unwrap().iter().map(|p| p.file_name().unwrap().to_owned()).collect();
+        let names: Vec<_> = entries(dir.path())
+            .unwrap()
+            .iter()
+            .map(|p| p.file_name().unwrap().to_owned())
+            .collect();
         assert_eq!(names, ["a", "b", "c~"]);
         assert!(!dir.path().join("~1").exists());
         assert_eq!(entries(&dir.path().join("absent")).unwrap(), Vec::<PathBuf>::new());

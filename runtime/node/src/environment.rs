@@ -23,7 +23,12 @@ pub(crate) struct Host {
 /// exists as `BAETYL_*` and as `OPENEDGE_*` (Baetyl v1).
 pub(crate) fn environment(host: &Host, id: &InstanceId, version: &str, service: &Service) -> BTreeMap<String, String> {
     let mut all = BTreeMap::from([("PATH".to_owned(), PATH.to_owned())]);
-    all.extend(service.env.iter().map(|variable| (variable.name.to_string(), variable.value.clone())));
+    all.extend(
+        service
+            .env
+            .iter()
+            .map(|variable| (variable.name.to_string(), variable.value.clone())),
+    );
     let mode = if service.image.is_some() { "docker" } else { "native" };
     let system = [
         ("APP_NAME", id.service.application.as_str()),
@@ -58,8 +63,17 @@ mod tests {
     use super::*;
 
     fn of(instance: &str, service: &str) -> BTreeMap<String, String> {
-        let host = Host { node: "gate".into(), id: "4711".into(), data: "/var/lib/x".into() };
-        environment(&host, &instance.parse().unwrap(), "7", &serde_json::from_str(service).unwrap())
+        let host = Host {
+            node: "gate".into(),
+            id: "4711".into(),
+            data: "/var/lib/x".into(),
+        };
+        environment(
+            &host,
+            &instance.parse().unwrap(),
+            "7",
+            &serde_json::from_str(service).unwrap(),
+        )
     }
 
     #[test]
@@ -77,7 +91,13 @@ mod tests {
             ("HOST_ID", "4711"),
             ("HOST_PATH_LIB", "/var/lib/x"),
         ] {
-            assert_eq!((all[&format!("BAETYL_{name}")].as_str(), all[&format!("OPENEDGE_{name}")].as_str()), (value, value));
+            assert_eq!(
+                (
+                    all[&format!("BAETYL_{name}")].as_str(),
+                    all[&format!("OPENEDGE_{name}")].as_str()
+                ),
+                (value, value)
+            );
         }
         assert_eq!(all.len(), 21);
     }
@@ -87,7 +107,20 @@ mod tests {
         let service = r#"{"name":"web","image":"i","env":[{"name":"UNIT","value":"C"},{"name":"PATH","value":"/x"},
             {"name":"BAETYL_APP_NAME","value":"forged"}]}"#;
         let all = of("shop.web.3", service);
-        assert_eq!((all["UNIT"].as_str(), all["PATH"].as_str(), all["BAETYL_APP_NAME"].as_str()), ("C", "/x", "shop"));
-        assert_eq!((all["BAETYL_SERVICE_INSTANCE_NAME"].as_str(), all["BAETYL_RUN_MODE"].as_str()), ("web.i2", "docker"));
+        assert_eq!(
+            (
+                all["UNIT"].as_str(),
+                all["PATH"].as_str(),
+                all["BAETYL_APP_NAME"].as_str()
+            ),
+            ("C", "/x", "shop")
+        );
+        assert_eq!(
+            (
+                all["BAETYL_SERVICE_INSTANCE_NAME"].as_str(),
+                all["BAETYL_RUN_MODE"].as_str()
+            ),
+            ("web.i2", "docker")
+        );
     }
 }

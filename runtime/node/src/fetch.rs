@@ -18,6 +18,8 @@ const PIECES: usize = 8;
 const TRIES: u32 = 4;
 /// Time before the second try; it doubles from try to try.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// Longest time between two tries that each bring something.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The header of Baetyl's token.
 const TOKEN_HEADER: &str = "x-bce-security-token";
 
@@ -54,19 +56,29 @@ pub enum FetchError {
 }
 
 fn tries(count: u32) -> String {
-    if count > 1 { format!(" (tried {count} times)") } else { String::new() }
+    if count > 1 {
+        format!(" (tried {count} times)")
+    } else {
+        String::new()
+    }
 }
 
 /// Downloads objects, each URL once at a time.
 pub(crate) struct Downloads {
     store: Store,
     plugins: Arc<dyn Plugins>,
+    first_pause: Duration,
     under_way: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
 
 impl Downloads {
     pub(crate) fn new(store: Store, plugins: Arc<dyn Plugins>) -> Self {
-        Self { store, plugins, under_way: Mutex::default() }
+        Self {
+            store,
+            plugins,
+            first_pause: FIRST_PAUSE,
+            under_way: Mutex::default(),
+        }
     }
 
     /// The stored bytes of an object, downloaded unless the store has what its digest names.
@@ -79,7 +91,13 @@ impl Downloads {
         {
             return Ok(blob);
         }
-        let scheme = object.url.as_str().split(':').next().unwrap_or_default().to_ascii_lowercase();
+        let scheme = object
+            .url
+            .as_str()
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         let fetcher = plugins::fetcher(&*self.plugins, &scheme).await?;
         self.download(&fetcher, object, expected).await
     }
@@ -100,7 +118,7 @@ impl Downloads {
         let (orders, received) = mpsc::channel(PIECES);
         let store = self.store.clone();
         let writer = tokio::task::spawn_blocking(move || write(&store, &expected, received));
-        let fetched = fetch(fetcher, object, &orders).await;
+        let fetched = fetch(fetcher, object, &orders, self.first_pause).await;
         if fetched.is_ok() {
             // A writer that is gone says why below.
             let _ = orders.send(Order::Finish).await;
@@ -119,7 +137,11 @@ impl Downloads {
 fn expected(object: &Object) -> Result<Expected, StoreError> {
     let sha256 = object.sha256.as_ref().map(|d| d.as_str().parse()).transpose()?;
     let md5 = object.md5.as_ref().map(|d| d.as_str().parse()).transpose()?;
-    Ok(Expected { sha256, md5, size: object.size })
+    Ok(Expected {
+        sha256,
+        md5,
+        size: object.size,
+    })
 }
 
 /// A URL as it may be shown: without user, password, query and fragment, which may hold secrets.
@@ -127,9 +149,14 @@ pub(crate) fn shown(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     match url.split_once("://") {
         Some((scheme, rest)) => {
-            let (place, path) = rest.split_once('/').map_or((rest, None), |(place, path)| (place, Some(path)));
+            let (place, path) = rest
+                .split_once('/')
+                .map_or((rest, None), |(place, path)| (place, Some(path)));
             let place = place.rsplit('@').next().unwrap_or_default();
-            path.map_or_else(|| format!("{scheme}://{place}"), |path| format!("{scheme}://{place}/{path}"))
+            path.map_or_else(
+                || format!("{scheme}://{place}"),
+                |path| format!("{scheme}://{place}/{path}"),
+            )
         }
         None => url.to_owned(),
     }
@@ -167,15 +194,23 @@ impl Progress {
     /// Bytes behind which the next try may go on: none when nothing proves that the place still has the same.
     fn offset(&self) -> u64 {
         let Validator { etag, last_modified } = &self.validator;
-        if etag.is_some() || last_modified.is_some() { self.bytes } else { 0 }
+        if etag.is_some() || last_modified.is_some() {
+            self.bytes
+        } else {
+            0
+        }
     }
 }
 
 /// Tries until the bytes are whole; the error says how often. A closed channel of orders ends it early and well: the
 /// writer knows why.
-async fn fetch(fetcher: &Fetcher, object: &Object, orders: &mpsc::Sender<Order>) -> Result<(), (Error, u32)> {
+async fn fetch(
+    fetcher: &Fetcher,
+    object: &Object,
+    orders: &mpsc::Sender<Order>,
+    mut pause: Duration,
+) -> Result<(), (Error, u32)> {
     let mut progress = Progress::default();
-    let mut pause = FIRST_PAUSE;
     for count in 1.. {
         let before = progress.bytes;
         match attempt(fetcher, object, &mut progress, orders).await {
@@ -186,7 +221,7 @@ async fn fetch(fetcher: &Fetcher, object: &Object, orders: &mpsc::Sender<Order>)
             Err(error) => tracing::warn!(url = shown(object.url.as_str()), %error, "a download is tried again"),
         }
         tokio::time::sleep(pause).await;
-        pause *= 2;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
     Ok(())
 }
@@ -197,7 +232,10 @@ async fn attempt(
     progress: &mut Progress,
     orders: &mpsc::Sender<Order>,
 ) -> Result<(), Error> {
-    let headers = object.token.iter().map(|token| (TOKEN_HEADER.to_owned(), token.0.clone()));
+    let headers = object
+        .token
+        .iter()
+        .map(|token| (TOKEN_HEADER.to_owned(), token.0.clone()));
     let asked = Fetch {
         url: object.url.to_string(),
         offset: progress.offset(),
@@ -220,7 +258,10 @@ async fn receive(
     progress: &mut Progress,
     orders: &mpsc::Sender<Order>,
 ) -> Result<(), Error> {
-    let head = download.head().await?.ok_or_else(|| Error::io("the fetch ended before its head"))?;
+    let head = download
+        .head()
+        .await?
+        .ok_or_else(|| Error::io("the fetch ended before its head"))?;
     begin(asked, head, progress, orders).await?;
     while let Some(piece) = download.piece().await? {
         progress.bytes += piece.len() as u64;
@@ -234,7 +275,9 @@ async fn begin(asked: &Fetch, head: Head, progress: &mut Progress, orders: &mpsc
     let goes_on = head.offset == asked.offset && head.offset == progress.bytes;
     if !goes_on && head.offset != 0 {
         let (found, wanted) = (head.offset, asked.offset);
-        return Err(Error::io(format!("the fetcher began at byte {found} instead of {wanted} or 0")));
+        return Err(Error::io(format!(
+            "the fetcher began at byte {found} instead of {wanted} or 0"
+        )));
     }
     if !goes_on {
         *progress = Progress::default();

@@ -15,7 +15,10 @@ pub(crate) struct Folders {
 
 impl Folders {
     pub(crate) fn of(settings: &Settings) -> Self {
-        Self { data: settings.data.clone(), runtime: settings.runtime.clone() }
+        Self {
+            data: settings.data.clone(),
+            runtime: settings.runtime.clone(),
+        }
     }
 
     /// The data folder itself.
@@ -56,7 +59,9 @@ impl Folders {
 
     /// What one instance writes to its standard output and error.
     pub(crate) fn output(&self, id: &InstanceId) -> PathBuf {
-        self.logs().join(id.service.application.as_str()).join(format!("{}.{}.log", id.service.service, id.index))
+        self.logs()
+            .join(id.service.application.as_str())
+            .join(format!("{}.{}.log", id.service.service, id.index))
     }
 
     /// Where relative host paths of volumes lie (Baetyl v2: `<lib>/host`).

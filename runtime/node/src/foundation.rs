@@ -73,14 +73,27 @@ impl Foundation {
         let runtime = tokio::runtime::Handle::current();
         let (bus, metrics, processes) = (Bus::default(), Metrics::default(), Processes::default());
         let state = Mutex::new(state);
-        Ok(Self(Arc::new(Inner { settings, state, bus, metrics, kv, processes, runtime, _lock: lock })))
+        Ok(Self(Arc::new(Inner {
+            settings,
+            state,
+            bus,
+            metrics,
+            kv,
+            processes,
+            runtime,
+            _lock: lock,
+        })))
     }
 
     /// `host/1` for one plugin instance. What a plugin may do is the plugin host's business, as are `failed` and
     /// `config`.
     #[must_use]
     pub fn services(&self, plugin: &str, instance: &str) -> Dispatch<Services> {
-        Dispatch(Arc::new(Services { foundation: self.clone(), plugin: plugin.into(), instance: instance.into() }))
+        Dispatch(Arc::new(Services {
+            foundation: self.clone(),
+            plugin: plugin.into(),
+            instance: instance.into(),
+        }))
     }
 
     /// The node's bus.
@@ -112,6 +125,12 @@ impl Foundation {
             aerolith_model::Resource::Secret(secret) if secret.name.as_str() == name => Some(secret),
             _ => None,
         })?;
-        Some(found.data.iter().map(|(key, bytes)| (key.to_string(), bytes.0.clone())).collect())
+        Some(
+            found
+                .data
+                .iter()
+                .map(|(key, bytes)| (key.to_string(), bytes.0.clone()))
+                .collect(),
+        )
     }
 }

@@ -23,7 +23,10 @@ pub(crate) struct Kv {
 
 impl Kv {
     pub(crate) const fn new(folder: PathBuf) -> Self {
-        Self { folder, writing: Mutex::new(()) }
+        Self {
+            folder,
+            writing: Mutex::new(()),
+        }
     }
 
     pub(crate) fn get(&self, instance: &str, key: &str) -> Result<Option<Vec<u8>>> {
@@ -40,7 +43,9 @@ impl Kv {
         let path = space.join(checked(key)?);
         if value.len() > MOST_BYTES {
             let found = value.len();
-            return Err(Error::invalid(format!("the value of key `{key}` has {found} bytes: at most {MOST_BYTES}")));
+            return Err(Error::invalid(format!(
+                "the value of key `{key}` has {found} bytes: at most {MOST_BYTES}"
+            )));
         }
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         durable::folder(&space, true).map_err(failed)?;
@@ -61,7 +66,10 @@ impl Kv {
         let space = self.space(instance)?;
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let paths = durable::entries(&space).map_err(failed)?;
-        Ok(paths.iter().filter_map(|p| Some(p.file_name()?.to_str()?.to_owned())).collect())
+        Ok(paths
+            .iter()
+            .filter_map(|p| Some(p.file_name()?.to_str()?.to_owned()))
+            .collect())
     }
 
     fn space(&self, instance: &str) -> Result<PathBuf> {
@@ -75,7 +83,9 @@ fn checked(text: &str) -> Result<&str> {
     if (1..=255).contains(&text.len()) && text.bytes().all(legal) && !matches!(text, "." | "..") {
         return Ok(text);
     }
-    Err(Error::invalid(format!("`{text}` is no key: 1 to 255 characters of A-Z a-z 0-9 . _ -, not `.` or `..`")))
+    Err(Error::invalid(format!(
+        "`{text}` is no key: 1 to 255 characters of A-Z a-z 0-9 . _ -, not `.` or `..`"
+    )))
 }
 
 fn failed(error: FileError) -> Error {
@@ -102,14 +112,20 @@ mod tests {
         assert_eq!(again.list("one").unwrap(), ["key"]);
         again.delete("one", "key").unwrap();
         again.delete("one", "key").unwrap();
-        assert_eq!((again.get("one", "key").unwrap(), again.list("one").unwrap().len()), (None, 0));
+        assert_eq!(
+            (again.get("one", "key").unwrap(), again.list("one").unwrap().len()),
+            (None, 0)
+        );
     }
 
     #[test]
     fn no_key_and_no_instance_leaves_the_folder() {
         let (_dir, kv) = kv();
         for bad in ["", ".", "..", "a/b", "../x", "a b", "~1", &"x".repeat(256)] {
-            for error in [kv.put("one", bad, b"").unwrap_err(), kv.put(bad, "key", b"").unwrap_err()] {
+            for error in [
+                kv.put("one", bad, b"").unwrap_err(),
+                kv.put(bad, "key", b"").unwrap_err(),
+            ] {
                 assert_eq!(error.code, Code::Invalid, "{bad}");
             }
         }
@@ -120,7 +136,12 @@ mod tests {
     fn values_and_keys_are_bounded() {
         let (_dir, kv) = kv();
         kv.put("one", "key", &vec![0; MOST_BYTES]).unwrap();
-        assert!(kv.put("one", "key", &vec![0; MOST_BYTES + 1]).unwrap_err().message.contains("1048577"));
+        assert!(
+            kv.put("one", "key", &vec![0; MOST_BYTES + 1])
+                .unwrap_err()
+                .message
+                .contains("1048577")
+        );
         for n in 1..MOST_KEYS {
             fs::write(kv.folder.join("one").join(n.to_string()), "").unwrap();
         }

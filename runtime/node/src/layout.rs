@@ -25,7 +25,10 @@ pub(crate) struct Place {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum What {
     /// A folder with these files.
-    Files { files: BTreeMap<String, Vec<u8>>, mode: u32 },
+    Files {
+        files: BTreeMap<String, Vec<u8>>,
+        mode: u32,
+    },
     /// One file.
     File { bytes: Vec<u8>, mode: u32 },
     /// A link to a place of the host.
@@ -84,7 +87,9 @@ pub enum MountError {
         content: String,
     },
     /// Two mounts at one path, or one below another's link.
-    #[error("mount path `{path}` lies on or below `{other}`, another mount that leaves the instance's folder: part them")]
+    #[error(
+        "mount path `{path}` lies on or below `{other}`, another mount that leaves the instance's folder: part them"
+    )]
     BelowLink {
         /// The later one.
         path: String,
@@ -108,7 +113,9 @@ pub(crate) fn layout(goal: &Goal, sources: &Sources<'_>) -> Result<Vec<Place>, M
     let mut places = Vec::new();
     for mount in &goal.service.volume_mounts {
         let at = relative(mount.mount_path.as_str());
-        let Some(volume) = goal.volumes.iter().find(|volume| volume.name == mount.name) else { continue };
+        let Some(volume) = goal.volumes.iter().find(|volume| volume.name == mount.name) else {
+            continue;
+        };
         if at != Path::new(PACKAGE) {
             let what = sources.what(mount, &volume.source)?;
             places.push(placed(mount, at, what)?);
@@ -118,7 +125,10 @@ pub(crate) fn layout(goal: &Goal, sources: &Sources<'_>) -> Result<Vec<Place>, M
     let below_link = |(link, later): (&Place, &Place)| {
         matches!(link.what, What::Link { .. } | What::File { .. }) && later.at.starts_with(&link.at)
     };
-    let pairs = places.iter().enumerate().flat_map(|(n, place)| places[n + 1..].iter().map(move |later| (place, later)));
+    let pairs = places
+        .iter()
+        .enumerate()
+        .flat_map(|(n, place)| places[n + 1..].iter().map(move |later| (place, later)));
     match pairs.into_iter().find(|pair| below_link(*pair)) {
         Some((link, later)) => Err(MountError::BelowLink {
             path: format!("/{}", later.at.display()),
@@ -139,7 +149,10 @@ fn placed(mount: &VolumeMount, at: PathBuf, what: What) -> Result<Place, MountEr
 
 /// A mount path inside the instance's folder. `..` cannot be in it; it would be left out.
 pub(crate) fn relative(path: &str) -> PathBuf {
-    Path::new(path).components().filter(|c| matches!(c, Component::Normal(_))).collect()
+    Path::new(path)
+        .components()
+        .filter(|c| matches!(c, Component::Normal(_)))
+        .collect()
 }
 
 impl Sources<'_> {
@@ -148,7 +161,10 @@ impl Sources<'_> {
             VolumeSource::EmptyDir => Ok(What::Folder),
             VolumeSource::HostPath(path) => self.host_path(mount, path),
             VolumeSource::Config(name) => match self.downloaded.get(mount.name.as_str()) {
-                Some(folder) => Ok(What::Link { to: below(folder, mount), make: false }),
+                Some(folder) => Ok(What::Link {
+                    to: below(folder, mount),
+                    make: false,
+                }),
                 // Baetyl makes them executable, and scripts are kept in configurations.
                 None => self.content(mount, ResourceKind::Configuration, name.as_str(), 0o755),
             },
@@ -159,22 +175,40 @@ impl Sources<'_> {
     fn host_path(&self, mount: &VolumeMount, path: &str) -> Result<What, MountError> {
         let climbs = Path::new(path).components().any(|c| c == Component::ParentDir);
         if climbs && !path.starts_with('/') {
-            return Err(MountError::Climbs { volume: mount.name.to_string(), path: path.to_owned() });
+            return Err(MountError::Climbs {
+                volume: mount.name.to_string(),
+                path: path.to_owned(),
+            });
         }
         // Joining an absolute path gives that path.
-        Ok(What::Link { to: below(&self.host.join(path), mount), make: true })
+        Ok(What::Link {
+            to: below(&self.host.join(path), mount),
+            make: true,
+        })
     }
 
     fn content(&self, mount: &VolumeMount, kind: ResourceKind, name: &str, mode: u32) -> Result<What, MountError> {
-        let id = ResourceId { kind, name: name.to_owned() };
-        let files = self.resources.get(&id).map(files).ok_or_else(|| MountError::NoContent {
-            volume: mount.name.to_string(),
-            content: id.to_string(),
-        })?;
-        let Some(key) = &mount.sub_path else { return Ok(What::Files { files, mode }) };
+        let id = ResourceId {
+            kind,
+            name: name.to_owned(),
+        };
+        let files = self
+            .resources
+            .get(&id)
+            .map(files)
+            .ok_or_else(|| MountError::NoContent {
+                volume: mount.name.to_string(),
+                content: id.to_string(),
+            })?;
+        let Some(key) = &mount.sub_path else {
+            return Ok(What::Files { files, mode });
+        };
         let key = relative(key.as_str()).display().to_string();
         match files.get(&key) {
-            Some(bytes) => Ok(What::File { bytes: bytes.clone(), mode }),
+            Some(bytes) => Ok(What::File {
+                bytes: bytes.clone(),
+                mode,
+            }),
             None => Err(MountError::NoKey {
                 volume: mount.name.to_string(),
                 key,
@@ -185,19 +219,30 @@ impl Sources<'_> {
 }
 
 fn below(folder: &Path, mount: &VolumeMount) -> PathBuf {
-    mount.sub_path.as_ref().map_or_else(|| folder.to_owned(), |part| folder.join(relative(part.as_str())))
+    mount
+        .sub_path
+        .as_ref()
+        .map_or_else(|| folder.to_owned(), |part| folder.join(relative(part.as_str())))
 }
 
 fn files(resource: &Resource) -> BTreeMap<String, Vec<u8>> {
     match resource {
         Resource::Application(_) => BTreeMap::new(),
-        Resource::Secret(secret) => secret.data.iter().map(|(key, bytes)| (key.to_string(), bytes.0.clone())).collect(),
+        Resource::Secret(secret) => secret
+            .data
+            .iter()
+            .map(|(key, bytes)| (key.to_string(), bytes.0.clone()))
+            .collect(),
         Resource::Configuration(configuration) => {
             let text = |entry: &Entry| match entry {
                 Entry::Text(text) => Some(text.clone().into_bytes()),
                 Entry::Object(_) => None,
             };
-            configuration.data.iter().filter_map(|(key, entry)| Some((key.to_string(), text(entry)?))).collect()
+            configuration
+                .data
+                .iter()
+                .filter_map(|(key, entry)| Some((key.to_string(), text(entry)?)))
+                .collect()
         }
     }
 }

@@ -30,22 +30,37 @@ pub enum LockError {
 
 pub(crate) fn lock(folder: &Path) -> Result<Lock, LockError> {
     let path = folder.join("lock");
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).on("open", &path)?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .on("open", &path)?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
-            return Err(LockError::Taken { folder: folder.to_owned(), holder: holder(file) });
+            return Err(LockError::Taken {
+                folder: folder.to_owned(),
+                holder: holder(file),
+            });
         }
         Err(error) => return Err(error).on("lock", &path).map_err(LockError::File),
     }
-    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).on("write", &path)?;
+    file.set_len(0)
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .on("write", &path)?;
     Ok(Lock(file))
 }
 
 fn holder(file: File) -> String {
     let mut text = String::new();
-    match file.take(32).read_to_string(&mut text).ok().and_then(|_| text.trim().parse::<u32>().ok()) {
+    match file
+        .take(32)
+        .read_to_string(&mut text)
+        .ok()
+        .and_then(|_| text.trim().parse::<u32>().ok())
+    {
         Some(pid) => format!("process {pid}"),
         None => "another process".to_owned(),
     }

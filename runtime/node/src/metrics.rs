@@ -36,7 +36,9 @@ pub enum MetricError {
     #[error("`{0}` is no metric name: [a-zA-Z_][a-zA-Z0-9_]*, and not beginning with `aerolith_`")]
     Name(String),
     /// No label name.
-    #[error("metric `{metric}`: `{label}` is no label name: [a-zA-Z_][a-zA-Z0-9_]*, not `plugin`, `instance` or `__...`")]
+    #[error(
+        "metric `{metric}`: `{label}` is no label name: [a-zA-Z_][a-zA-Z0-9_]*, not `plugin`, `instance` or `__...`"
+    )]
     Label {
         /// The metric.
         metric: String,
@@ -55,7 +57,9 @@ pub enum MetricError {
         value: f64,
     },
     /// Too many series.
-    #[error("metric `{0}`: its plugin instance has {MOST_SERIES} series already; take the label that always changes away")]
+    #[error(
+        "metric `{0}`: its plugin instance has {MOST_SERIES} series already; take the label that always changes away"
+    )]
     TooMany(String),
 }
 
@@ -70,12 +74,21 @@ impl Metrics {
         }
         let reserved = |label: &str| matches!(label, "plugin" | "instance") || label.starts_with("__");
         if let Some(label) = metric.labels.keys().find(|label| !is_name(label) || reserved(label)) {
-            return Err(MetricError::Label { metric: metric.name.clone(), label: label.clone() });
+            return Err(MetricError::Label {
+                metric: metric.name.clone(),
+                label: label.clone(),
+            });
         }
         let mut labels = metric.labels.clone();
         labels.insert("plugin".into(), plugin.into());
         labels.insert("instance".into(), instance.into());
-        self.lock().take(instance, &metric.name, metric.kind == MetricKind::Counter, labels, metric.value)
+        self.lock().take(
+            instance,
+            &metric.name,
+            metric.kind == MetricKind::Counter,
+            labels,
+            metric.value,
+        )
     }
 
     /// Adds to a counter of the node's own; its name begins with `aerolith_`.
@@ -90,7 +103,9 @@ impl Metrics {
     pub fn forget(&self, instance: &str) {
         let mut registry = self.lock();
         for family in registry.families.values_mut() {
-            family.series.retain(|labels, _| !labels.contains_key("plugin") || labels.get("instance").is_none_or(|i| i != instance));
+            family.series.retain(|labels, _| {
+                !labels.contains_key("plugin") || labels.get("instance").is_none_or(|i| i != instance)
+            });
         }
         registry.families.retain(|_, family| !family.series.is_empty());
         registry.series_of.remove(instance);
@@ -114,19 +129,29 @@ impl Metrics {
 impl Registry {
     fn take(&mut self, owner: &str, name: &str, counter: bool, labels: Labels, value: f64) -> Result<(), MetricError> {
         if counter && !(value >= 0.0 && value.is_finite()) {
-            return Err(MetricError::Falling { metric: name.into(), value });
+            return Err(MetricError::Falling {
+                metric: name.into(),
+                value,
+            });
         }
         if self.families.get(name).is_some_and(|family| family.counter != counter) {
             return Err(MetricError::Kind(name.into()));
         }
-        if !self.families.get(name).is_some_and(|family| family.series.contains_key(&labels)) {
+        if !self
+            .families
+            .get(name)
+            .is_some_and(|family| family.series.contains_key(&labels))
+        {
             let count = self.series_of.entry(owner.into()).or_default();
             if *count >= MOST_SERIES {
                 return Err(MetricError::TooMany(name.into()));
             }
             *count += 1;
         }
-        let family = self.families.entry(name.into()).or_insert(Family { counter, series: BTreeMap::new() });
+        let family = self.families.entry(name.into()).or_insert(Family {
+            counter,
+            series: BTreeMap::new(),
+        });
         let reading = family.series.entry(labels).or_default();
         *reading = if counter { *reading + value } else { value };
         Ok(())
@@ -140,7 +165,11 @@ impl Family {
         let _ = writeln!(text, "# TYPE {name} {kind}");
         for (labels, value) in &self.series {
             let labels: Vec<String> = labels.iter().map(|(k, v)| format!("{k}=\"{}\"", escape(v))).collect();
-            let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+            let labels = if labels.is_empty() {
+                String::new()
+            } else {
+                format!("{{{}}}", labels.join(","))
+            };
             let _ = writeln!(text, "{name}{labels} {}", number(*value));
         }
     }
@@ -166,9 +195,18 @@ fn number(value: f64) -> String {
 /// Adds one gauge of the node's own to a text; every sample is a list of labels and a value.
 pub(crate) fn gauge(text: &mut String, name: &str, samples: &[(Vec<(&str, String)>, f64)]) {
     let series = samples.iter().map(|(labels, value)| {
-        (labels.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect::<Labels>(), *value)
+        (
+            labels
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), v.clone()))
+                .collect::<Labels>(),
+            *value,
+        )
     });
-    let family = Family { counter: false, series: series.collect() };
+    let family = Family {
+        counter: false,
+        series: series.collect(),
+    };
     if !family.series.is_empty() {
         family.write(name, text);
     }
@@ -179,15 +217,24 @@ mod tests {
     use super::*;
 
     fn metric(name: &str, kind: MetricKind, value: f64) -> Metric {
-        Metric { name: name.into(), kind, value, labels: BTreeMap::from([("card".into(), "0".into())]) }
+        Metric {
+            name: name.into(),
+            kind,
+            value,
+            labels: BTreeMap::from([("card".into(), "0".into())]),
+        }
     }
 
     #[test]
     fn gauges_are_replaced_and_counters_add_up() {
         let metrics = Metrics::default();
         for value in [1.0, 2.5] {
-            metrics.record("p", "p-1", &metric("temperature", MetricKind::Gauge, value)).unwrap();
-            metrics.record("p", "p-1", &metric("frames_total", MetricKind::Counter, value)).unwrap();
+            metrics
+                .record("p", "p-1", &metric("temperature", MetricKind::Gauge, value))
+                .unwrap();
+            metrics
+                .record("p", "p-1", &metric("frames_total", MetricKind::Counter, value))
+                .unwrap();
         }
         let text = metrics.text();
         assert_eq!(
@@ -205,13 +252,18 @@ mod tests {
         metrics.record("p", "i", &reading).unwrap();
         assert!(metrics.text().contains(r#"l="a\"b\\c\nd""#), "{}", metrics.text());
         assert!(metrics.text().ends_with(" +Inf\n"));
-        assert_eq!((number(f64::NAN), number(f64::NEG_INFINITY), number(1e3)), ("NaN".into(), "-Inf".into(), "1000".into()));
+        assert_eq!(
+            (number(f64::NAN), number(f64::NEG_INFINITY), number(1e3)),
+            ("NaN".into(), "-Inf".into(), "1000".into())
+        );
     }
 
     #[test]
     fn a_reading_that_breaks_a_rule_is_refused_and_changes_nothing() {
         let metrics = Metrics::default();
-        metrics.record("p", "i", &metric("known", MetricKind::Gauge, 1.0)).unwrap();
+        metrics
+            .record("p", "i", &metric("known", MetricKind::Gauge, 1.0))
+            .unwrap();
         let before = metrics.text();
         for bad in [
             metric("1x", MetricKind::Gauge, 1.0),
@@ -233,11 +285,17 @@ mod tests {
     #[test]
     fn an_instance_cannot_fill_the_memory_and_leaves_nothing_when_it_goes() {
         let metrics = Metrics::default();
-        let reading = |n: usize| Metric { labels: BTreeMap::from([("n".into(), n.to_string())]), ..metric("m", MetricKind::Gauge, 0.0) };
+        let reading = |n: usize| Metric {
+            labels: BTreeMap::from([("n".into(), n.to_string())]),
+            ..metric("m", MetricKind::Gauge, 0.0)
+        };
         for n in 0..MOST_SERIES {
             metrics.record("p", "i", &reading(n)).unwrap();
         }
-        assert_eq!(metrics.record("p", "i", &reading(MOST_SERIES)), Err(MetricError::TooMany("m".into())));
+        assert_eq!(
+            metrics.record("p", "i", &reading(MOST_SERIES)),
+            Err(MetricError::TooMany("m".into()))
+        );
         metrics.record("p", "j", &reading(1)).unwrap();
         metrics.forget("i");
         assert_eq!(metrics.text().lines().count(), 2);

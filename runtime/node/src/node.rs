@@ -60,20 +60,31 @@ impl Node {
             source: std::io::Error::other(e),
         })?;
         let driver = tokio::spawn(Driver::new(works.clone(), heard).drive());
-        Ok(Self(Arc::new(Inner { works, driver: Mutex::new(Some(driver)) })))
+        Ok(Self(Arc::new(Inner {
+            works,
+            driver: Mutex::new(Some(driver)),
+        })))
     }
 
     /// The resources of a kind, sorted by name, as applied.
     #[must_use]
     pub fn list(&self, kind: ResourceKind) -> Vec<Resource> {
         let state = self.0.works.foundation.state();
-        state.resources().iter().filter(|(id, _)| id.kind == kind).map(|(_, r)| r.clone()).collect()
+        state
+            .resources()
+            .iter()
+            .filter(|(id, _)| id.kind == kind)
+            .map(|(_, r)| r.clone())
+            .collect()
     }
 
     /// One resource, as applied.
     #[must_use]
     pub fn get(&self, kind: ResourceKind, name: &str) -> Option<Resource> {
-        let id = ResourceId { kind, name: name.to_owned() };
+        let id = ResourceId {
+            kind,
+            name: name.to_owned(),
+        };
         self.0.works.foundation.state().resources().get(&id).cloned()
     }
 
@@ -103,14 +114,23 @@ impl Node {
         let mut text = self.0.works.foundation.metrics().text();
         let status = self.status();
         let (mut up, mut restarts) = (Vec::new(), Vec::new());
-        for instance in status.applications.iter().flat_map(|a| &a.services).flat_map(|s| &s.instances) {
+        for instance in status
+            .applications
+            .iter()
+            .flat_map(|a| &a.services)
+            .flat_map(|s| &s.instances)
+        {
             let labels = || vec![("instance_id", instance.id.clone())];
             up.push((labels(), f64::from(u8::from(instance.state == Phase::Running))));
             restarts.push((labels(), instance.restarts as f64));
         }
         metrics::gauge(&mut text, "aerolith_instance_running", &up);
         metrics::gauge(&mut text, "aerolith_instance_restarts", &restarts);
-        metrics::gauge(&mut text, "aerolith_state_revision", &[(Vec::new(), status.revision as f64)]);
+        metrics::gauge(
+            &mut text,
+            "aerolith_state_revision",
+            &[(Vec::new(), status.revision as f64)],
+        );
         text
     }
 
@@ -157,10 +177,31 @@ fn open(foundation: Foundation, plugins: Arc<dyn Plugins>) -> Result<Arc<Works>,
         changed: changed.clone(),
     });
     found.into_iter().for_each(|record| supervisor.resume(record));
-    let id = fs::read_to_string("/etc/machine-id").map(|id| id.trim().to_owned()).unwrap_or_default();
-    let host = Host { node: settings.node.clone(), id, data: folders.data().display().to_string() };
+    let id = fs::read_to_string("/etc/machine-id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default();
+    let host = Host {
+        node: settings.node.clone(),
+        id,
+        data: folders.data().display().to_string(),
+    };
     let downloads = Downloads::new(store.clone(), plugins.clone());
-    let preparer = Preparer { store, downloads, plugins, folders, host };
-    let board = Mutex::new(Board { prepared, ..Board::default() });
-    Ok(Arc::new(Works { foundation: foundation.clone(), preparer, supervisor, changed, board }))
+    let preparer = Preparer {
+        store,
+        downloads,
+        plugins,
+        folders,
+        host,
+    };
+    let board = Mutex::new(Board {
+        prepared,
+        ..Board::default()
+    });
+    Ok(Arc::new(Works {
+        foundation: foundation.clone(),
+        preparer,
+        supervisor,
+        changed,
+        board,
+    }))
 }

@@ -36,7 +36,11 @@ pub enum NoProvider {
 }
 
 fn found(others: &[String]) -> String {
-    if others.is_empty() { String::new() } else { format!("; found: {}", others.join(", ")) }
+    if others.is_empty() {
+        String::new()
+    } else {
+        format!("; found: {}", others.join(", "))
+    }
 }
 
 pub(crate) type Engine = engine::Client<Arc<dyn Service>>;
@@ -54,7 +58,10 @@ pub(crate) async fn engine(plugins: &dyn Plugins, kind: &str) -> Result<Engine, 
             Err(error) => others.push(unasked(&error)),
         }
     }
-    Err(NoProvider::Engine { kind: kind.to_owned(), others })
+    Err(NoProvider::Engine {
+        kind: kind.to_owned(),
+        others,
+    })
 }
 
 /// Finds the fetcher for a URL scheme, in lower case.
@@ -68,12 +75,20 @@ pub(crate) async fn fetcher(plugins: &dyn Plugins, scheme: &str) -> Result<Fetch
             Err(error) => others.push(unasked(&error)),
         }
     }
-    Err(NoProvider::Fetcher { scheme: scheme.to_owned(), others })
+    Err(NoProvider::Fetcher {
+        scheme: scheme.to_owned(),
+        others,
+    })
 }
 
 /// Finds who knows the machine's platform.
 pub(crate) fn resolver(plugins: &dyn Plugins) -> Result<Resolver, NoProvider> {
-    plugins.providers(arch::CAPABILITY.id).into_iter().next().map(arch::Client).ok_or(NoProvider::Resolver)
+    plugins
+        .providers(arch::CAPABILITY.id)
+        .into_iter()
+        .next()
+        .map(arch::Client)
+        .ok_or(NoProvider::Resolver)
 }
 
 fn unasked(error: &Error) -> String {

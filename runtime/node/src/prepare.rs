@@ -70,6 +70,9 @@ pub enum PrepareError {
     /// The file system.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The package store, while cleaning.
+    #[error(transparent)]
+    Store(#[from] aerolith_packages::StoreError),
     /// It is desired no more.
     #[error("it is desired no more")]
     Superseded,
@@ -93,14 +96,20 @@ impl Preparer {
     pub(crate) async fn prepare(&self, desired: &Desired, id: &ServiceId) -> Result<Prepared, PrepareError> {
         let goal = desired.goals.services.get(id).ok_or(PrepareError::Superseded)?;
         let folder = self.folders.version(id, &goal.fingerprint);
-        let mut prepared = Prepared { at_ms: now_ms(), ..Prepared::default() };
+        let mut prepared = Prepared {
+            at_ms: now_ms(),
+            ..Prepared::default()
+        };
         self.package(desired, goal, &folder, &mut prepared).await?;
         self.volumes(desired, goal, &folder, &mut prepared).await?;
         self.places(desired, goal, &prepared)?;
         let kind = engine_kind(goal);
         let engine = plugins::engine(&*self.plugins, &kind).await?;
         let workload = workload(&self.folders, &self.host, desired, goal, &prepared, &id.instance(1));
-        engine.prepare(&workload).await.map_err(|error| PrepareError::Engine { kind, error })?;
+        engine
+            .prepare(&workload)
+            .await
+            .map_err(|error| PrepareError::Engine { kind, error })?;
         let done = prepared.clone();
         blocking(move || write(&folder, &done)).await??;
         Ok(prepared)
@@ -109,7 +118,14 @@ impl Preparer {
     /// What an instance of a prepared version shows at its mount paths.
     pub(crate) fn places(&self, desired: &Desired, goal: &Goal, prepared: &Prepared) -> Result<Vec<Place>, MountError> {
         let (resources, host) = (&desired.resources, self.folders.host());
-        layout(goal, &Sources { resources, downloaded: &prepared.volumes, host: &host })
+        layout(
+            goal,
+            &Sources {
+                resources,
+                downloaded: &prepared.volumes,
+                host: &host,
+            },
+        )
     }
 
     async fn package(
@@ -119,7 +135,9 @@ impl Preparer {
         folder: &Path,
         prepared: &mut Prepared,
     ) -> Result<(), PrepareError> {
-        let Some(name) = &goal.service.program_config else { return Ok(()) };
+        let Some(name) = &goal.service.program_config else {
+            return Ok(());
+        };
         let parts = self.parts(desired, name.as_str()).await?;
         prepared.keep(&parts);
         let (store, package, to) = (self.store.clone(), name.to_string(), folder.join("tree"));
@@ -134,7 +152,10 @@ impl Preparer {
         })
         .await??;
         prepared.trees.insert(tree.id().to_string());
-        prepared.program = Some(Program { directory: directory.display().to_string(), entry });
+        prepared.program = Some(Program {
+            directory: directory.display().to_string(),
+            entry,
+        });
         Ok(())
     }
 
@@ -146,8 +167,12 @@ impl Preparer {
         prepared: &mut Prepared,
     ) -> Result<(), PrepareError> {
         for volume in &goal.volumes {
-            let VolumeSource::Config(name) = &volume.source else { continue };
-            let downloads = desired.configuration(name.as_str()).is_some_and(|c| c.objects().next().is_some());
+            let VolumeSource::Config(name) = &volume.source else {
+                continue;
+            };
+            let downloads = desired
+                .configuration(name.as_str())
+                .is_some_and(|c| c.objects().next().is_some());
             if !downloads {
                 continue;
             }
@@ -168,7 +193,11 @@ impl Preparer {
 
     async fn parts(&self, desired: &Desired, name: &str) -> Result<Vec<Part>, PrepareError> {
         if let Some(reason) = desired.unresolved.get(name) {
-            return Err(PackageError::Unresolved { package: name.into(), reason: reason.clone() }.into());
+            return Err(PackageError::Unresolved {
+                package: name.into(),
+                reason: reason.clone(),
+            }
+            .into());
         }
         let configuration = desired.configuration(name).ok_or(PrepareError::Superseded)?;
         Ok(program::parts(&self.downloads, configuration).await?)
@@ -177,7 +206,8 @@ impl Preparer {
 
 impl Prepared {
     fn keep(&mut self, parts: &[Part]) {
-        self.blobs.extend(program::blobs(parts).map(|blob| blob.digest().to_string()));
+        self.blobs
+            .extend(program::blobs(parts).map(|blob| blob.digest().to_string()));
     }
 
     /// Whether it is made of something that the store has.
@@ -221,7 +251,10 @@ fn read(version: &Path) -> Option<(VersionId, Prepared)> {
     let name = |path: Option<&Path>| path?.file_name()?.to_str().map(str::to_owned);
     let service = version.parent();
     let application = service.and_then(Path::parent);
-    let id = ServiceId { application: name(application)?.parse().ok()?, service: name(service)?.parse().ok()? };
+    let id = ServiceId {
+        application: name(application)?.parse().ok()?,
+        service: name(service)?.parse().ok()?,
+    };
     let prepared = serde_json::from_slice(&fs::read(version.join(DONE)).ok()?).ok()?;
     Some(((id, name(Some(version))?.parse().ok()?), prepared))
 }
@@ -245,5 +278,7 @@ pub(crate) fn now_ms() -> u64 {
 
 /// Runs what blocks on a thread for that.
 pub(crate) async fn blocking<T: Send + 'static>(step: impl FnOnce() -> T + Send + 'static) -> Result<T, PrepareError> {
-    tokio::task::spawn_blocking(step).await.map_err(|e| PrepareError::Thread(e.to_string()))
+    tokio::task::spawn_blocking(step)
+        .await
+        .map_err(|e| PrepareError::Thread(e.to_string()))
 }

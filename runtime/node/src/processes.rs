@@ -38,7 +38,8 @@ impl Processes {
     #[must_use]
     pub fn is_orphan(&self, pid: u32) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.values().all(|owned| owned.spawning == 0 && !owned.pids.contains(&pid))
+        all.values()
+            .all(|owned| owned.spawning == 0 && !owned.pids.contains(&pid))
     }
 }
 

@@ -77,12 +77,23 @@ pub(crate) async fn parts(from: &Downloads, configuration: &Configuration) -> Re
             Entry::Text(text) => Content::Text(text.clone().into_bytes()),
             Entry::Object(object) => {
                 let unpack = unpack(package, key, object.unpack)?;
-                let failed = |error| PackageError::Object { package: package.into(), key: key.to_string(), error };
+                let failed = |error| PackageError::Object {
+                    package: package.into(),
+                    key: key.to_string(),
+                    error,
+                };
                 let blob = from.object(object).await.map_err(failed)?;
-                Content::Object { blob, unpack, file_name: file_name(configuration, key, object) }
+                Content::Object {
+                    blob,
+                    unpack,
+                    file_name: file_name(configuration, key, object),
+                }
             }
         };
-        parts.push(Part { name: key.to_string(), content });
+        parts.push(Part {
+            name: key.to_string(),
+            content,
+        });
     }
     Ok(parts)
 }
@@ -101,20 +112,29 @@ fn unpack(package: &str, key: &Key, unpack: Unpack) -> Result<aerolith_packages:
         Unpack::Zip => Ok(aerolith_packages::Unpack::Zip),
         Unpack::Tar => Ok(aerolith_packages::Unpack::Tar),
         Unpack::Tgz => Ok(aerolith_packages::Unpack::TarGz),
-        Unpack::TarZst => Err(PackageError::Format { package: package.into(), key: key.to_string() }),
+        Unpack::TarZst => Err(PackageError::Format {
+            package: package.into(),
+            key: key.to_string(),
+        }),
     }
 }
 
 /// The name of an object that is not unpacked: in a package the last part of its URL, else its key (Baetyl v2).
 fn file_name(configuration: &Configuration, key: &Key, object: &Object) -> String {
     let path = object.url.as_str().split(['?', '#']).next().unwrap_or_default();
-    let last = path.rsplit(['/', ':']).next().filter(|last| configuration.is_package() && !last.is_empty());
+    let last = path
+        .rsplit(['/', ':'])
+        .next()
+        .filter(|last| configuration.is_package() && !last.is_empty());
     last.unwrap_or(key.as_str()).to_owned()
 }
 
 /// Publishes a program's tree, its entry executable, and answers it with the entry. Blocks.
 pub(crate) fn program(store: &Store, package: &str, parts: &[Part]) -> Result<(Tree, String), PackageError> {
-    let failed = |error| PackageError::Store { package: package.into(), error };
+    let failed = |error| PackageError::Store {
+        package: package.into(),
+        error,
+    };
     let id: TreeId = format!("program-{}", TreeId::of(parts)).parse().map_err(failed)?;
     if let Some(tree) = store.tree(&id).map_err(failed)? {
         let bytes = std::fs::read(tree.root().join(MANIFEST)).map_err(|e| PackageError::Manifest {
@@ -126,7 +146,11 @@ pub(crate) fn program(store: &Store, package: &str, parts: &[Part]) -> Result<(T
     }
     let mut staged = store.stage(parts).map_err(failed)?;
     let bytes = staged.read(MANIFEST, MOST_MANIFEST).map_err(|error| match error {
-        StoreError::Entry { rule: Rule::Missing, .. } => PackageError::NoManifest { package: package.into() },
+        StoreError::Entry {
+            rule: Rule::Missing, ..
+        } => PackageError::NoManifest {
+            package: package.into(),
+        },
         error => failed(error),
     })?;
     let entry = entry(package, &bytes)?;
@@ -135,7 +159,10 @@ pub(crate) fn program(store: &Store, package: &str, parts: &[Part]) -> Result<(T
 }
 
 fn entry(package: &str, bytes: &[u8]) -> Result<String, PackageError> {
-    let bad = |reason| PackageError::Manifest { package: package.into(), reason };
+    let bad = |reason| PackageError::Manifest {
+        package: package.into(),
+        reason,
+    };
     let text = std::str::from_utf8(bytes).map_err(|e| bad(format!("{MANIFEST} is no UTF-8 text: {e}")))?;
     let manifest = ProgramManifest::parse(MANIFEST, text).map_err(|e| bad(e.to_string()))?;
     Ok(manifest.entry().to_owned())
@@ -143,7 +170,10 @@ fn entry(package: &str, bytes: &[u8]) -> Result<String, PackageError> {
 
 /// Publishes the tree of a configuration that is mounted as a volume. Blocks.
 pub(crate) fn volume(store: &Store, name: &str, parts: &[Part]) -> Result<Tree, PackageError> {
-    let failed = |error| PackageError::Store { package: name.into(), error };
+    let failed = |error| PackageError::Store {
+        package: name.into(),
+        error,
+    };
     let id: TreeId = format!("volume-{}", TreeId::of(parts)).parse().map_err(failed)?;
     match store.tree(&id).map_err(failed)? {
         Some(tree) => Ok(tree),
@@ -153,8 +183,15 @@ pub(crate) fn volume(store: &Store, name: &str, parts: &[Part]) -> Result<Tree, 
 
 /// Gives a version its own copy of a tree; what an interrupted preparation left is removed. Blocks.
 pub(crate) fn checkout(store: &Store, package: &str, tree: &Tree, to: &Path) -> Result<(), PackageError> {
-    let failed = |error| PackageError::Store { package: package.into(), error };
-    let io = |action, source| StoreError::Io { action, path: to.to_owned(), source };
+    let failed = |error| PackageError::Store {
+        package: package.into(),
+        error,
+    };
+    let io = |action, source| StoreError::Io {
+        action,
+        path: to.to_owned(),
+        source,
+    };
     crate::durable::remove(to).map_err(|e| failed(io("remove", e.source)))?;
     let parent = to.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(|e| failed(io("make the folder of", e)))?;
@@ -167,7 +204,10 @@ mod tests {
     use aerolith_packages::Limits;
 
     fn text(name: &str, text: &str) -> Part {
-        Part { name: name.into(), content: Content::Text(text.into()) }
+        Part {
+            name: name.into(),
+            content: Content::Text(text.into()),
+        }
     }
 
     fn open() -> (tempfile::TempDir, Store) {
@@ -187,7 +227,10 @@ mod tests {
         let to = dir.path().join("apps/a/tree");
         std::fs::create_dir_all(to.join("left by a crash")).unwrap();
         checkout(&store, "pp", &tree, &to).unwrap();
-        assert_eq!(std::fs::metadata(to.join("run.sh")).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(
+            std::fs::metadata(to.join("run.sh")).unwrap().permissions().mode() & 0o777,
+            0o755
+        );
         assert!(!to.join("left by a crash").exists());
     }
 

@@ -65,11 +65,20 @@ pub(crate) struct Terms {
 impl Terms {
     pub(crate) fn new(rule: Rule, grace: Duration) -> Self {
         let Rule { policy, limit, forgets } = rule;
-        Self { policy, limit, forgets, grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX) }
+        Self {
+            policy,
+            limit,
+            forgets,
+            grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
+        }
     }
 
     pub(crate) fn rule(self) -> Rule {
-        Rule { policy: self.policy, limit: self.limit, forgets: self.forgets }
+        Rule {
+            policy: self.policy,
+            limit: self.limit,
+            forgets: self.forgets,
+        }
     }
 
     pub(crate) fn grace_ms(self) -> u64 {
@@ -131,13 +140,21 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn record(id: &str, life: Life) -> Record {
-        let rule = Rule { policy: RestartPolicy::Always, limit: None, forgets: true };
+        let rule = Rule {
+            policy: RestartPolicy::Always,
+            limit: None,
+            forgets: true,
+        };
         Record {
             id: id.parse().unwrap(),
             fingerprint: "ab".repeat(32).parse().unwrap(),
             depends_on: BTreeSet::new(),
             engine: "process".into(),
-            workload: Workload { instance: id.into(), token: "t1".into(), ..Workload::default() },
+            workload: Workload {
+                instance: id.into(),
+                token: "t1".into(),
+                ..Workload::default()
+            },
             terms: Terms::new(rule, Duration::from_secs(30)),
             life,
             restarts: 2,
@@ -150,12 +167,22 @@ pub(crate) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let records = Records(dir.path().join("instances"));
         assert_eq!(records.load().unwrap(), []);
-        let handle = Handle { instance: "shop.web.2".into(), token: "t1".into(), state: serde_json::json!({"pid": 7}) };
+        let handle = Handle {
+            instance: "shop.web.2".into(),
+            token: "t1".into(),
+            state: serde_json::json!({"pid": 7}),
+        };
         let all = [
             record("shop.web.1", Life::Intended),
             record("shop.web.2", Life::Running(handle)),
             record("shop.web.3", Life::Idle),
-            record("shop.web.4", Life::Ended { success: true, reason: "done".into() }),
+            record(
+                "shop.web.4",
+                Life::Ended {
+                    success: true,
+                    reason: "done".into(),
+                },
+            ),
         ];
         all.iter().for_each(|record| records.put(record).unwrap());
         assert_eq!(records.load().unwrap(), all);
@@ -169,7 +196,11 @@ pub(crate) mod tests {
         let records = Records(dir.path().join("instances"));
         records.load().unwrap();
         fs::write(records.0.join("shop.web.1.json"), "{\"id\":").unwrap();
-        fs::write(records.0.join("shop.web.2.json"), serde_json::to_vec(&record("aa.bb.1", Life::Idle)).unwrap_or_default()).unwrap();
+        fs::write(
+            records.0.join("shop.web.2.json"),
+            serde_json::to_vec(&record("aa.bb.1", Life::Idle)).unwrap_or_default(),
+        )
+        .unwrap();
         fs::write(records.0.join("~1"), "half").unwrap();
         assert_eq!(records.load().unwrap(), []);
         assert_eq!(durable::entries(&records.0.join("damaged")).unwrap().len(), 2);

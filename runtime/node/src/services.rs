@@ -23,15 +23,22 @@ impl Services {
     /// Files block, so they are read and written on a thread for that.
     async fn kv<T: Send + 'static>(&self, step: impl FnOnce(&Kv, &str) -> Result<T> + Send + 'static) -> Result<T> {
         let (foundation, instance) = (self.foundation.clone(), self.instance.clone());
-        let task = self.foundation.0.runtime.spawn_blocking(move || step(&foundation.0.kv, &instance));
-        task.await.map_err(|e| Error::new(Code::Internal, format!("the key/value space: {e}")))?
+        let task = self
+            .foundation
+            .0
+            .runtime
+            .spawn_blocking(move || step(&foundation.0.kv, &instance));
+        task.await
+            .map_err(|e| Error::new(Code::Internal, format!("the key/value space: {e}")))?
     }
 }
 
 impl HostServices for Services {
     fn metric(&self, item: &Metric) -> Result<Sent> {
         let metrics = &self.foundation.0.metrics;
-        metrics.record(&self.plugin, &self.instance, item).map_err(Error::invalid)?;
+        metrics
+            .record(&self.plugin, &self.instance, item)
+            .map_err(Error::invalid)?;
         Ok(Sent::Accepted)
     }
 
@@ -51,7 +58,12 @@ impl HostServices for Services {
     }
 
     async fn subscribe(&self, request: Subscribe, into: Stream<Event>) -> Result<()> {
-        let mut events = self.foundation.0.bus.subscribe(&request.filter).map_err(Error::invalid)?;
+        let mut events = self
+            .foundation
+            .0
+            .bus
+            .subscribe(&request.filter)
+            .map_err(Error::invalid)?;
         while let Some(event) = events.next().await {
             into.write(&event).await?;
         }
@@ -64,7 +76,8 @@ impl HostServices for Services {
     }
 
     async fn kv_put(&self, request: Entry) -> Result<()> {
-        self.kv(move |kv, instance| kv.put(instance, &request.key, &request.value.0)).await
+        self.kv(move |kv, instance| kv.put(instance, &request.key, &request.value.0))
+            .await
     }
 
     async fn kv_delete(&self, request: Key) -> Result<()> {
@@ -72,14 +85,19 @@ impl HostServices for Services {
     }
 
     async fn kv_list(&self) -> Result<Keys> {
-        Ok(Keys { keys: self.kv(|kv, instance| kv.list(instance)).await? })
+        Ok(Keys {
+            keys: self.kv(|kv, instance| kv.list(instance)).await?,
+        })
     }
 
     async fn secret(&self, request: SecretName) -> Result<SecretData> {
         let found = self.foundation.secret(&request.name);
         let missing = || Error::not_found(format!("secret `{}` does not exist: apply it first", request.name));
-        let data: BTreeMap<String, Blob> =
-            found.ok_or_else(missing)?.into_iter().map(|(key, bytes)| (key, Blob(bytes))).collect();
+        let data: BTreeMap<String, Blob> = found
+            .ok_or_else(missing)?
+            .into_iter()
+            .map(|(key, bytes)| (key, Blob(bytes)))
+            .collect();
         Ok(SecretData { data })
     }
 
@@ -100,7 +118,12 @@ mod tests {
     fn open() -> (tempfile::TempDir, Foundation, Client<Dispatch<Services>>) {
         let dir = tempfile::tempdir().unwrap();
         let (data, runtime) = (dir.path().join("data"), dir.path().join("run"));
-        let settings = Settings { data, runtime, node: "n".into(), limits: aerolith_packages::Limits::default() };
+        let settings = Settings {
+            data,
+            runtime,
+            node: "n".into(),
+            limits: aerolith_packages::Limits::default(),
+        };
         let foundation = Foundation::open(settings).unwrap();
         let client = Client(foundation.services("fetcher", "fetcher-1"));
         (dir, foundation, client)
@@ -110,13 +133,25 @@ mod tests {
     async fn a_plugin_keeps_values_and_reads_secrets_through_the_boundary() {
         let (_dir, foundation, client) = open();
         let key = Key { key: "k".into() };
-        client.kv_put(&Entry { key: "k".into(), value: Blob(b"v".to_vec()) }).await.unwrap();
+        client
+            .kv_put(&Entry {
+                key: "k".into(),
+                value: Blob(b"v".to_vec()),
+            })
+            .await
+            .unwrap();
         assert_eq!(client.kv_get(&key).await.unwrap().value, Some(Blob(b"v".to_vec())));
         assert_eq!(client.kv_list().await.unwrap().keys, ["k"]);
         client.kv_delete(&key).await.unwrap();
         assert_eq!(client.kv_get(&key).await.unwrap().value, None);
         let secret = serde_json::from_str(r#"{"kind":"secret","name":"cert","stringData":{"key":"hush"}}"#).unwrap();
-        foundation.state().commit(Change { put: vec![secret], delete: Vec::new() }).unwrap();
+        foundation
+            .state()
+            .commit(Change {
+                put: vec![secret],
+                delete: Vec::new(),
+            })
+            .unwrap();
         let data = client.secret(&SecretName { name: "cert".into() }).await.unwrap().data;
         assert_eq!(data["key"], Blob(b"hush".to_vec()));
         let error = client.secret(&SecretName { name: "other".into() }).await.err().unwrap();
@@ -128,9 +163,19 @@ mod tests {
         let (_dir, foundation, client) = open();
         let (sink, mut items) = stream::channel::<Event>(4);
         let subscribed = tokio::spawn(async move {
-            client.subscribe(&Subscribe { filter: "plugin/#".into() }, sink).await
+            client
+                .subscribe(
+                    &Subscribe {
+                        filter: "plugin/#".into(),
+                    },
+                    sink,
+                )
+                .await
         });
-        let event = Event { topic: "plugin/x/failed".into(), data: serde_json::json!({"a": 1}) };
+        let event = Event {
+            topic: "plugin/x/failed".into(),
+            data: serde_json::json!({"a": 1}),
+        };
         let publisher = Client(foundation.services("x", "x"));
         let heard = loop {
             publisher.publish(&event).unwrap();
@@ -152,10 +197,31 @@ mod tests {
     #[tokio::test]
     async fn metrics_and_processes_are_filed_under_the_instance() {
         let (_dir, foundation, client) = open();
-        client.metric(&Metric { name: "bytes".into(), value: 2.0, ..Metric::default() }).unwrap();
-        assert!(foundation.metrics().text().contains(r#"bytes{instance="fetcher-1",plugin="fetcher"} 2"#));
-        client.process(&Process { pid: 7, event: ProcessEvent::Registered }).unwrap();
+        client
+            .metric(&Metric {
+                name: "bytes".into(),
+                value: 2.0,
+                ..Metric::default()
+            })
+            .unwrap();
+        assert!(
+            foundation
+                .metrics()
+                .text()
+                .contains(r#"bytes{instance="fetcher-1",plugin="fetcher"} 2"#)
+        );
+        client
+            .process(&Process {
+                pid: 7,
+                event: ProcessEvent::Registered,
+            })
+            .unwrap();
         assert!(!foundation.processes().is_orphan(7));
-        client.metric(&Metric { name: "1".into(), ..Metric::default() }).unwrap_err();
+        client
+            .metric(&Metric {
+                name: "1".into(),
+                ..Metric::default()
+            })
+            .unwrap_err();
     }
 }

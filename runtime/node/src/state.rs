@@ -34,7 +34,10 @@ impl ResourceId {
     /// The id of a resource.
     #[must_use]
     pub fn of(resource: &Resource) -> Self {
-        Self { kind: resource.kind(), name: resource.name().to_owned() }
+        Self {
+            kind: resource.kind(),
+            name: resource.name().to_owned(),
+        }
     }
 }
 
@@ -54,13 +57,18 @@ impl TryFrom<String> for ResourceId {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let (kind, name) = text.split_once('/').ok_or_else(|| format!("`{text}` is no KIND/NAME"))?;
+        let (kind, name) = text
+            .split_once('/')
+            .ok_or_else(|| format!("`{text}` is no KIND/NAME"))?;
         let known = ResourceKind::ALL.into_iter().find(|k| k.as_str() == kind);
         let kind = known.ok_or_else(|| format!("`{kind}` is no kind of resource"))?;
         if name.contains(['/', '\0']) {
             return Err(format!("`{name}` is no name of a resource"));
         }
-        Ok(Self { kind, name: name.to_owned() })
+        Ok(Self {
+            kind,
+            name: name.to_owned(),
+        })
     }
 }
 
@@ -146,8 +154,10 @@ impl State {
         put_json(&self.folder.join(HEAD), &head)?;
         self.resources = self.preview(&change);
         self.head = head;
-        let still = |id: &ResourceId| !change.delete.contains(id) && !change.put.iter().any(|r| ResourceId::of(r) == *id);
-        self.damaged.retain(|damaged| damaged.resource.as_ref().is_some_and(still));
+        let still =
+            |id: &ResourceId| !change.delete.contains(id) && !change.put.iter().any(|r| ResourceId::of(r) == *id);
+        self.damaged
+            .retain(|damaged| damaged.resource.as_ref().is_some_and(still));
         if let Err(error) = self.sweep() {
             tracing::warn!(%error, "old versions of resources stay until the next change");
         }
@@ -158,17 +168,26 @@ impl State {
         let path = self.path(&ResourceId::of(resource), revision);
         let bytes = to_json(resource, &path)?;
         durable::put(&path, &bytes, 0o600, Survives::PowerCut)?;
-        Ok(Version { revision, sha256: Digest::of(&bytes).to_string() })
+        Ok(Version {
+            revision,
+            sha256: Digest::of(&bytes).to_string(),
+        })
     }
 
     fn path(&self, id: &ResourceId, revision: u64) -> PathBuf {
-        self.folder.join(id.kind.as_str()).join(format!("{}@{revision}.json", id.name))
+        self.folder
+            .join(id.kind.as_str())
+            .join(format!("{}@{revision}.json", id.name))
     }
 
     /// Removes every version that the head does not name.
     fn sweep(&self) -> Result<(), FileError> {
-        let named: Vec<PathBuf> =
-            self.head.resources.iter().map(|(id, version)| self.path(id, version.revision)).collect();
+        let named: Vec<PathBuf> = self
+            .head
+            .resources
+            .iter()
+            .map(|(id, version)| self.path(id, version.revision))
+            .collect();
         for kind in ResourceKind::ALL {
             for path in durable::entries(&self.folder.join(kind.as_str()))? {
                 if !named.contains(&path) {
@@ -183,7 +202,11 @@ impl State {
 const HEAD: &str = "head.json";
 
 fn to_json<T: Serialize>(value: &T, path: &Path) -> Result<Vec<u8>, FileError> {
-    serde_json::to_vec_pretty(value).map_err(|e| FileError { action: "encode", path: path.into(), source: e.into() })
+    serde_json::to_vec_pretty(value).map_err(|e| FileError {
+        action: "encode",
+        path: path.into(),
+        source: e.into(),
+    })
 }
 
 fn put_json<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {

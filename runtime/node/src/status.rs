@@ -106,7 +106,13 @@ pub(crate) fn status(works: &Works) -> NodeStatus {
     let damaged = works.foundation.state().damaged().to_vec();
     let watched = works.supervisor.all();
     let board = works.board();
-    let mut names: Vec<String> = board.desired.goals.services.keys().map(|id| id.application.to_string()).collect();
+    let mut names: Vec<String> = board
+        .desired
+        .goals
+        .services
+        .keys()
+        .map(|id| id.application.to_string())
+        .collect();
     names.extend(board.desired.held.keys().cloned());
     names.extend(watched.iter().map(|w| w.id.service.application.to_string()));
     let of_kind = |id: &&crate::state::ResourceId| id.kind == aerolith_model::ResourceKind::Application;
@@ -115,7 +121,12 @@ pub(crate) fn status(works: &Works) -> NodeStatus {
     names.dedup();
     let node = works.foundation.0.settings.node.clone();
     let applications = names.iter().map(|name| application(&board, &watched, name)).collect();
-    NodeStatus { node, revision: board.desired.revision, applications, damaged }
+    NodeStatus {
+        node,
+        revision: board.desired.revision,
+        applications,
+        damaged,
+    }
 }
 
 fn application(board: &Board, watched: &[std::sync::Arc<Watched>], name: &str) -> ApplicationStatus {
@@ -132,8 +143,17 @@ fn application(board: &Board, watched: &[std::sync::Arc<Watched>], name: &str) -
         (None, Some(worst)) => (worst.state, format!("{}: {}", worst.name, worst.reason)),
         (None, None) => (Condition::Running, String::new()),
     };
-    let version = board.desired.application(name).map_or_else(String::new, |a| a.version.clone());
-    ApplicationStatus { name: name.to_owned(), version, state, reason, services }
+    let version = board
+        .desired
+        .application(name)
+        .map_or_else(String::new, |a| a.version.clone());
+    ApplicationStatus {
+        name: name.to_owned(),
+        version,
+        state,
+        reason,
+        services,
+    }
 }
 
 fn service(board: &Board, watched: &[std::sync::Arc<Watched>], id: &ServiceId) -> ServiceStatus {
@@ -152,15 +172,15 @@ fn service(board: &Board, watched: &[std::sync::Arc<Watched>], id: &ServiceId) -
     }
 }
 
-fn condition(
-    board: &Board,
-    id: &ServiceId,
-    goal: Option<&Goal>,
-    instances: &[InstanceStatus],
-) -> (Condition, String) {
-    let worst = instances.iter().map(|i| (of_phase(i.state), &i.reason)).max_by_key(|(state, _)| *state);
+fn condition(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[InstanceStatus]) -> (Condition, String) {
+    let worst = instances
+        .iter()
+        .map(|i| (of_phase(i.state), &i.reason))
+        .max_by_key(|(state, _)| *state);
     let observed = worst.map(|(state, reason)| (state, reason.clone()));
-    let Some(goal) = goal else { return observed.unwrap_or((Condition::Stopping, String::new())) };
+    let Some(goal) = goal else {
+        return observed.unwrap_or((Condition::Stopping, String::new()));
+    };
     let version = (id.clone(), goal.fingerprint);
     if let Some(trouble) = board.troubles.get(&version) {
         return (Condition::Failed, trouble.reason.clone());
@@ -174,7 +194,10 @@ fn condition(
         _ if goal.depends_on.is_empty() => (Condition::Starting, String::new()),
         _ => {
             let names: Vec<String> = goal.depends_on.iter().map(|id| id.service.to_string()).collect();
-            (Condition::Waiting, format!("starts when these run: {}", names.join(", ")))
+            (
+                Condition::Waiting,
+                format!("starts when these run: {}", names.join(", ")),
+            )
         }
     }
 }

@@ -20,8 +20,8 @@ use crate::plugins::Plugins;
 use crate::record::{Life, Record, Records, Terms};
 
 use life::Instance;
-pub(crate) use view::View;
 pub use view::Phase;
+pub(crate) use view::View;
 
 /// What an instance is started with.
 pub(crate) struct Launch {
@@ -86,14 +86,36 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared), watched: Arc::default(), tasks: Mutex::default() }
+        Self {
+            shared: Arc::new(shared),
+            watched: Arc::default(),
+            tasks: Mutex::default(),
+        }
     }
 
     /// Starts an instance that is not there; one that is there is left as it is.
     pub(crate) fn start(&self, launch: Launch) {
-        let Launch { id, fingerprint, depends_on, engine, workload, terms, workspace } = launch;
+        let Launch {
+            id,
+            fingerprint,
+            depends_on,
+            engine,
+            workload,
+            terms,
+            workspace,
+        } = launch;
         let life = Life::Idle;
-        let record = Record { id, fingerprint, depends_on, engine, workload, terms, life, restarts: 0, exit: None };
+        let record = Record {
+            id,
+            fingerprint,
+            depends_on,
+            engine,
+            workload,
+            terms,
+            life,
+            restarts: 0,
+            exit: None,
+        };
         self.lead(record, Some(workspace));
     }
 
@@ -140,7 +162,9 @@ impl Supervisor {
     /// Gives an instance new terms while it runs.
     pub(crate) fn follow(&self, id: &InstanceId, terms: Terms) {
         if let Some(watched) = self.lock().get(id) {
-            watched.terms.send_if_modified(|old| std::mem::replace(old, terms) != terms);
+            watched
+                .terms
+                .send_if_modified(|old| std::mem::replace(old, terms) != terms);
         }
     }
 
@@ -153,7 +177,14 @@ impl Supervisor {
     pub(crate) fn seen(&self) -> BTreeMap<InstanceId, Seen> {
         let seen = |w: &Arc<Watched>| {
             let state = w.view().planned();
-            (w.id.clone(), Seen { fingerprint: w.fingerprint, state, depends_on: w.depends_on.clone() })
+            (
+                w.id.clone(),
+                Seen {
+                    fingerprint: w.fingerprint,
+                    state,
+                    depends_on: w.depends_on.clone(),
+                },
+            )
         };
         self.lock().values().map(seen).collect()
     }

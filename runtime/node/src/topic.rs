@@ -121,7 +121,14 @@ mod tests {
         ] {
             assert!(takes(filter, topic), "{filter} {topic}");
         }
-        for (filter, topic) in [("a/b", "a"), ("a/b", "a/b/c"), ("+", "a/b"), ("a/+", "a"), ("a/+/c", "a/b/d"), ("a", "A")] {
+        for (filter, topic) in [
+            ("a/b", "a"),
+            ("a/b", "a/b/c"),
+            ("+", "a/b"),
+            ("a/+", "a"),
+            ("a/+/c", "a/b/d"),
+            ("a", "A"),
+        ] {
             assert!(!takes(filter, topic), "{filter} {topic}");
         }
     }

@@ -15,7 +15,11 @@ const CONTAINER: &str = "container";
 
 /// The kind of engine that a service needs.
 pub(crate) fn engine_kind(goal: &Goal) -> String {
-    let fitting = if goal.service.image.is_some() { CONTAINER } else { PROCESS };
+    let fitting = if goal.service.image.is_some() {
+        CONTAINER
+    } else {
+        PROCESS
+    };
     goal.service.engine.clone().unwrap_or_else(|| fitting.to_owned())
 }
 
@@ -28,9 +32,20 @@ pub(crate) fn workload(
     prepared: &Prepared,
     id: &InstanceId,
 ) -> Workload {
-    let version = desired.application(id.service.application.as_str()).map_or("", |a| a.version.as_str());
-    let start_in = goal.service.working_dir.as_ref().map(|path| relative(path.as_str())).unwrap_or_default();
-    let command = if goal.service.image.is_some() { goal.service.command.as_slice() } else { &[] };
+    let version = desired
+        .application(id.service.application.as_str())
+        .map_or("", |a| a.version.as_str());
+    let start_in = goal
+        .service
+        .working_dir
+        .as_ref()
+        .map(|path| relative(path.as_str()))
+        .unwrap_or_default();
+    let command = if goal.service.image.is_some() {
+        goal.service.command.as_slice()
+    } else {
+        &[]
+    };
     Workload {
         instance: id.to_string(),
         token: String::new(),

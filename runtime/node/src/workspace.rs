@@ -30,7 +30,9 @@ fn show(at: &Path, what: &What) -> Result<(), FileError> {
         What::Folder => durable::folder(at, false),
         What::Files { files, mode } => {
             durable::folder(at, false)?;
-            files.iter().try_for_each(|(name, bytes)| durable::put(&at.join(name), bytes, *mode, Survives::Crash))
+            files
+                .iter()
+                .try_for_each(|(name, bytes)| durable::put(&at.join(name), bytes, *mode, Survives::Crash))
         }
         What::File { bytes, mode } => {
             parent(at)?;
@@ -52,7 +54,10 @@ fn parent(path: &Path) -> Result<(), FileError> {
 
 /// The names in a folder of folders.
 pub(crate) fn names(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
-    Ok(durable::entries(folder)?.into_iter().filter(|path| path.is_dir()).collect())
+    Ok(durable::entries(folder)?
+        .into_iter()
+        .filter(|path| path.is_dir())
+        .collect())
 }
 
 #[cfg(test)]
@@ -74,8 +79,20 @@ mod tests {
         let files = BTreeMap::from([("key".to_owned(), b"hush".to_vec())]);
         let places = [
             place("etc/cert", What::Files { files, mode: 0o600 }),
-            place("etc/one.yml", What::File { bytes: b"1".to_vec(), mode: 0o755 }),
-            place("data", What::Link { to: host.clone(), make: true }),
+            place(
+                "etc/one.yml",
+                What::File {
+                    bytes: b"1".to_vec(),
+                    mode: 0o755,
+                },
+            ),
+            place(
+                "data",
+                What::Link {
+                    to: host.clone(),
+                    make: true,
+                },
+            ),
             place("tmp", What::Folder),
         ];
         make(&folder, &places, Path::new("srv/app")).unwrap();
@@ -85,6 +102,9 @@ mod tests {
         fs::write(folder.join("data/kept"), "x").unwrap();
         assert!(folder.join("srv/app").is_dir() && folder.join("tmp").is_dir() && !folder.join("old").exists());
         remove(&folder).unwrap();
-        assert!(!folder.exists() && host.join("kept").exists(), "what a link leads to stays");
+        assert!(
+            !folder.exists() && host.join("kept").exists(),
+            "what a link leads to stays"
+        );
     }
 }

@@ -15,7 +15,9 @@ struct Place {
 
 impl PackageFetcher for Place {
     async fn schemes(&self) -> Result<Schemes> {
-        Ok(Schemes { schemes: vec!["test".into()] })
+        Ok(Schemes {
+            schemes: vec!["test".into()],
+        })
     }
 
     async fn fetch(&self, request: Fetch, into: Stream<Bytes>) -> Result<Fetched> {
@@ -25,9 +27,24 @@ impl PackageFetcher for Place {
             u32::try_from(seen.len()).unwrap()
         };
         let from = usize::try_from(request.offset).unwrap();
-        let validator = Validator { etag: self.etag.map(Into::into), last_modified: None };
-        write_head(&into, &Head { offset: request.offset, size: None, validator }).await?;
-        let to = if tries <= self.breaks { (from + 4).min(BYTES.len()) } else { BYTES.len() };
+        let validator = Validator {
+            etag: self.etag.map(Into::into),
+            last_modified: None,
+        };
+        write_head(
+            &into,
+            &Head {
+                offset: request.offset,
+                size: None,
+                validator,
+            },
+        )
+        .await?;
+        let to = if tries <= self.breaks {
+            (from + 4).min(BYTES.len())
+        } else {
+            BYTES.len()
+        };
         for byte in &BYTES[from..to] {
             into.write_raw(vec![*byte]).await?;
         }
@@ -42,12 +59,21 @@ struct One(Arc<Place>);
 
 impl Plugins for One {
     fn providers(&self, capability: &str) -> Vec<Arc<dyn Service>> {
-        if capability == "fetcher/1" { vec![Arc::new(Dispatch(self.0.clone()))] } else { Vec::new() }
+        if capability == "fetcher/1" {
+            vec![Arc::new(Dispatch(self.0.clone()))]
+        } else {
+            Vec::new()
+        }
     }
 }
 
 fn place(breaks: u32, etag: Option<&'static str>, error: Code) -> Arc<Place> {
-    Arc::new(Place { breaks, etag, error, seen: Mutex::default() })
+    Arc::new(Place {
+        breaks,
+        etag,
+        error,
+        seen: Mutex::default(),
+    })
 }
 
 fn object(json: &str) -> Object {
@@ -57,7 +83,14 @@ fn object(json: &str) -> Object {
 fn downloads(place: &Arc<Place>) -> (tempfile::TempDir, Downloads) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), Limits::default()).unwrap();
-    (dir, Downloads::new(store, Arc::new(One(place.clone()))))
+    let downloads = Downloads::new(store, Arc::new(One(place.clone())));
+    (
+        dir,
+        Downloads {
+            first_pause: Duration::from_millis(1),
+            ..downloads
+        },
+    )
 }
 
 async fn offsets(breaks: u32, etag: Option<&'static str>) -> Vec<u64> {
@@ -69,24 +102,31 @@ async fn offsets(breaks: u32, etag: Option<&'static str>) -> Vec<u64> {
     seen.iter().map(|fetch| fetch.offset).collect()
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_broken_download_goes_on_behind_what_is_here_when_the_place_proves_its_state() {
     assert_eq!(offsets(2, Some("\"v1\"")).await, [0, 4, 8]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn without_a_validator_a_broken_download_begins_anew() {
     assert_eq!(offsets(2, None).await, [0, 0, 0]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_lasting_error_is_reported_at_once_and_a_passing_one_after_some_tries() {
     for (error, tries) in [(Code::NotFound, 1), (Code::Io, 4)] {
         let place = place(99, None, error);
         let (_dir, downloads) = downloads(&place);
-        let message = downloads.object(&object(r#"{"url":"test://u:p@h/f?sig=hush"}"#)).await.unwrap_err().to_string();
+        let message = downloads
+            .object(&object(r#"{"url":"test://u:p@h/f?sig=hush"}"#))
+            .await
+            .unwrap_err()
+            .to_string();
         assert_eq!(place.seen.lock().unwrap().len(), tries);
-        assert!(message.starts_with("test://h/f: the cable was cut") && !message.contains("hush"), "{message}");
+        assert!(
+            message.starts_with("test://h/f: the cable was cut") && !message.contains("hush"),
+            "{message}"
+        );
     }
 }
 
@@ -106,7 +146,10 @@ async fn a_wrong_digest_is_refused_with_both_and_the_token_is_sent() {
     let (_dir, downloads) = downloads(&place);
     let wrong = object(r#"{"url":"test://h/f","md5":"00000000000000000000000000000000","token":"t0k"}"#);
     let message = downloads.object(&wrong).await.unwrap_err().to_string();
-    assert!(message.contains("md5 mismatch") && message.contains("test://h/f"), "{message}");
+    assert!(
+        message.contains("md5 mismatch") && message.contains("test://h/f"),
+        "{message}"
+    );
     assert_eq!(place.seen.lock().unwrap()[0].headers[TOKEN_HEADER], "t0k");
 }
 
@@ -114,13 +157,24 @@ async fn a_wrong_digest_is_refused_with_both_and_the_token_is_sent() {
 async fn bytes_beyond_the_declared_size_end_the_download() {
     let place = place(0, None, Code::Io);
     let (_dir, downloads) = downloads(&place);
-    let message = downloads.object(&object(r#"{"url":"test://h/f","size":3}"#)).await.unwrap_err().to_string();
+    let message = downloads
+        .object(&object(r#"{"url":"test://h/f","size":3}"#))
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("more than 3 bytes"), "{message}");
 }
 
 #[tokio::test]
 async fn a_scheme_that_nobody_serves_is_named_with_those_served() {
     let (_dir, downloads) = downloads(&place(0, None, Code::Io));
-    let message = downloads.object(&object(r#"{"url":"ftp://h/f"}"#)).await.unwrap_err().to_string();
-    assert!(message.contains("`ftp:`") && message.contains("found: test"), "{message}");
+    let message = downloads
+        .object(&object(r#"{"url":"ftp://h/f"}"#))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("`ftp:`") && message.contains("found: test"),
+        "{message}"
+    );
 }

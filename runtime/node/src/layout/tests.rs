@@ -6,7 +6,10 @@ fn resources() -> BTreeMap<ResourceId, Resource> {
         r#"{"kind":"configuration","name":"conf","data":{"a.yml":"a","b.sh":"b"}}"#,
         r#"{"kind":"secret","name":"cert","stringData":{"key":"hush"}}"#,
     ];
-    all.iter().map(|json| serde_json::from_str::<Resource>(json).unwrap()).map(|r| (ResourceId::of(&r), r)).collect()
+    all.iter()
+        .map(|json| serde_json::from_str::<Resource>(json).unwrap())
+        .map(|r| (ResourceId::of(&r), r))
+        .collect()
 }
 
 fn of(mounts: &str) -> Result<Vec<Place>, MountError> {
@@ -28,7 +31,11 @@ fn of(mounts: &str) -> Result<Vec<Place>, MountError> {
     }
     let goals = aerolith_plan::goals([&application], configurations, secrets).unwrap();
     let downloaded = BTreeMap::new();
-    let sources = Sources { resources: &all, downloaded: &downloaded, host: Path::new("/data/host") };
+    let sources = Sources {
+        resources: &all,
+        downloaded: &downloaded,
+        host: Path::new("/data/host"),
+    };
     layout(goals.services.values().next().unwrap(), &sources)
 }
 
@@ -47,7 +54,10 @@ fn each_kind_of_volume_is_shown_as_baetyl_shows_it() {
         mount("conf", "/var/lib/baetyl/bin"),
     ];
     let places = of(&mounts.join(",")).unwrap();
-    let shown: Vec<String> = places.iter().map(|place| format!("{}: {:?}", place.at.display(), place.what)).collect();
+    let shown: Vec<String> = places
+        .iter()
+        .map(|place| format!("{}: {:?}", place.at.display(), place.what))
+        .collect();
     assert_eq!(
         shown,
         [
@@ -65,9 +75,23 @@ fn a_sub_path_shows_one_part() {
     let mounts = r#"{"name":"conf","mountPath":"/app.yml","subPath":"a.yml"},
         {"name":"data","mountPath":"/d","subPath":"one/two"}"#;
     let places = of(mounts).unwrap();
-    assert_eq!(places[0].what, What::File { bytes: b"a".to_vec(), mode: 0o755 });
-    assert_eq!(places[1].what, What::Link { to: "/srv/data/one/two".into(), make: true });
-    let error = of(r#"{"name":"conf","mountPath":"/x","subPath":"z"}"#).unwrap_err().to_string();
+    assert_eq!(
+        places[0].what,
+        What::File {
+            bytes: b"a".to_vec(),
+            mode: 0o755
+        }
+    );
+    assert_eq!(
+        places[1].what,
+        What::Link {
+            to: "/srv/data/one/two".into(),
+            make: true
+        }
+    );
+    let error = of(r#"{"name":"conf","mountPath":"/x","subPath":"z"}"#)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("`z`") && error.contains("a.yml, b.sh"), "{error}");
 }
 
@@ -76,7 +100,10 @@ fn a_mount_that_would_leave_the_folder_is_refused() {
     let cases = [
         (mount("data", "/"), "`data` is mounted at `/`"),
         (mount("up", "/x"), "`../etc` climbs out"),
-        (format!("{},{}", mount("data", "/d"), mount("cert", "/d/cert")), "`/d/cert` lies on or below `/d`"),
+        (
+            format!("{},{}", mount("data", "/d"), mount("cert", "/d/cert")),
+            "`/d/cert` lies on or below `/d`",
+        ),
     ];
     for (mounts, part) in cases {
         let error = of(&mounts).unwrap_err().to_string();
@@ -87,6 +114,12 @@ fn a_mount_that_would_leave_the_folder_is_refused() {
 
 #[test]
 fn a_secret_is_never_shown_in_debug() {
-    let place = Place { at: "k".into(), what: What::File { bytes: b"hush".to_vec(), mode: 0o600 } };
+    let place = Place {
+        at: "k".into(),
+        what: What::File {
+            bytes: b"hush".to_vec(),
+            mode: 0o600,
+        },
+    };
     assert!(!format!("{place:?}").contains("hush") && !format!("{place:?}").contains("104"));
 }

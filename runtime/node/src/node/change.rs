@@ -62,7 +62,11 @@ pub enum ChangeError {
 }
 
 fn list(names: &[String]) -> String {
-    names.iter().map(|name| format!("application `{name}`")).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|name| format!("application `{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 impl Node {
@@ -76,7 +80,10 @@ impl Node {
         if let Some(twice) = resources.iter().map(ResourceId::of).find(|id| !ids.insert(id.clone())) {
             return Err(ChangeError::Twice(twice));
         }
-        let change = Change { put: resources, delete: Vec::new() };
+        let change = Change {
+            put: resources,
+            delete: Vec::new(),
+        };
         let (revision, after) = self.change(change, dry_run).await?;
         let works = &self.0.works;
         let desired = Desired::of(revision, after, &[], &*works.preparer.plugins).await;
@@ -84,7 +91,10 @@ impl Node {
         if !dry_run {
             self.tell(&ids, "applied", revision);
         }
-        Ok(Applied { revision, steps: steps.iter().map(PlannedStep::of).collect() })
+        Ok(Applied {
+            revision,
+            steps: steps.iter().map(PlannedStep::of).collect(),
+        })
     }
 
     /// Takes a resource out of the desired state, and answers the revision.
@@ -93,8 +103,14 @@ impl Node {
     /// [`ChangeError::InUse`] names the applications that need a configuration or a secret;
     /// [`ChangeError::NotFound`]. Nothing has changed then.
     pub async fn delete(&self, kind: ResourceKind, name: &str) -> Result<u64, ChangeError> {
-        let id = ResourceId { kind, name: name.to_owned() };
-        let change = Change { put: Vec::new(), delete: vec![id.clone()] };
+        let id = ResourceId {
+            kind,
+            name: name.to_owned(),
+        };
+        let change = Change {
+            put: Vec::new(),
+            delete: vec![id.clone()],
+        };
         let (revision, _) = self.change(change, false).await?;
         self.tell(&BTreeSet::from([id]), "deleted", revision);
         Ok(revision)
@@ -110,8 +126,13 @@ impl Node {
 
     fn tell(&self, ids: &BTreeSet<ResourceId>, what: &str, revision: u64) {
         for id in ids {
-            let kind = if id.kind == ResourceKind::Application { "app" } else { id.kind.as_str() };
-            self.bus().tell(format!("{kind}/{}/{what}", id.name), json!({"revision": revision}));
+            let kind = if id.kind == ResourceKind::Application {
+                "app"
+            } else {
+                id.kind.as_str()
+            };
+            self.bus()
+                .tell(format!("{kind}/{}/{what}", id.name), json!({"revision": revision}));
         }
     }
 }
@@ -137,19 +158,33 @@ fn commit(foundation: &Foundation, change: Change, dry_run: bool) -> Result<(u64
         }
         let applications = users(state.resources(), id);
         if !applications.is_empty() {
-            return Err(ChangeError::InUse { resource: id.clone(), applications });
+            return Err(ChangeError::InUse {
+                resource: id.clone(),
+                applications,
+            });
         }
     }
     let after = state.preview(&change);
     let (_, before) = each(state.resources());
     let (_, failures) = each(&after);
-    let given = |name: &str| change.put.iter().any(|r| r.kind() == ResourceKind::Application && r.name() == name);
+    let given = |name: &str| {
+        change
+            .put
+            .iter()
+            .any(|r| r.kind() == ResourceKind::Application && r.name() == name)
+    };
     // What was broken before, as by a damaged file, does not stand in the way of anything else.
-    let new = failures.into_iter().find(|(name, _)| given(name) || !before.contains_key(name));
+    let new = failures
+        .into_iter()
+        .find(|(name, _)| given(name) || !before.contains_key(name));
     if let Some((_, error)) = new {
         return Err(Box::new(error).into());
     }
-    let revision = if dry_run { state.revision() } else { state.commit(change)? };
+    let revision = if dry_run {
+        state.revision()
+    } else {
+        state.commit(change)?
+    };
     Ok((revision, after))
 }
 
@@ -159,7 +194,10 @@ fn users(resources: &Resources, id: &ResourceId) -> Vec<String> {
         Resource::Application(application) => Some(application),
         _ => None,
     });
-    applications.filter(|application| uses(application, id)).map(|application| application.name.to_string()).collect()
+    applications
+        .filter(|application| uses(application, id))
+        .map(|application| application.name.to_string())
+        .collect()
 }
 
 fn uses(application: &Application, id: &ResourceId) -> bool {
@@ -171,5 +209,8 @@ fn uses(application: &Application, id: &ResourceId) -> bool {
     let is_package = id.kind == ResourceKind::Configuration;
     let runs = |name: &aerolith_model::Name| is_package && name.as_str() == id.name;
     application.volumes.iter().any(|volume| shown(&volume.source))
-        || application.services.iter().any(|service| service.program_config.as_ref().is_some_and(runs))
+        || application
+            .services
+            .iter()
+            .any(|service| service.program_config.as_ref().is_some_and(runs))
 }

@@ -62,13 +62,23 @@ impl Node {
         let works = &self.0.works;
         let all = works.supervisor.all();
         let Some(watched) = all.iter().find(|watched| watched.id == wanted) else {
-            let same = all.iter().filter(|w| w.id.service.application == wanted.service.application);
+            let same = all
+                .iter()
+                .filter(|w| w.id.service.application == wanted.service.application);
             let known: Vec<String> = same.map(|w| w.id.to_string()).collect();
-            let known = if known.is_empty() { "none of this application".into() } else { known.join(", ") };
+            let known = if known.is_empty() {
+                "none of this application".into()
+            } else {
+                known.join(", ")
+            };
             return Err(LogsError::NotFound { wanted, known });
         };
         let engine = plugins::engine(&*works.preparer.plugins, &watched.engine).await?;
-        let asked = engine::Logs { output: watched.output.clone(), tail, follow };
+        let asked = engine::Logs {
+            output: watched.output.clone(),
+            tail,
+            follow,
+        };
         let (sink, items) = stream::channel(PIECES);
         let name = watched.id.clone();
         let delivery = tokio::spawn(async move {
@@ -76,6 +86,9 @@ impl Node {
                 tracing::debug!(instance = %name, %error, "the delivery of output ended");
             }
         });
-        Ok(Logs { items, delivery: delivery.abort_handle() })
+        Ok(Logs {
+            items,
+            delivery: delivery.abort_handle(),
+        })
     }
 }

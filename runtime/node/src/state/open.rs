@@ -20,7 +20,12 @@ impl State {
             durable::folder(&folder.join(kind.as_str()), true)?;
         }
         durable::entries(&folder)?;
-        let mut state = Self { folder, head: Head::default(), resources: Default::default(), damaged: Vec::new() };
+        let mut state = Self {
+            folder,
+            head: Head::default(),
+            resources: Default::default(),
+            damaged: Vec::new(),
+        };
         state.read_head()?;
         state.read_resources()?;
         state.sweep()?;
@@ -56,7 +61,10 @@ impl State {
                 Read::Absent => {}
                 Read::Damaged(reason) => {
                     let reason = format!("{reason}; {}", self.aside(&path)?);
-                    self.damaged.push(Damaged { resource: Some(id), reason });
+                    self.damaged.push(Damaged {
+                        resource: Some(id),
+                        reason,
+                    });
                 }
             }
         }
@@ -68,10 +76,20 @@ impl State {
         let mut versions = Vec::new();
         for kind in ResourceKind::ALL {
             for path in durable::entries(&self.folder.join(kind.as_str()))? {
-                let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".json"));
+                let name = path
+                    .file_name()
+                    .and_then(|n| n.to_str())
+                    .and_then(|n| n.strip_suffix(".json"));
                 let parts = name.and_then(|n| n.rsplit_once('@'));
                 if let Some((name, Ok(revision))) = parts.map(|(name, revision)| (name, revision.parse())) {
-                    versions.push((ResourceId { kind, name: name.to_owned() }, revision, path));
+                    versions.push((
+                        ResourceId {
+                            kind,
+                            name: name.to_owned(),
+                        },
+                        revision,
+                        path,
+                    ));
                 }
             }
         }
@@ -89,23 +107,37 @@ impl State {
                 }
                 Read::Whole(other) => {
                     let held = ResourceId::of(&other);
-                    format!("{} holds {held} instead of {id}; {}", path.display(), self.aside(&path)?)
+                    format!(
+                        "{} holds {held} instead of {id}; {}",
+                        path.display(),
+                        self.aside(&path)?
+                    )
                 }
                 Read::Absent => {
                     let aside = self.folder.join(DAMAGED);
-                    format!("{} is missing; damaged files are kept in {}", path.display(), aside.display())
+                    format!(
+                        "{} is missing; damaged files are kept in {}",
+                        path.display(),
+                        aside.display()
+                    )
                 }
                 Read::Damaged(reason) => format!("{reason}; {}", self.aside(&path)?),
             };
             tracing::error!(resource = %id, reason, "a resource cannot be read");
-            self.damaged.push(Damaged { resource: Some(id), reason });
+            self.damaged.push(Damaged {
+                resource: Some(id),
+                reason,
+            });
         }
         Ok(())
     }
 
     fn aside(&self, path: &Path) -> Result<String, FileError> {
         let to = durable::set_aside(path, &self.folder.join(DAMAGED))?;
-        Ok(format!("it is kept as {}; apply the resource again, or delete it", to.display()))
+        Ok(format!(
+            "it is kept as {}; apply the resource again, or delete it",
+            to.display()
+        ))
     }
 }
 

@@ -8,11 +8,16 @@ fn resource(json: &str) -> Resource {
 }
 
 fn configuration(name: &str, text: &str) -> Resource {
-    resource(&format!(r#"{{"kind":"configuration","name":"{name}","data":{{"k":"{text}"}}}}"#))
+    resource(&format!(
+        r#"{{"kind":"configuration","name":"{name}","data":{{"k":"{text}"}}}}"#
+    ))
 }
 
 fn put(resources: Vec<Resource>) -> Change {
-    Change { put: resources, delete: Vec::new() }
+    Change {
+        put: resources,
+        delete: Vec::new(),
+    }
 }
 
 fn id(text: &str) -> ResourceId {
@@ -25,16 +30,27 @@ fn open(dir: &tempfile::TempDir) -> State {
 
 fn files(dir: &tempfile::TempDir, kind: &str) -> Vec<String> {
     let paths = durable::entries(&dir.path().join("state").join(kind)).unwrap();
-    paths.iter().map(|p| p.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+    paths
+        .iter()
+        .map(|p| p.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
 fn what_was_committed_is_there_after_a_restart_with_its_revision() {
     let dir = tempfile::tempdir().unwrap();
     let mut state = open(&dir);
-    assert_eq!(state.commit(put(vec![configuration("aa", "1"), configuration("bb", "1")])).unwrap(), 1);
+    assert_eq!(
+        state
+            .commit(put(vec![configuration("aa", "1"), configuration("bb", "1")]))
+            .unwrap(),
+        1
+    );
     assert_eq!(state.commit(put(vec![configuration("aa", "2")])).unwrap(), 2);
-    let delete = Change { put: Vec::new(), delete: vec![id("configuration/bb")] };
+    let delete = Change {
+        put: Vec::new(),
+        delete: vec![id("configuration/bb")],
+    };
     assert_eq!(state.commit(delete).unwrap(), 3);
     let again = open(&dir);
     assert_eq!((again.revision(), again.resources()), (3, state.resources()));
@@ -56,8 +72,17 @@ fn secrets_are_for_their_owner_alone() {
     let dir = tempfile::tempdir().unwrap();
     let secret = resource(r#"{"kind":"secret","name":"cert","stringData":{"key":"hush"}}"#);
     open(&dir).commit(put(vec![secret])).unwrap();
-    let mode = |path: &str| fs::metadata(dir.path().join("state").join(path)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode("secret/cert@1.json"), mode("secret"), mode("")), (0o600, 0o700, 0o700));
+    let mode = |path: &str| {
+        fs::metadata(dir.path().join("state").join(path))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    assert_eq!(
+        (mode("secret/cert@1.json"), mode("secret"), mode("")),
+        (0o600, 0o700, 0o700)
+    );
 }
 
 #[test]
@@ -79,16 +104,24 @@ fn a_crash_before_the_head_leaves_everything_as_it_was() {
 #[test]
 fn a_damaged_file_is_kept_and_named_and_the_rest_is_read() {
     let dir = tempfile::tempdir().unwrap();
-    open(&dir).commit(put(vec![configuration("aa", "1"), configuration("bb", "1")])).unwrap();
+    open(&dir)
+        .commit(put(vec![configuration("aa", "1"), configuration("bb", "1")]))
+        .unwrap();
     let file = dir.path().join("state/configuration/aa@1.json");
     let torn = &fs::read(&file).unwrap()[..20];
     fs::write(&file, torn).unwrap();
     let mut state = open(&dir);
     assert_eq!(state.resources().keys().collect::<Vec<_>>(), [&id("configuration/bb")]);
-    let [damaged] = state.damaged() else { panic!("{:?}", state.damaged()) };
+    let [damaged] = state.damaged() else {
+        panic!("{:?}", state.damaged())
+    };
     assert_eq!(damaged.resource, Some(id("configuration/aa")));
     let kept = dir.path().join("state/damaged/aa@1.json");
-    assert!(damaged.reason.contains(&kept.display().to_string()), "{}", damaged.reason);
+    assert!(
+        damaged.reason.contains(&kept.display().to_string()),
+        "{}",
+        damaged.reason
+    );
     assert_eq!(fs::read(kept).unwrap(), torn);
     assert_eq!(open(&dir).damaged().len(), 1, "it stays damaged until somebody acts");
     state.commit(put(vec![configuration("aa", "1")])).unwrap();
@@ -108,7 +141,9 @@ fn a_flipped_bit_in_valid_json_is_noticed() {
 fn a_damaged_head_is_rebuilt_from_the_newest_versions_and_said() {
     let dir = tempfile::tempdir().unwrap();
     let mut state = open(&dir);
-    state.commit(put(vec![configuration("aa", "1"), configuration("bb", "1")])).unwrap();
+    state
+        .commit(put(vec![configuration("aa", "1"), configuration("bb", "1")]))
+        .unwrap();
     state.commit(put(vec![configuration("aa", "2")])).unwrap();
     for damage in ["{", ""] {
         fs::write(dir.path().join("state/head.json"), damage).unwrap();

@@ -55,7 +55,15 @@ impl Instance {
     ) -> Self {
         let policy = Policy::new(record.terms.rule(), since_boot());
         let stop = watched.stop.subscribe();
-        Self { shared, watched, record, workspace, policy, failures: 0, stop }
+        Self {
+            shared,
+            watched,
+            record,
+            workspace,
+            policy,
+            failures: 0,
+            stop,
+        }
     }
 
     /// Leads the instance until it is stopped and forgotten.
@@ -85,7 +93,13 @@ impl Instance {
                 self.running(handle).await
             }
             Ok(None) if self.record.life == Life::Intended => self.start().await,
-            Ok(None) => self.ended(Exit { unknown: true, ..Exit::default() }).await,
+            Ok(None) => {
+                self.ended(Exit {
+                    unknown: true,
+                    ..Exit::default()
+                })
+                .await
+            }
             Err(reason) => self.again(reason, Next::Recover),
         }
     }
@@ -98,8 +112,15 @@ impl Instance {
             _ => None,
         };
         let (instance, token) = (self.record.id.to_string(), self.record.workload.token.clone());
-        let asked = Recover { instance, token, handle };
-        let found = engine.recover(&asked).await.map_err(|e| format!("the engine cannot look for it: {e}"))?;
+        let asked = Recover {
+            instance,
+            token,
+            handle,
+        };
+        let found = engine
+            .recover(&asked)
+            .await
+            .map_err(|e| format!("the engine cannot look for it: {e}"))?;
         tracing::info!(instance = %self.record.id, found = found.handle.is_some(), reason = found.reason, "recovered");
         Ok(found.handle)
     }
@@ -140,7 +161,14 @@ impl Instance {
     }
 
     async fn make_workspace(&mut self) -> Result<(), String> {
-        let Some(Workspace { folder, places, start_in }) = self.workspace.clone() else { return Ok(()) };
+        let Some(Workspace {
+            folder,
+            places,
+            start_in,
+        }) = self.workspace.clone()
+        else {
+            return Ok(());
+        };
         let output = std::path::PathBuf::from(&self.record.workload.output);
         blocking(move || {
             if let Some(parent) = output.parent() {
@@ -191,7 +219,9 @@ impl Instance {
         self.watched.lock().pid = None;
         self.tell("exited", &json!(exit));
         let shown = self.record.id.to_string();
-        self.shared.metrics.count("aerolith_instance_exits_total", &[("instance_id", &shown)]);
+        self.shared
+            .metrics
+            .count("aerolith_instance_exits_total", &[("instance_id", &shown)]);
         self.policy.follow(self.watched.terms.borrow().rule());
         let (decision, words) = (self.policy.decide(judged(&exit), since_boot()), words(&exit));
         let success = judged(&exit).is_success();
@@ -211,7 +241,10 @@ impl Instance {
     }
 
     fn rest(&mut self, success: bool, reason: String) -> Next {
-        self.record.life = Life::Ended { success, reason: reason.clone() };
+        self.record.life = Life::Ended {
+            success,
+            reason: reason.clone(),
+        };
         self.show(if success { Phase::Completed } else { Phase::Failed }, reason);
         Next::Rest
     }
@@ -251,8 +284,14 @@ impl Instance {
     async fn end(&mut self, handle: Handle) -> Result<(), String> {
         let engine = self.engine().await?;
         let grace_ms = self.watched.terms.borrow().grace_ms();
-        let asked = Stop { handle: handle.clone(), grace_ms };
-        let exit = engine.stop(&asked).await.map_err(|e| format!("the engine cannot stop it: {e}"))?;
+        let asked = Stop {
+            handle: handle.clone(),
+            grace_ms,
+        };
+        let exit = engine
+            .stop(&asked)
+            .await
+            .map_err(|e| format!("the engine cannot stop it: {e}"))?;
         self.forget(&engine, &handle).await;
         self.record.life = Life::Idle;
         self.tell("exited", &json!(exit));
@@ -260,8 +299,11 @@ impl Instance {
     }
 
     async fn clear_away(&mut self) -> Next {
-        let (folder, records, id) =
-            (self.shared.instances.join(self.record.id.to_string()), self.shared.records.clone(), self.record.id.clone());
+        let (folder, records, id) = (
+            self.shared.instances.join(self.record.id.to_string()),
+            self.shared.records.clone(),
+            self.record.id.clone(),
+        );
         let cleared = blocking(move || workspace::remove(&folder).and_then(|()| records.remove(&id))).await;
         match cleared {
             Ok(()) => {
@@ -280,7 +322,11 @@ impl Instance {
     /// Tries again after a pause that doubles from failure to failure.
     fn again(&mut self, reason: String, next: Next) -> Next {
         tracing::warn!(instance = %self.record.id, reason, "an instance waits");
-        let phase = if matches!(next, Next::Recover) { Phase::Recovering } else { Phase::Restarting };
+        let phase = if matches!(next, Next::Recover) {
+            Phase::Recovering
+        } else {
+            Phase::Restarting
+        };
         self.tell("failed", &json!({"reason": reason}));
         self.show(phase, reason);
         Next::Later(self.back_off(), Box::new(next))
@@ -292,7 +338,9 @@ impl Instance {
     }
 
     async fn engine(&self) -> Result<Engine, String> {
-        plugins::engine(&*self.shared.plugins, &self.record.engine).await.map_err(|e| e.to_string())
+        plugins::engine(&*self.shared.plugins, &self.record.engine)
+            .await
+            .map_err(|e| e.to_string())
     }
 
     /// What the engine keeps of an instance that is gone is its own affair: an error is only noted.
@@ -332,7 +380,9 @@ impl Instance {
     }
 
     fn tell(&self, what: &str, data: &serde_json::Value) {
-        self.shared.bus.tell(format!("instance/{}/{what}", self.record.id), data.clone());
+        self.shared
+            .bus
+            .tell(format!("instance/{}/{what}", self.record.id), data.clone());
     }
 }
 
@@ -354,7 +404,9 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 /// Unique for each start, across restarts of the daemon (random(4)).
 fn token() -> Result<String, String> {
     const SOURCE: &str = "/proc/sys/kernel/random/uuid";
-    fs::read_to_string(SOURCE).map(|text| text.trim().to_owned()).map_err(|e| format!("cannot read {SOURCE}: {e}"))
+    fs::read_to_string(SOURCE)
+        .map(|text| text.trim().to_owned())
+        .map_err(|e| format!("cannot read {SOURCE}: {e}"))
 }
 
 async fn blocking<T: Send + 'static, E: ToString + Send + 'static>(

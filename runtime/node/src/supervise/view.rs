@@ -48,7 +48,14 @@ impl View {
             Life::Ended { success: false, reason } => (Phase::Failed, reason.clone()),
         };
         let (restarts, exit) = (record.restarts, record.exit.clone());
-        Self { phase, since_ms: now_ms(), reason, pid: None, restarts, exit }
+        Self {
+            phase,
+            since_ms: now_ms(),
+            reason,
+            pid: None,
+            restarts,
+            exit,
+        }
     }
 
     /// As planning sees it. One that is being stopped is not up, though it may run still.
@@ -67,7 +74,9 @@ impl View {
 pub(crate) fn words(exit: &Exit) -> String {
     match exit {
         Exit { oom: true, .. } => "ended for want of memory".into(),
-        Exit { signal: Some(signal), .. } => format!("ended by signal {signal}"),
+        Exit {
+            signal: Some(signal), ..
+        } => format!("ended by signal {signal}"),
         Exit { code: Some(code), .. } => format!("ended with code {code}"),
         Exit { .. } => "ended in a way that nobody saw".into(),
     }
@@ -79,7 +88,9 @@ pub(crate) fn judged(exit: &Exit) -> aerolith_plan::restart::Exit {
     match exit {
         Exit { oom: true, .. } => Judged::OutOfMemory,
         Exit { unknown: true, .. } => Judged::Unknown,
-        Exit { signal: Some(signal), .. } => Judged::Signal(*signal),
+        Exit {
+            signal: Some(signal), ..
+        } => Judged::Signal(*signal),
         Exit { code: Some(code), .. } => Judged::Code(*code),
         Exit { .. } => Judged::Unknown,
     }
@@ -92,13 +103,38 @@ mod tests {
 
     #[test]
     fn an_end_that_nobody_saw_is_never_a_success() {
-        let exit = |code, signal, oom, unknown| Exit { code, signal, oom, unknown };
+        let exit = |code, signal, oom, unknown| Exit {
+            code,
+            signal,
+            oom,
+            unknown,
+        };
         for (exit, judgement, text) in [
-            (exit(Some(0), None, false, false), restart::Exit::Code(0), "ended with code 0"),
-            (exit(None, Some(9), true, false), restart::Exit::OutOfMemory, "ended for want of memory"),
-            (exit(None, Some(9), false, false), restart::Exit::Signal(9), "ended by signal 9"),
-            (exit(None, None, false, true), restart::Exit::Unknown, "ended in a way that nobody saw"),
-            (exit(None, None, false, false), restart::Exit::Unknown, "ended in a way that nobody saw"),
+            (
+                exit(Some(0), None, false, false),
+                restart::Exit::Code(0),
+                "ended with code 0",
+            ),
+            (
+                exit(None, Some(9), true, false),
+                restart::Exit::OutOfMemory,
+                "ended for want of memory",
+            ),
+            (
+                exit(None, Some(9), false, false),
+                restart::Exit::Signal(9),
+                "ended by signal 9",
+            ),
+            (
+                exit(None, None, false, true),
+                restart::Exit::Unknown,
+                "ended in a way that nobody saw",
+            ),
+            (
+                exit(None, None, false, false),
+                restart::Exit::Unknown,
+                "ended in a way that nobody saw",
+            ),
         ] {
             assert_eq!((judged(&exit), words(&exit).as_str()), (judgement, text));
         }

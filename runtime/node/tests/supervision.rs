@@ -1,0 +1,414 @@
+//! What happens when instances end, when the daemon dies, and when files are damaged.
+
+mod world;
+
+use std::fs;
+
+use aerolith_model::ResourceKind;
+use aerolith_node::{Condition, Phase};
+use aerolith_plugin_wire::engine::{Engine, Exit, Handle};
+use aerolith_plugin_wire::{Code, Error};
+use world::*;
+
+const RECORD: &str = "run/instances/shop.web.1.json";
+
+async fn shop(world: &World, policy: &str) -> aerolith_node::Node {
+    let node = world.open().await;
+    let web = service("web", "pp", &format!(r#","restart":{{"policy":"{policy}"}}"#));
+    apply(&node, &[&package("pp", "1"), &application("shop", &web)]).await;
+    running(&node, "shop.web.1").await;
+    node
+}
+
+/// Rewrites the record that a daemon left, as one that died elsewhere would have left it.
+fn rewrite(world: &World, change: impl FnOnce(&mut serde_json::Value)) {
+    let mut record = serde_json::from_slice(&fs::read(world.path(RECORD)).unwrap()).unwrap();
+    change(&mut record);
+    fs::write(world.path(RECORD), serde_json::to_vec(&record).unwrap()).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_failure_a_success_is_not_restarted_and_a_failure_is() {
+    let world = World::new();
+    let node = shop(&world, "on-failure").await;
+    let first = running(&node, "shop.web.1").await;
+    world.engine().end("shop.web.1", code(1));
+    let second = until("it is restarted", || {
+        instance_of(&node, "shop.web.1").filter(|i| i.pid.is_some() && i.pid != first.pid)
+    })
+    .await;
+    assert_eq!((second.restarts, second.exit), (1, Some(code(1))));
+    let runs = world.engine().runs_of("shop.web.1");
+    assert_ne!(runs[0].workload.token, runs[1].workload.token);
+    world.engine().end("shop.web.1", code(0));
+    let done = phase(&node, "shop.web.1", Phase::Completed).await;
+    assert_eq!((done.reason.as_str(), done.pid), ("ended with code 0", None));
+    let node = world.crash_and_open(node).await;
+    until("the state is read", || (node.status().revision == 1).then_some(())).await;
+    assert_eq!(phase(&node, "shop.web.1", Phase::Completed).await.restarts, 1);
+    assert_eq!(
+        world.engine().runs_of("shop.web.1").len(),
+        2,
+        "a daemon that comes back does not run it again"
+    );
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn always_restarts_a_success_and_no_restarts_nothing() {
+    let world = World::new();
+    let node = shop(&world, "always").await;
+    world.engine().end("shop.web.1", code(0));
+    until("it is restarted", || {
+        (world.engine().runs_of("shop.web.1").len() == 2).then_some(())
+    })
+    .await;
+    node.shutdown().await;
+    let world = World::new();
+    let node = shop(&world, "no").await;
+    world.engine().end(
+        "shop.web.1",
+        Exit {
+            signal: Some(9),
+            ..Exit::default()
+        },
+    );
+    assert_eq!(
+        phase(&node, "shop.web.1", Phase::Failed).await.reason,
+        "ended by signal 9"
+    );
+    assert_eq!(application_of(&node, "shop").unwrap().state, Condition::Failed);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_working_folder_is_kept_over_a_restart_and_fresh_after_a_change() {
+    let world = World::new();
+    let node = shop(&world, "always").await;
+    let written = world.path("data/instances/shop.web.1/written");
+    fs::write(&written, "by the program").unwrap();
+    world.engine().end("shop.web.1", code(1));
+    until("it is restarted", || {
+        (world.engine().runs_of("shop.web.1").len() == 2).then_some(())
+    })
+    .await;
+    assert!(written.exists());
+    apply(&node, &[&package("pp", "2")]).await;
+    until("it is replaced", || {
+        (world.engine().runs_of("shop.web.1").len() == 3).then_some(())
+    })
+    .await;
+    assert!(!written.exists());
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_comes_back_adopts_what_runs() {
+    let world = World::new();
+    let node = shop(&world, "always").await;
+    let before = running(&node, "shop.web.1").await;
+    world.crash(node).await;
+    assert_eq!(
+        world.engine().alive(),
+        ["shop.web.1"],
+        "the application outlives the daemon"
+    );
+    let node = world.open().await;
+    let after = running(&node, "shop.web.1").await;
+    assert_eq!(
+        (after.pid, after.restarts, &after.fingerprint),
+        (before.pid, 0, &before.fingerprint)
+    );
+    until("the state is read", || (node.status().revision == 1).then_some(())).await;
+    assert_eq!(world.engine().runs_of("shop.web.1").len(), 1);
+    assert!(world.engine().stops.lock().unwrap().is_empty());
+    world.engine().end("shop.web.1", code(1));
+    until("it is supervised on", || {
+        (world.engine().runs_of("shop.web.1").len() == 2).then_some(())
+    })
+    .await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_intent_without_a_handle_is_found_by_its_token() {
+    let world = World::new();
+    let node = shop(&world, "always").await;
+    let before = running(&node, "shop.web.1").await;
+    world.crash(node).await;
+    rewrite(&world, |record| record["life"] = "intended".into());
+    let node = world.open().await;
+    assert_eq!(running(&node, "shop.web.1").await.pid, before.pid);
+    assert_eq!(world.engine().runs_of("shop.web.1").len(), 1);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_intent_that_came_to_nothing_is_started_once() {
+    let world = World::new();
+    let node = shop(&world, "no").await;
+    world.crash(node).await;
+    world.engine().runs.lock().unwrap().clear();
+    rewrite(&world, |record| record["life"] = "intended".into());
+    let node = world.open().await;
+    assert_eq!(running(&node, "shop.web.1").await.restarts, 0);
+    assert_eq!(world.engine().runs_of("shop.web.1").len(), 1);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_died_while_nobody_looked_counts_as_a_failure() {
+    for (policy, runs) in [("on-failure", 2), ("no", 1)] {
+        let world = World::new();
+        let node = shop(&world, policy).await;
+        world.crash(node).await;
+        world.engine().end("shop.web.1", code(0));
+        let node = world.open().await;
+        match runs {
+            2 => assert_eq!(running(&node, "shop.web.1").await.restarts, 1),
+            _ => assert!(
+                phase(&node, "shop.web.1", Phase::Failed)
+                    .await
+                    .reason
+                    .contains("nobody saw")
+            ),
+        }
+        assert_eq!(world.engine().runs_of("shop.web.1").len(), runs);
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_boot_everything_is_started_anew_in_fresh_folders() {
+    let world = World::new();
+    let node = shop(&world, "always").await;
+    world.crash(node).await;
+    world.engine().end("shop.web.1", code(0));
+    fs::remove_dir_all(world.path("run")).unwrap();
+    let stale = world.path("data/instances/shop.web.1/stale");
+    fs::write(&stale, "").unwrap();
+    let node = world.open().await;
+    assert_eq!(running(&node, "shop.web.1").await.restarts, 0);
+    assert!(!stale.exists());
+    assert_eq!(
+        world.engine().prepared.lock().unwrap().len(),
+        1,
+        "what is prepared stays prepared"
+    );
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_torn_record_and_leftovers_are_set_aside_and_the_instance_is_started() {
+    let world = World::new();
+    let node = shop(&world, "always").await;
+    world.crash(node).await;
+    world.engine().end("shop.web.1", code(0));
+    fs::write(world.path(RECORD), "{\"id\":\"sho").unwrap();
+    fs::write(world.path("run/instances/~3"), "{").unwrap();
+    let node = world.open().await;
+    running(&node, "shop.web.1").await;
+    assert!(world.path("run/instances/damaged/shop.web.1.json").exists());
+    assert!(!world.path("run/instances/~3").exists());
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_prepared_versions_are_removed_and_prepared_again() {
+    let world = World::new();
+    let node = shop(&world, "always").await;
+    world.crash(node).await;
+    world.engine().end("shop.web.1", code(0));
+    fs::remove_dir_all(world.path("run")).unwrap();
+    let version = fs::read_dir(world.path("data/apps/shop/web"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    fs::remove_file(version.join("prepared.json")).unwrap();
+    fs::write(version.join("tree/run.sh"), "torn").unwrap();
+    let node = world.open().await;
+    running(&node, "shop.web.1").await;
+    assert_eq!(
+        fs::read_to_string(version.join("tree/run.sh")).unwrap(),
+        "#!/bin/sh\necho 1\n"
+    );
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_its_engine_nothing_is_started_twice_and_with_it_everything_is_adopted() {
+    let world = World::new();
+    let node = shop(&world, "always").await;
+    world.crash(node).await;
+    world.away().push("engine/1");
+    let node = world.open().await;
+    let waiting = until("it is looked for", || {
+        instance_of(&node, "shop.web.1").filter(|i| i.state == Phase::Recovering && i.reason.contains("engine"))
+    })
+    .await;
+    assert!(waiting.reason.contains("`process`"), "{}", waiting.reason);
+    world.away().clear();
+    running(&node, "shop.web.1").await;
+    assert_eq!(world.engine().runs_of("shop.web.1").len(), 1);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_is_replaced_under_a_wait_ends_nothing() {
+    let world = World::new();
+    let node = shop(&world, "always").await;
+    let before = running(&node, "shop.web.1").await;
+    let mut events = node.events("instance/+/adopted").unwrap();
+    world.engine().lost.send_modify(|times| *times += 1);
+    events.next().await.unwrap();
+    let after = running(&node, "shop.web.1").await;
+    assert_eq!((after.pid, after.restarts), (before.pid, 0));
+    assert_eq!(world.engine().runs_of("shop.web.1").len(), 1);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_whose_answer_is_lost_is_found_by_its_token() {
+    let world = World::new();
+    world
+        .engine()
+        .refuse("started", Error::new(Code::Timeout, "no answer in 10 s"));
+    let node = world.open().await;
+    apply(
+        &node,
+        &[&package("pp", "1"), &application("shop", &service("web", "pp", ""))],
+    )
+    .await;
+    running(&node, "shop.web.1").await;
+    assert_eq!(world.engine().runs_of("shop.web.1").len(), 1);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_forgotten_before_the_engine_has_stopped_it() {
+    let world = World::new();
+    let node = shop(&world, "always").await;
+    world.engine().refuse("stop", Error::io("the kernel is busy"));
+    node.delete(ResourceKind::Application, "shop").await.unwrap();
+    until("stopping fails", || {
+        instance_of(&node, "shop.web.1").filter(|i| i.state == Phase::Stopping && i.reason.contains("kernel is busy"))
+    })
+    .await;
+    assert!(world.path(RECORD).exists() && world.path("data/apps/shop").exists());
+    let node = world.crash_and_open(node).await;
+    world.engine().obey();
+    until("it is stopped", || world.engine().alive().is_empty().then_some(())).await;
+    until("it is forgotten", || {
+        (!world.path(RECORD).exists() && application_of(&node, "shop").is_none()).then_some(())
+    })
+    .await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_application_whose_description_is_damaged_is_held_as_it_runs() {
+    let world = World::new();
+    let node = shop(&world, "always").await;
+    world.crash(node).await;
+    let file = world.path("data/state/application/shop@1.json");
+    fs::write(&file, "{").unwrap();
+    let node = world.open().await;
+    let held = until("it is held", || {
+        application_of(&node, "shop").filter(|a| a.state == Condition::Held)
+    })
+    .await;
+    assert!(held.reason.contains("damaged/shop@1.json"), "{}", held.reason);
+    running(&node, "shop.web.1").await;
+    apply(
+        &node,
+        &[
+            &package("other", "1"),
+            &application("more", &service("web", "other", "")),
+        ],
+    )
+    .await;
+    running(&node, "more.web.1").await;
+    assert_eq!(world.engine().alive(), ["more.web.1", "shop.web.1"]);
+    assert_eq!(node.status().damaged.len(), 1);
+    apply(
+        &node,
+        &[&application(
+            "shop",
+            &service("web", "pp", r#","restart":{"policy":"always"}"#),
+        )],
+    )
+    .await;
+    until("it is held no more", || {
+        (node.status().damaged.is_empty()).then_some(())
+    })
+    .await;
+    running(&node, "shop.web.1").await;
+    assert_eq!(
+        world.engine().runs_of("shop.web.1").len(),
+        1,
+        "its description is the same, so it runs on"
+    );
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_package_holds_its_users_and_nobody_else() {
+    let world = World::new();
+    let node = shop(&world, "always").await;
+    world.crash(node).await;
+    fs::remove_file(world.path("data/state/configuration/pp@1.json")).unwrap();
+    let node = world.open().await;
+    let held = until("it is held", || {
+        application_of(&node, "shop").filter(|a| a.state == Condition::Held)
+    })
+    .await;
+    assert!(held.reason.contains("`pp`"), "{}", held.reason);
+    assert_eq!(running(&node, "shop.web.1").await.restarts, 0);
+    assert_eq!(world.engine().runs_of("shop.web.1").len(), 1);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_node_on_one_folder_is_refused_by_the_firsts_pid() {
+    let world = World::new();
+    let node = world.open().await;
+    let error = world.foundation().unwrap_err().to_string();
+    assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+    node.shutdown().await;
+    drop(node);
+    world.open().await.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plugin_that_comes_is_used_at_once() {
+    let world = World::new();
+    world.away().extend(["engine/1", "arch/1"]);
+    let node = world.open().await;
+    world.serve("test://h/run.sh", "#!/bin/sh\n");
+    let pp = package_of("pp", &[("x-linux-test", r#"{"url":"test://h/run.sh"}"#)]);
+    apply(&node, &[&pp, &application("shop", &service("web", "pp", ""))]).await;
+    until("its want is said", || {
+        service_of(&node, "shop", "web").filter(|web| web.reason.contains("arch/1"))
+    })
+    .await;
+    world.away().clear();
+    let event = aerolith_plugin_wire::host::Event {
+        topic: "plugin/arch/running".into(),
+        data: serde_json::json!({}),
+    };
+    node.bus().publish(&event).unwrap();
+    running(&node, "shop.web.1").await;
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_scripted_engine_keeps_to_the_rules_of_a_real_one() {
+    let world = World::new();
+    let missing = Handle {
+        token: "none".into(),
+        ..Handle::default()
+    };
+    assert_eq!(world.engine().wait(missing).await.unwrap_err().code, Code::NotFound);
+}
