@@ -102,5 +102,5 @@ fn find_socket() -> anyhow::Result<PathBuf> {
         Ok(config.socket.unwrap_or_else(|| runtime.join(SOCKET)))
     };
     let own = socket_of(&own_places()?)?;
-    Ok(choose([own, socket_of(&Places::system())?], |path| path.exists()))
+    Ok(choose([own, socket_of(&Places::system())?], std::path::Path::exists))
 }
