@@ -3,6 +3,7 @@
 mod boot;
 mod bridge;
 mod control;
+mod heard;
 mod logging;
 mod notify;
 mod plugins;
@@ -92,7 +93,7 @@ async fn live(settings: Settings) -> anyhow::Result<()> {
 
 /// Plugins first, then the node that needs them.
 async fn start(daemon: &Daemon, foundation: Foundation, settings: Settings) -> anyhow::Result<()> {
-    plugins::start(daemon, settings.instances).await?;
+    plugins::start(daemon, settings.instances).await;
     let node = Node::open(foundation, Arc::new(Host(daemon.host().clone()))).await;
     daemon.begin(node.context("the node cannot be opened")?);
     notify::tell("READY=1");

@@ -10,8 +10,8 @@ use anyhow::Context as _;
 use crate::arguments::Run;
 use crate::config::{Config, Level, LogFormat};
 use crate::instances::{InstanceFiles, read_folder};
-use crate::own_places;
 use crate::places::{Places, SOCKET};
+use crate::{CHILD, own_places};
 
 /// What the daemon is to be.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Settings {
     }
 
     pub(super) fn host(&self) -> io::Result<aerolith_host::Settings> {
-        let helper = (std::env::current_exe()?, vec!["__plugin".to_owned()]);
+        let helper = (std::env::current_exe()?, vec![CHILD.to_owned()]);
         let settings = aerolith_host::Settings::new(self.data.join("plugins"), helper);
         Ok(aerolith_host::Settings {
             shipped: self.folders.clone(),
