@@ -97,9 +97,6 @@ pub(crate) enum Command {
         /// Which shell
         shell: Shell,
     },
-    /// A plugin in a process of its own, started by the daemon
-    #[command(name = "__plugin", hide = true)]
-    Child,
 }
 
 #[derive(Debug, Args)]
@@ -209,7 +206,6 @@ mod tests {
         ] {
             assert!(help.contains(part), "{part}: {help}");
         }
-        assert!(!help.contains("__plugin"), "{help}");
     }
 
     #[test]

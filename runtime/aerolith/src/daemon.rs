@@ -3,6 +3,7 @@
 mod boot;
 mod bridge;
 mod control;
+mod heard;
 mod logging;
 mod notify;
 mod plugins;
@@ -56,7 +57,7 @@ pub(crate) fn version() -> Version {
 async fn live(settings: Settings) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let foundation = Foundation::open(settings.foundation())?;
-    boot::clear_what_an_earlier_one_left(&settings.of_this_boot(), boot::ID)?;
+    boot::clear_what_an_earlier_one_left(&settings.of_this_boot, boot::ID)?;
     let host = PluginHost::open(settings.host()?, Arc::new(Bus(foundation.clone())))?;
     let daemon = Arc::new(Daemon::new(host.clone(), foundation.clone()));
     let listener = Listener::open(&settings.socket).map_err(listening)?;
@@ -92,7 +93,7 @@ async fn live(settings: Settings) -> anyhow::Result<()> {
 
 /// Plugins first, then the node that needs them.
 async fn start(daemon: &Daemon, foundation: Foundation, settings: Settings) -> anyhow::Result<()> {
-    plugins::start(daemon, settings.instances).await?;
+    plugins::start(daemon, settings.instances).await;
     let node = Node::open(foundation, Arc::new(Host(daemon.host().clone()))).await;
     daemon.begin(node.context("the node cannot be opened")?);
     notify::tell("READY=1");

@@ -22,15 +22,22 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::arguments::{Arguments, Command, Plugin};
+use crate::arguments::{Arguments, Command, Format, Plugin};
 use crate::client::Client;
 use crate::command::Done;
 use crate::config::Config;
-use crate::outcome::{DONE, code, told};
+use crate::outcome::{DONE, FAILED, code, told};
 use crate::places::{Places, SOCKET, choose};
 use crate::screen::Screen;
 
+/// First argument with which the daemon starts this program to run a plugin in a process of its own. It is no command,
+/// so that neither help nor completions offer it.
+const CHILD: &str = "__plugin";
+
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == CHILD) {
+        return child();
+    }
     let arguments = Arguments::parse();
     let screen = Screen::new(arguments.output);
     match perform(arguments, screen) {
@@ -45,12 +52,21 @@ fn main() -> ExitCode {
     }
 }
 
+fn child() -> ExitCode {
+    match aerolith_host::child::run() {
+        Ok(()) => ExitCode::from(DONE),
+        Err(error) => {
+            Screen::new(Format::Table).message(&format!("error: a plugin's process: {error}"));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
 /// Does what needs no daemon; answers the exit code.
 fn perform(arguments: Arguments, screen: Screen) -> anyhow::Result<u8> {
     let Arguments { socket, command, .. } = arguments;
     match command {
         Command::Run(run) => daemon::run(run, socket)?,
-        Command::Child => aerolith_host::child::run()?,
         Command::Check { files } => return command::check(&files, screen),
         Command::Completions { shell } => command::completions(shell, screen)?,
         Command::Plugin(Plugin::Check { file }) => command::check_plugin(&file, screen)?,
@@ -74,7 +90,7 @@ async fn ask(client: &Client, command: Command, screen: Screen) -> anyhow::Resul
         Command::Events { filter } => command::events(client, &filter, screen).await,
         Command::Plugin(plugin) => command::plugin(client, done(plugin), screen).await,
         Command::Version => command::version(client, screen).await,
-        Command::Run(_) | Command::Child | Command::Check { .. } | Command::Completions { .. } => Ok(()),
+        Command::Run(_) | Command::Check { .. } | Command::Completions { .. } => Ok(()),
     }
 }
 
@@ -102,5 +118,5 @@ fn find_socket() -> anyhow::Result<PathBuf> {
         Ok(config.socket.unwrap_or_else(|| runtime.join(SOCKET)))
     };
     let own = socket_of(&own_places()?)?;
-    Ok(choose([own, socket_of(&Places::system())?], |path| path.exists()))
+    Ok(choose([own, socket_of(&Places::system())?], std::path::Path::exists))
 }

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::io;
 
 use aerolith_api::{Failure, ListenError, Reason};
-use aerolith_host::HostError;
 
 use crate::client::Unreachable;
 
@@ -108,14 +107,6 @@ pub(crate) fn listening(error: ListenError) -> anyhow::Error {
     match error {
         ListenError::Io { .. } => error.into(),
         taken => Wrong::new(taken.to_string()).into(),
-    }
-}
-
-/// A plugin's file that is refused is an invalid file.
-pub(crate) fn refused(error: HostError) -> anyhow::Error {
-    match error {
-        HostError::Store(_) => Wrong::new(error.to_string()).into(),
-        other => other.into(),
     }
 }
 

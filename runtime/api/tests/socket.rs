@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 struct Served {
+    node: Arc<Memory>,
     folder: TempDir,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
@@ -28,8 +29,14 @@ impl Served {
         let listener = Listener::open(&folder.path().join("api.sock")).unwrap();
         let (stop, stopped) = oneshot::channel();
         let stopped = async { stopped.await.unwrap_or_default() };
-        let task = tokio::spawn(serve(listener, router(Arc::new(Memory::default())), stopped));
-        Self { folder, stop, task }
+        let node = Arc::new(Memory::default());
+        let task = tokio::spawn(serve(listener, router(node.clone()), stopped));
+        Self {
+            node,
+            folder,
+            stop,
+            task,
+        }
     }
 
     fn socket(&self) -> PathBuf {
@@ -55,7 +62,8 @@ async fn raw(socket: &Path, request: &[u8]) -> (u16, String) {
     let mut stream = UnixStream::connect(socket).await.unwrap();
     stream.write_all(request).await.unwrap();
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
+    // A server that has read enough of a request resets the connection after its answer.
+    let _ = stream.read_to_end(&mut answer).await;
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
@@ -263,8 +271,24 @@ async fn the_end_lets_a_stream_go_and_removes_the_socket() {
         .await
         .unwrap();
     stream.readable().await.unwrap();
-    let Served { folder, stop, task } = served;
+    let Served { folder, stop, task, .. } = served;
     stop.send(()).unwrap();
     task.await.unwrap();
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn who_leaves_a_quiet_stream_is_forgotten() {
+    let served = Served::start();
+    let mut stream = UnixStream::connect(served.socket()).await.unwrap();
+    stream
+        .write_all(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    stream.readable().await.unwrap();
+    assert_eq!(served.node.listeners(), 1);
+    drop(stream);
+    while served.node.listeners() > 0 {
+        tokio::task::yield_now().await;
+    }
 }

@@ -1,12 +1,10 @@
 //! The node and the plugin host, as the API asks for them.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aerolith_api::{
-    Applied, ByteStream, Control, Event, EventStream, Failure, Health, NodeStatus, Plugin, PluginDetail, Reason,
-    Version,
+    Applied, ByteStream, Control, EventStream, Failure, Health, NodeStatus, Plugin, PluginDetail, Reason, Version,
 };
 use aerolith_host::{HostError, PluginHost};
 use aerolith_model::{Resource, ResourceKind};
@@ -15,6 +13,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::SetOnce;
 
+use super::heard::heard;
 use super::plugins::apart;
 use super::refusal::{of_change, of_engine, of_host, of_logs, of_topic};
 use super::{shown, version};
@@ -27,16 +26,16 @@ pub(super) struct Daemon {
     failed: Failed,
 }
 
-/// Required plugins of which there is nothing to show but why.
+/// What went wrong with plugins of which there is not even an instance to show.
 #[derive(Clone, Default)]
-pub(super) struct Failed(Arc<Mutex<BTreeMap<String, String>>>);
+pub(super) struct Failed(Arc<Mutex<Vec<String>>>);
 
 impl Failed {
-    pub(super) fn note(&self, instance: &str, why: &str) {
-        self.lock().insert(instance.into(), why.into());
+    pub(super) fn note(&self, what: String) {
+        self.lock().push(what);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -56,7 +55,7 @@ impl Daemon {
     }
 
     /// What starting a plugin needs.
-    pub(super) fn clone_parts(&self) -> (PluginHost, Failed) {
+    pub(super) fn for_starting(&self) -> (PluginHost, Failed) {
         (self.host.clone(), self.failed.clone())
     }
 
@@ -165,16 +164,7 @@ impl Control for Daemon {
             .bus()
             .subscribe(filter)
             .map_err(|error| of_topic(&error))?;
-        Ok(Box::pin(stream::unfold(events, |mut events| async move {
-            let event = events.next().await?;
-            Some((
-                Event {
-                    topic: event.topic,
-                    data: event.data,
-                },
-                events,
-            ))
-        })))
+        Ok(heard(events))
     }
 
     fn plugins(&self) -> Vec<Plugin> {

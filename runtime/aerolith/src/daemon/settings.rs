@@ -10,8 +10,8 @@ use anyhow::Context as _;
 use crate::arguments::Run;
 use crate::config::{Config, Level, LogFormat};
 use crate::instances::{InstanceFiles, read_folder};
-use crate::own_places;
 use crate::places::{Places, SOCKET};
+use crate::{CHILD, own_places};
 
 /// What the daemon is to be.
 #[derive(Debug)]
@@ -21,6 +21,9 @@ pub(super) struct Settings {
     pub(super) level: Level,
     pub(super) format: LogFormat,
     pub(super) instances: InstanceFiles,
+    /// Handles of running instances. It goes with the data where that was said to lie elsewhere: two nodes never share
+    /// one.
+    pub(super) of_this_boot: PathBuf,
     node: String,
     runtime: PathBuf,
     folders: Vec<PathBuf>,
@@ -41,10 +44,16 @@ impl Settings {
 
     fn merge(run: Run, socket: Option<PathBuf>, config: Config, places: Places, program: &Path) -> io::Result<Self> {
         let absolute = |path: PathBuf| std::path::absolute(path);
-        let runtime = config.runtime.unwrap_or(places.runtime);
+        let elsewhere = run.data.or(config.data).map(absolute).transpose()?;
+        let runtime = config.runtime.clone().unwrap_or(places.runtime);
+        let of_this_boot = match (&config.runtime, &elsewhere) {
+            (None, Some(data)) => data.join("run"),
+            _ => runtime.join("node"),
+        };
         let socket = socket.or(config.socket).unwrap_or_else(|| runtime.join(SOCKET));
         Ok(Self {
-            data: absolute(run.data.or(config.data).unwrap_or(places.data))?,
+            data: elsewhere.unwrap_or(places.data),
+            of_this_boot,
             socket: absolute(socket)?,
             level: config.log_level,
             format: config.log_format,
@@ -55,22 +64,17 @@ impl Settings {
         })
     }
 
-    /// Handles of running instances; the socket's folder may be open to others, this one is not.
-    pub(super) fn of_this_boot(&self) -> PathBuf {
-        self.runtime.join("node")
-    }
-
     pub(super) fn foundation(&self) -> aerolith_node::Settings {
         aerolith_node::Settings {
             data: self.data.clone(),
-            runtime: self.of_this_boot(),
+            runtime: self.of_this_boot.clone(),
             node: self.node.clone(),
             limits: aerolith_packages::Limits::default(),
         }
     }
 
     pub(super) fn host(&self) -> io::Result<aerolith_host::Settings> {
-        let helper = (std::env::current_exe()?, vec!["__plugin".to_owned()]);
+        let helper = (std::env::current_exe()?, vec![CHILD.to_owned()]);
         let settings = aerolith_host::Settings::new(self.data.join("plugins"), helper);
         Ok(aerolith_host::Settings {
             shipped: self.folders.clone(),
@@ -120,7 +124,7 @@ mod tests {
         let settings = merged(asked(None), None, Config::default());
         assert_eq!(settings.data, Path::new("/var/lib/aerolith"));
         assert_eq!(settings.socket, Path::new("/run/aerolith/aerolith.sock"));
-        assert_eq!(settings.of_this_boot(), Path::new("/run/aerolith/node"));
+        assert_eq!(settings.of_this_boot, Path::new("/run/aerolith/node"));
         assert_eq!(
             settings.folders,
             ["/usr/bin/plugins", "/usr/lib/aerolith/plugins"].map(PathBuf::from)
@@ -142,5 +146,11 @@ mod tests {
         );
         let settings = merged(asked(Some("/a")), Some("/s"), config());
         assert_eq!((settings.data, settings.socket), ("/a".into(), "/s".into()));
+    }
+
+    #[test]
+    fn two_nodes_with_data_of_their_own_share_no_handles() {
+        let settings = merged(asked(Some("/a")), Some("/s"), Config::default());
+        assert_eq!(settings.of_this_boot, Path::new("/a/run"));
     }
 }

@@ -1,7 +1,5 @@
 //! What the rooms say of themselves, as the API shows it.
 
-use std::collections::BTreeMap;
-
 use aerolith_api::{Application, Applied, Exit, Health, Instance, Manifest, NodeStatus, Plugin, Service, Step};
 use aerolith_host::{State, Status};
 use aerolith_node::{ApplicationStatus, InstanceStatus, ServiceStatus};
@@ -129,9 +127,9 @@ fn instance(application: &str, service: &str, status: InstanceStatus) -> Instanc
     }
 }
 
-/// Whether all is well: required plugins run, and nothing of the state is lost. `absent` holds required plugins that
-/// could not even be loaded, with the reason.
-pub(super) fn health(plugins: &[Status], absent: &BTreeMap<String, String>, damaged: Option<Vec<String>>) -> Health {
+/// Whether all is well: required plugins run, and nothing of the state is lost. `absent` tells of plugins
+/// of which there is not even an instance.
+pub(super) fn health(plugins: &[Status], absent: &[String], damaged: Option<Vec<String>>) -> Health {
     let Some(damaged) = damaged else {
         return Health {
             status: "starting".into(),
@@ -149,10 +147,7 @@ pub(super) fn health(plugins: &[Status], absent: &BTreeMap<String, String>, dama
             p.message
         )
     });
-    let absent = absent
-        .iter()
-        .map(|(name, why)| format!("required plugin instance `{name}` is not there: {why}"));
-    let reasons: Vec<String> = failing.chain(absent).chain(damaged).collect();
+    let reasons: Vec<String> = failing.chain(absent.iter().cloned()).chain(damaged).collect();
     let status = if reasons.is_empty() { "ok" } else { "degraded" };
     Health {
         status: status.into(),
@@ -183,19 +178,16 @@ mod tests {
 
     #[test]
     fn only_a_required_plugin_makes_the_node_ill() {
-        let healthy = |required, state| health(&[engine(required, state)], &BTreeMap::new(), Some(vec![])).status;
+        let healthy = |required, state| health(&[engine(required, state)], &[], Some(vec![])).status;
         assert_eq!(healthy(true, State::Running), "ok");
         assert_eq!(healthy(false, State::Failed), "ok");
         assert_eq!(healthy(true, State::Failed), "degraded");
-        assert_eq!(
-            health(&[engine(true, State::Created)], &BTreeMap::new(), None).status,
-            "starting"
-        );
+        assert_eq!(health(&[engine(true, State::Created)], &[], None).status, "starting");
     }
 
     #[test]
     fn every_reason_is_told() {
-        let absent = BTreeMap::from([("link".to_owned(), "no such file".to_owned())]);
+        let absent = ["`link` is not there".to_owned()];
         let reasons = health(
             &[engine(true, State::Failed)],
             &absent,

@@ -29,6 +29,13 @@ impl Default for Memory {
     }
 }
 
+impl Memory {
+    /// How many streams of events there are.
+    pub(crate) fn listeners(&self) -> usize {
+        self.events.receiver_count()
+    }
+}
+
 fn known(instance: &str) -> Result<(), Failure> {
     let unknown = || Failure::not_found(format!("no plugin instance `{instance}`"));
     (instance == "engine").then_some(()).ok_or_else(unknown)
