@@ -72,7 +72,7 @@ impl Drop for Node {
             return;
         }
         // A step failed: leave nothing running all the same.
-        let _ = self.client(&["delete", "application", "shop"]);
+        let _ = self.client(&["delete", "application", "shop", "--wait", "--timeout", "30s"]);
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();
     }
