@@ -22,7 +22,10 @@ impl View {
     /// A view of bytes that outlive the call.
     #[must_use]
     pub const fn of(bytes: &[u8]) -> Self {
-        Self { ptr: bytes.as_ptr(), len: bytes.len() }
+        Self {
+            ptr: bytes.as_ptr(),
+            len: bytes.len(),
+        }
     }
 
     /// The bytes.

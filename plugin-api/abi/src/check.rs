@@ -33,7 +33,9 @@ pub enum Incompatible {
 /// [`Incompatible`], in one line: abi_stable's own report is up to 1,400 lines, of which only what was expected and
 /// what was found is kept.
 pub fn open(header: Header) -> Result<Root_Ref, Incompatible> {
-    let header = header.upgrade().map_err(|e| Incompatible::Header(essence(&e.to_string())))?;
+    let header = header
+        .upgrade()
+        .map_err(|e| Incompatible::Header(essence(&e.to_string())))?;
     check(header)?;
     // SAFETY: the layouts were just compared, and one is a prefix of the other.
     unsafe { header.init_root_module_with_unchecked_layout::<Root_Ref>() }
@@ -41,7 +43,9 @@ pub fn open(header: Header) -> Result<Root_Ref, Incompatible> {
 }
 
 fn check(header: &'static LibHeader) -> Result<(), Incompatible> {
-    let theirs = header.layout().ok_or_else(|| Incompatible::Layout("the library carries none".into()))?;
+    let theirs = header
+        .layout()
+        .ok_or_else(|| Incompatible::Layout("the library carries none".into()))?;
     let ours = <Root_Ref as abi_stable::StableAbi>::LAYOUT;
     if check_layout_compatibility(theirs, ours).is_ok() {
         return Ok(());
@@ -53,10 +57,18 @@ fn check(header: &'static LibHeader) -> Result<(), Incompatible> {
 fn essence(report: &str) -> String {
     let telling = ["Error:", "Expected:", "Found:"];
     let mut lines: Vec<&str> = report.lines().map(str::trim).collect();
-    let kept: Vec<&str> =
-        lines.iter().copied().filter(|l| telling.iter().any(|t| l.starts_with(t))).take(3).collect();
+    let kept: Vec<&str> = lines
+        .iter()
+        .copied()
+        .filter(|l| telling.iter().any(|t| l.starts_with(t)))
+        .take(3)
+        .collect();
     lines.retain(|l| !l.is_empty());
-    let lines = if kept.is_empty() { lines.into_iter().take(3).collect() } else { kept };
+    let lines = if kept.is_empty() {
+        lines.into_iter().take(3).collect()
+    } else {
+        kept
+    };
     lines.join("; ").chars().take(400).collect()
 }
 
@@ -66,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_long_report_becomes_one_line_of_what_differs() {
-        let report = "0 error(s)inside:\n    <other>\n\nError:too many fields\nExpected:\n   8\nFound:\n   9\n".repeat(50);
+        let report =
+            "0 error(s)inside:\n    <other>\n\nError:too many fields\nExpected:\n   8\nFound:\n   9\n".repeat(50);
         let line = essence(&report);
         assert!(line.starts_with("Error:too many fields; Expected:"), "{line}");
         assert!(!line.contains('\n') && line.len() <= 400);

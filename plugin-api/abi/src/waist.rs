@@ -1,5 +1,10 @@
 //! The four types that cross: root, instance, sink, host table; and the error that each answer may hold.
-#![allow(non_local_definitions, non_camel_case_types, missing_docs, reason = "written by abi_stable's derive macros")]
+#![allow(
+    non_local_definitions,
+    non_camel_case_types,
+    missing_docs,
+    reason = "written by abi_stable's derive macros"
+)]
 
 use abi_stable::library::RootModule;
 use abi_stable::sabi_types::VersionStrings;
@@ -74,15 +79,10 @@ pub type InstanceBox = Instance_TO<'static, RBox<()>>;
 #[sabi(missing_field(option))]
 pub struct HostTable {
     /// Level 1 (error) to 5 (trace); `fields` is a JSON object or empty.
-    pub log:
-        extern "C" fn(ctx: u64, level: u8, target: RStr<'_>, message: RStr<'_>, fields: RStr<'_>),
+    pub log: extern "C" fn(ctx: u64, level: u8, target: RStr<'_>, message: RStr<'_>, fields: RStr<'_>),
     /// Calls a method of `host/1`, or of another plugin within the permissions.
-    pub call: extern "C" fn(
-        ctx: u64,
-        method: RStr<'_>,
-        request: Bytes,
-        sink: ROption<SinkBox>,
-    ) -> FfiFuture<Answer<Bytes>>,
+    pub call:
+        extern "C" fn(ctx: u64, method: RStr<'_>, request: Bytes, sink: ROption<SinkBox>) -> FfiFuture<Answer<Bytes>>,
     /// The one-way path of the same.
     pub send: extern "C" fn(ctx: u64, method: RStr<'_>, item: RSlice<'_, u8>) -> Answer<u8>,
     /// Runs a future on the host's executor until it ends, is aborted, or the instance stops. Answers the task's number.
@@ -96,6 +96,8 @@ pub struct HostTable {
     /// Takes a descriptor out of the store: the caller owns it from then on.
     #[sabi(last_prefix_field)]
     pub take: extern "C" fn(ctx: u64, name: RStr<'_>) -> Answer<i32>,
+    /// API 0.2: the most verbose level that the log wants now, 0 (nothing) to 5 (trace). A host without it wants all.
+    pub level: extern "C" fn(ctx: u64) -> u8,
 }
 
 /// The host as an instance sees it. `ctx` names the instance; it is worth nothing once the instance has stopped.

@@ -2,9 +2,9 @@
 
 use crate::guard;
 use crate::scope::Scope;
+use crate::wire::Reply;
 use crate::wire::host::{Client, Event, Failure, Metric, MetricKind, Process};
 use crate::wire::service::{from_answer, from_sent};
-use crate::wire::Reply;
 use crate::{Bytes, Error, Result, Sent, Service};
 use aerolith_plugin_abi::{Host, RSlice, RStr, SinkBox};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -32,7 +32,10 @@ pub struct Task {
 
 impl Context {
     pub(crate) fn new(scope: Arc<Scope>, inherited: &[u8]) -> Self {
-        Self { scope, inherited: inherited.into() }
+        Self {
+            scope,
+            inherited: inherited.into(),
+        }
     }
 
     /// The instance's name in the operator's configuration.
@@ -66,9 +69,15 @@ impl Context {
         let context = self.clone();
         let task = guard::task(self.scope.clone(), future, move |message| {
             // Nobody is left to tell when even this fails.
-            let _ = context.host().failed(&Failure { message, panicked: true });
+            let _ = context.host().failed(&Failure {
+                message,
+                panicked: true,
+            });
         });
-        Task { host, number: (host.table.spawn())(host.ctx, aerolith_plugin_abi::crossing(task)) }
+        Task {
+            host,
+            number: (host.table.spawn())(host.ctx, aerolith_plugin_abi::crossing(task)),
+        }
     }
 
     /// Waits on the core's clock; works without a runtime of the plugin's own.
@@ -90,7 +99,12 @@ impl Context {
 
     fn metric(&self, name: &str, kind: MetricKind, value: f64, labels: &[(&str, &str)]) {
         let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        if let Err(e) = self.host().metric(&Metric { name: name.into(), kind, value, labels }) {
+        if let Err(e) = self.host().metric(&Metric {
+            name: name.into(),
+            kind,
+            value,
+            labels,
+        }) {
             tracing::debug!(name, error = %e, "metric not taken");
         }
     }
@@ -100,7 +114,10 @@ impl Context {
     /// # Errors
     /// When the manifest does not ask for the topic or the operator does not grant it.
     pub fn publish(&self, topic: &str, data: serde_json::Value) -> Result<Sent> {
-        self.host().publish(&Event { topic: topic.into(), data })
+        self.host().publish(&Event {
+            topic: topic.into(),
+            data,
+        })
     }
 
     /// Tells the core what happens to a process of the plugin's.
@@ -117,7 +134,11 @@ impl Context {
     /// When the manifest does not ask for `descriptors`, or the store is full.
     pub fn keep(&self, name: &str, descriptor: BorrowedFd<'_>) -> Result<()> {
         let host = self.scope.host();
-        from_answer((host.table.keep())(host.ctx, RStr::from_str(name), descriptor.as_raw_fd()))
+        from_answer((host.table.keep())(
+            host.ctx,
+            RStr::from_str(name),
+            descriptor.as_raw_fd(),
+        ))
     }
 
     /// Takes a descriptor out of the store; nothing when there is none of that name.
@@ -130,7 +151,10 @@ impl Context {
         match from_answer((host.table.take())(host.ctx, RStr::from_str(name))) {
             // SAFETY: the core gives the descriptor away: it is open, and owned by nobody else.
             Ok(number) => Ok(Some(unsafe { OwnedFd::from_raw_fd(number) })),
-            Err(Error { code: crate::Code::NotFound, .. }) => Ok(None),
+            Err(Error {
+                code: crate::Code::NotFound,
+                ..
+            }) => Ok(None),
             Err(e) => Err(e),
         }
     }
@@ -143,10 +167,13 @@ impl Service for Core {
     }
 
     fn send(&self, method: &str, item: &[u8]) -> Result<Sent> {
-        from_sent((self.0.table.send())(self.0.ctx, RStr::from_str(method), RSlice::from_slice(item)))
+        from_sent((self.0.table.send())(
+            self.0.ctx,
+            RStr::from_str(method),
+            RSlice::from_slice(item),
+        ))
     }
 }
-
 
 impl Task {
     /// Drops the task where it stands.

@@ -2,7 +2,7 @@
 
 use crate::guard::{self, Quiet};
 use crate::scope::Scope;
-use crate::wire::plugin::{Dispatch, Lifecycle};
+use crate::wire::plugin::{Dispatch, Health, Lifecycle};
 use crate::wire::service::{to_answer, to_sent};
 use crate::wire::{Reply, payload};
 use crate::{Bytes, Context, Error, Plugin, Result, Service, log};
@@ -12,7 +12,7 @@ use aerolith_plugin_abi::{
 use std::sync::Arc;
 
 /// API version that this SDK speaks.
-pub const API: &str = "0.1";
+pub const API: &str = "0.2";
 /// API version of the oldest host that a plugin made with this SDK runs on.
 pub const API_MIN: &str = "0.1";
 
@@ -45,13 +45,19 @@ pub fn create<P: Plugin>(
             let config: P::Config = payload::decode(config.as_slice())?;
             let plugin = Arc::new(P::create(Context::new(scope.clone(), state.as_slice()), config)?);
             let mut provided = provide(&plugin);
-            provided.push((crate::wire::plugin::CAPABILITY.id, Box::new(Dispatch(Arc::new(Life(plugin))))));
+            provided.push((
+                crate::wire::plugin::CAPABILITY.id,
+                Box::new(Dispatch(Arc::new(Life(plugin)))),
+            ));
             Ok(Provision(provided))
         });
         if made.is_err() {
             scope.shut_down();
         }
-        Ok(instance(Exported { provision: Some(Quiet::new(Arc::new(made?))), scope }))
+        Ok(instance(Exported {
+            provision: Some(Quiet::new(Arc::new(made?))),
+            scope,
+        }))
     }))
 }
 
@@ -60,8 +66,13 @@ struct Provision(Vec<Provided>);
 
 impl Provision {
     fn of(&self, method: &str) -> Result<&dyn Service> {
-        let found = self.0.iter().find(|(id, _)| method.strip_prefix(id).is_some_and(|rest| rest.starts_with('.')));
-        found.map(|(_, service)| &**service).ok_or_else(|| Error::unimplemented(method))
+        let found = self
+            .0
+            .iter()
+            .find(|(id, _)| method.strip_prefix(id).is_some_and(|rest| rest.starts_with('.')));
+        found
+            .map(|(_, service)| &**service)
+            .ok_or_else(|| Error::unimplemented(method))
     }
 }
 
@@ -85,6 +96,10 @@ impl<P: Plugin> Lifecycle for Life<P> {
         self.0.resume(&state).await
     }
 
+    async fn health(&self) -> Result<Health> {
+        self.0.health().await
+    }
+
     async fn stop(&self) -> Result<()> {
         self.0.stop().await
     }
@@ -98,7 +113,10 @@ struct Exported {
 
 impl Exported {
     fn provision(&self) -> Result<&Arc<Provision>> {
-        self.provision.as_ref().map(Quiet::as_ref).ok_or_else(|| Error::stopped("the instance is gone"))
+        self.provision
+            .as_ref()
+            .map(Quiet::as_ref)
+            .ok_or_else(|| Error::stopped("the instance is gone"))
     }
 
     fn begin(&self, method: &str, request: Bytes, sink: Option<SinkBox>) -> Result<Reply> {
@@ -120,7 +138,9 @@ impl Instance for Exported {
 
     fn send(&self, method: RStr<'_>, item: RSlice<'_, u8>) -> Answer<u8> {
         to_sent(self.provision().and_then(|provision| {
-            guard::run(&self.scope, || provision.of(method.as_str())?.send(method.as_str(), item.as_slice()))
+            guard::run(&self.scope, || {
+                provision.of(method.as_str())?.send(method.as_str(), item.as_slice())
+            })
         }))
     }
 }

@@ -41,7 +41,8 @@ fn text(payload: Box<dyn Any + Send>) -> String {
 /// What a panic was called with.
 pub(crate) fn payload_text(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a text".into())
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a text".into())
 }
 
 /// A value whose drop is guarded.
@@ -62,7 +63,10 @@ impl<T> Quiet<T> {
 }
 
 impl<T> Drop for Quiet<T> {
-    #[allow(unsafe_code, reason = "the one place where a drop is taken out of the compiler's hands")]
+    #[allow(
+        unsafe_code,
+        reason = "the one place where a drop is taken out of the compiler's hands"
+    )]
     fn drop(&mut self) {
         let value = &mut self.0;
         // SAFETY: this is the drop of the owner: nobody uses the value afterwards.
@@ -109,7 +113,9 @@ impl<T, F: Future<Output = Result<T>>> Future for Call<F> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Result<T>> {
-        self.0.poll_caught(cx).map(|r| r.unwrap_or_else(|message| Err(Error::new(Code::Panic, message))))
+        self.0
+            .poll_caught(cx)
+            .map(|r| r.unwrap_or_else(|message| Err(Error::new(Code::Panic, message))))
     }
 }
 
@@ -119,7 +125,9 @@ impl<F: Future<Output = ()>, R: Fn(String) + Unpin> Future for Task<F, R> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
-        self.0.poll_caught(cx).map(|r| r.unwrap_or_else(|message| (self.1)(message)))
+        self.0
+            .poll_caught(cx)
+            .map(|r| r.unwrap_or_else(|message| (self.1)(message)))
     }
 }
 
@@ -128,7 +136,10 @@ pub(crate) fn call<T>(
     scope: Arc<Scope>,
     future: impl Future<Output = Result<T>> + Send + 'static,
 ) -> impl Future<Output = Result<T>> + Send + 'static {
-    Call(Guarded { future: Some(Quiet::new(Box::pin(future))), scope })
+    Call(Guarded {
+        future: Some(Quiet::new(Box::pin(future))),
+        scope,
+    })
 }
 
 /// A task of the plugin's, guarded; `report` hears of its panic.
@@ -137,5 +148,11 @@ pub(crate) fn task(
     future: impl Future<Output = ()> + Send + 'static,
     report: impl Fn(String) + Send + Unpin + 'static,
 ) -> impl Future<Output = ()> + Send + 'static {
-    Task(Guarded { future: Some(Quiet::new(Box::pin(future))), scope }, report)
+    Task(
+        Guarded {
+            future: Some(Quiet::new(Box::pin(future))),
+            scope,
+        },
+        report,
+    )
 }

@@ -33,7 +33,9 @@
 //! the process's, and the process is the core's. It waits only for pids that it started.
 
 #[cfg(panic = "abort")]
-compile_error!("an Aerolith plugin must unwind, or a panic in it would end the whole node: build with `panic = \"unwind\"`");
+compile_error!(
+    "an Aerolith plugin must unwind, or a panic in it would end the whole node: build with `panic = \"unwind\"`"
+);
 
 mod context;
 #[doc(hidden)]

@@ -14,7 +14,9 @@ use tracing_core::{Event, Level, Metadata, Subscriber, span};
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let dispatch = tracing_core::Dispatch::new(Forward { spans: AtomicU64::new(1) });
+        let dispatch = tracing_core::Dispatch::new(Forward {
+            spans: AtomicU64::new(1),
+        });
         // It fails only when the plugin has set a subscriber itself, which then is its own wish.
         let _ = tracing_core::dispatcher::set_global_default(dispatch);
         std::panic::set_hook(Box::new(|panic| {
@@ -51,9 +53,12 @@ const fn number(level: Level) -> u8 {
     }
 }
 
-/// The most verbose level that the core's log wants now.
+/// The most verbose level that the core's log wants now. A host of API 0.1 cannot say, and is told everything down to
+/// debug.
 fn wanted() -> u8 {
-    number(Level::DEBUG)
+    let Some(scope) = Scope::current() else { return 0 };
+    let host = scope.host();
+    host.table.level().map_or(number(Level::DEBUG), |level| level(host.ctx))
 }
 
 impl Subscriber for Forward {

@@ -80,6 +80,7 @@ pub const fn plain(text: &str) -> &str {
 /// # Panics
 /// Never: the bytes come from texts.
 #[must_use]
+#[allow(clippy::panic, reason = "evaluated while compiling only")]
 pub const fn text(bytes: &[u8]) -> &str {
     match std::str::from_utf8(bytes) {
         Ok(text) => text,

@@ -1,5 +1,6 @@
 //! The trait that every plugin implements.
 
+use crate::wire::plugin::Health;
 use crate::{Context, Error, Result};
 use serde::de::DeserializeOwned;
 use std::future::ready;
@@ -36,6 +37,11 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     fn resume(&self, state: &[u8]) -> impl Future<Output = Result<()>> + Send {
         let _ = state;
         ready(Ok(()))
+    }
+
+    /// How the instance is, by its own account; asked every few seconds.
+    fn health(&self) -> impl Future<Output = Result<Health>> + Send {
+        ready(Ok(Health::default()))
     }
 
     /// Ends the work.

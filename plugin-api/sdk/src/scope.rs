@@ -118,9 +118,12 @@ mod runtime {
 
         pub(super) fn shut_down(&self) {
             let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(runtime) = runtime {
-                runtime.shutdown_timeout(PATIENCE);
-            }
+            let Some(runtime) = runtime else { return };
+            // On a thread of its own: where the plugin is linked in, this one may belong to a runtime of the same tokio,
+            // which does not let another be shut down on it.
+            let ending = std::thread::spawn(move || runtime.shutdown_timeout(PATIENCE));
+            // That thread does nothing that could panic.
+            let _ = ending.join();
         }
     }
 }

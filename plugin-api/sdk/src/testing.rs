@@ -16,7 +16,8 @@ use crate::wire::service::{Behind, from_answer, to_answer};
 use crate::wire::{Reply, payload};
 use crate::{Bytes, Context, Error, Plugin, Result, Sent, Service};
 use aerolith_plugin_abi::{
-    Answer, FfiFuture, Host as AbiHost, HostTable, HostTable_Ref, ROption, RSlice, RStr, SinkBox, crossing, leak_host_table,
+    Answer, FfiFuture, Host as AbiHost, HostTable, HostTable_Ref, ROption, RSlice, RStr, SinkBox, crossing,
+    leak_host_table,
 };
 use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd};
@@ -55,8 +56,19 @@ pub struct Host {
 }
 
 static HOSTS: LazyLock<Mutex<BTreeMap<u64, Arc<Shared>>>> = LazyLock::new(Mutex::default);
-static TABLE: LazyLock<HostTable_Ref> =
-    LazyLock::new(|| leak_host_table(HostTable { log, call, send, spawn, abort, sleep, keep, take }));
+static TABLE: LazyLock<HostTable_Ref> = LazyLock::new(|| {
+    leak_host_table(HostTable {
+        log,
+        call,
+        send,
+        spawn,
+        abort,
+        sleep,
+        keep,
+        take,
+        level,
+    })
+});
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -87,8 +99,17 @@ impl Host {
 
     #[allow(clippy::expect_used, reason = "a test without threads cannot go on")]
     fn build(others: Option<Box<dyn Service>>) -> Self {
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread for the host");
-        let shared = Arc::new(Shared { runtime, seen: Mutex::default(), others, tasks: Mutex::default() });
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a thread for the host");
+        let shared = Arc::new(Shared {
+            runtime,
+            seen: Mutex::default(),
+            others,
+            tasks: Mutex::default(),
+        });
         let mut hosts = lock(&HOSTS);
         let number = hosts.last_key_value().map_or(1, |(last, _)| last + 1);
         hosts.insert(number, shared.clone());
@@ -108,7 +129,10 @@ impl Host {
     /// # Errors
     /// As [`Host::create`].
     pub fn succeed<P: Plugin>(&self, instance: &str, config: &str, state: &[u8]) -> Result<P> {
-        let host = AbiHost { ctx: self.number, table: *TABLE };
+        let host = AbiHost {
+            ctx: self.number,
+            table: *TABLE,
+        };
         let scope = Scope::new(host, instance, 1).map_err(Error::io)?;
         let _entered = self.shared.runtime.enter();
         P::create(Context::new(scope, state), payload::decode(config.as_bytes())?)
@@ -119,7 +143,10 @@ impl Host {
     /// # Errors
     /// What `create` answers.
     pub fn instance(&self, root: aerolith_plugin_abi::Root_Ref, name: &str, config: &str) -> Result<Behind> {
-        let host = AbiHost { ctx: self.number, table: *TABLE };
+        let host = AbiHost {
+            ctx: self.number,
+            table: *TABLE,
+        };
         let bytes = RSlice::from_slice;
         let made = (root.create())(host, RStr::from_str(name), bytes(config.as_bytes()), bytes(b""));
         from_answer(made).map(Behind)
@@ -131,7 +158,6 @@ impl Host {
     }
 
     /// What the plugin has said and left behind so far.
-    #[must_use]
     pub fn seen(&self) -> MutexGuard<'_, Seen> {
         lock(&self.shared.seen)
     }
@@ -148,7 +174,9 @@ impl Drop for Host {
 
 extern "C" fn log(ctx: u64, level: u8, target: RStr<'_>, message: RStr<'_>, fields: RStr<'_>) {
     if let Some(host) = of(ctx) {
-        lock(&host.seen).log.push(format!("{level} {target} {message} {fields}"));
+        lock(&host.seen)
+            .log
+            .push(format!("{level} {target} {message} {fields}"));
     }
 }
 
@@ -174,7 +202,10 @@ fn record(ctx: u64, method: &str, item: &[u8]) -> Result<Sent> {
         "host/1.process" => seen.processes.push(payload::decode(item)?),
         _ => {
             drop(seen);
-            return host.others.as_ref().map_or_else(|| Err(Error::unimplemented(method)), |o| o.send(method, item));
+            return host
+                .others
+                .as_ref()
+                .map_or_else(|| Err(Error::unimplemented(method)), |o| o.send(method, item));
         }
     }
     Ok(Sent::Accepted)
@@ -199,7 +230,9 @@ extern "C" fn abort(ctx: u64, task: u64) {
 extern "C" fn sleep(ctx: u64, milliseconds: u64) -> FfiFuture<()> {
     let entered = of(ctx);
     let _guard = entered.as_ref().map(|host| host.runtime.enter());
-    let sleep = entered.is_some().then(|| tokio::time::sleep(Duration::from_millis(milliseconds)));
+    let sleep = entered
+        .is_some()
+        .then(|| tokio::time::sleep(Duration::from_millis(milliseconds)));
     crossing(async move {
         if let Some(sleep) = sleep {
             sleep.await;
@@ -219,5 +252,13 @@ extern "C" fn keep(ctx: u64, name: RStr<'_>, fd: i32) -> Answer<()> {
 
 extern "C" fn take(ctx: u64, name: RStr<'_>) -> Answer<i32> {
     let taken = of(ctx).and_then(|host| lock(&host.seen).descriptors.remove(name.as_str()));
-    to_answer(taken.map(IntoRawFd::into_raw_fd).ok_or_else(|| Error::not_found(format!("no descriptor {name}"))))
+    to_answer(
+        taken
+            .map(IntoRawFd::into_raw_fd)
+            .ok_or_else(|| Error::not_found(format!("no descriptor {name}"))),
+    )
+}
+
+extern "C" fn level(_: u64) -> u8 {
+    5
 }

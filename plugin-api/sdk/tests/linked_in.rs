@@ -1,5 +1,7 @@
 //! A plugin linked into this test, reached through the waist: guards, scope, manifest, tasks.
 
+#![allow(clippy::panic, reason = "panics are what this is about")]
+
 use aerolith_plugin::testing::Host;
 use aerolith_plugin::wire::accel::{
     AcceleratorMonitor, Card, Cards, Client, Release, Reservation, Reserve, Samples, Select,
@@ -44,7 +46,14 @@ impl AcceleratorMonitor for Monitor {
         assert!(self.config.fail != "poll", "poll was told to panic");
         tokio::time::sleep(Duration::from_millis(1)).await;
         self.context.gauge("accelerator_up", 1.0, &[("device", "sn:1")]);
-        Ok(Cards { cards: vec![Card { id: "sn:1".into(), healthy: true, ..Card::default() }], message: String::new() })
+        Ok(Cards {
+            cards: vec![Card {
+                id: "sn:1".into(),
+                healthy: true,
+                ..Card::default()
+            }],
+            message: String::new(),
+        })
     }
 
     async fn stats(&self, _: Select) -> Result<Samples> {
@@ -78,8 +87,14 @@ fn made(host: &Host, config: &str) -> Result<Behind> {
 #[test]
 fn the_manifest_lists_what_the_macro_was_told() {
     let manifest: Manifest = serde_json::from_str(AEROLITH_MANIFEST).unwrap();
-    assert_eq!((&*manifest.name, &*manifest.vendor, manifest.replace), ("monitor", "Acme", Replace::Handover));
-    assert_eq!(manifest.provides["accel/1"], ["fingerprint", "stats", "reserve", "release"]);
+    assert_eq!(
+        (&*manifest.name, &*manifest.vendor, manifest.replace),
+        ("monitor", "Acme", Replace::Handover)
+    );
+    assert_eq!(
+        manifest.provides["accel/1"],
+        ["fingerprint", "stats", "reserve", "release"]
+    );
     assert_eq!(manifest.provides["plugin/1"], plugin::CAPABILITY.methods);
     assert_eq!(manifest.permissions, ["call hub/1", "kv"]);
     assert_eq!(manifest.api, aerolith_plugin::abi::API.to_string());
@@ -139,7 +154,12 @@ fn a_method_of_no_capability_is_unimplemented() {
     let host = Host::new();
     let instance = made(&host, "{}").unwrap();
     for method in ["accel/1.nope", "accel/11.stats", "hub/1.publish", ""] {
-        assert_eq!(host.block_on(instance.call(method, Vec::new().into(), None)).unwrap_err().code, Code::Unimplemented);
+        assert_eq!(
+            host.block_on(instance.call(method, Vec::new().into(), None))
+                .unwrap_err()
+                .code,
+            Code::Unimplemented
+        );
         assert_eq!(instance.send(method, b"").unwrap_err().code, Code::Unimplemented);
     }
 }

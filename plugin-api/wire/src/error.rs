@@ -49,7 +49,10 @@ impl Code {
     /// The code of a number; an unknown number is `Internal`.
     #[must_use]
     pub fn from_number(number: u32) -> Self {
-        Self::ALL.into_iter().find(|c| *c as u32 == number).unwrap_or(Self::Internal)
+        Self::ALL
+            .into_iter()
+            .find(|c| *c as u32 == number)
+            .unwrap_or(Self::Internal)
     }
 }
 
@@ -68,13 +71,18 @@ pub struct Error {
 }
 
 /// What every call answers.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An error of any kind; `Io`, `Busy`, `Timeout` and `Unavailable` are retryable unless said otherwise.
     pub fn new(code: Code, message: impl fmt::Display) -> Self {
         let retryable = matches!(code, Code::Io | Code::Busy | Code::Timeout | Code::Unavailable);
-        Self { code, message: message.to_string(), detail: String::new(), retryable }
+        Self {
+            code,
+            message: message.to_string(),
+            detail: String::new(),
+            retryable,
+        }
     }
 
     /// The request or the configuration is wrong.
@@ -105,7 +113,10 @@ impl Error {
     /// The same error, not worth another try.
     #[must_use]
     pub fn permanent(self) -> Self {
-        Self { retryable: false, ..self }
+        Self {
+            retryable: false,
+            ..self
+        }
     }
 }
 
@@ -123,6 +134,11 @@ impl From<PluginError> for Error {
 impl From<Error> for PluginError {
     fn from(e: Error) -> Self {
         let flags = if e.retryable { RETRYABLE } else { 0 };
-        Self { code: e.code as u32, flags, message: e.message.into(), detail: e.detail.into() }
+        Self {
+            code: e.code as u32,
+            flags,
+            message: e.message.into(),
+            detail: e.detail.into(),
+        }
     }
 }

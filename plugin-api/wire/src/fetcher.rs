@@ -20,7 +20,7 @@ pub struct Fetch {
     pub url: String,
     /// Bytes already here: go on behind them where the place can, else begin anew and say so in [`Head::offset`].
     pub offset: u64,
-    /// What the bytes already here, or the copy in the store, were known by.
+    /// What the bytes already here were known by; without an offset it says nothing.
     pub validator: Validator,
     /// Sent with the request where the protocol has headers (Baetyl's `x-bce-security-token`, for one). Never logged.
     pub headers: BTreeMap<String, String>,
@@ -89,15 +89,19 @@ impl Download {
     /// The head; call it once, first. Nothing when the fetch ended without one.
     ///
     /// # Errors
-    /// What the fetcher answered; a first item that is no head.
+    /// A first item that is no head. Why a fetch failed is the answer of the call.
     pub async fn head(&mut self) -> Result<Option<Head>> {
-        self.0.next_raw().await?.map(|bytes| payload::decode(&bytes)).transpose()
+        self.0
+            .next_raw()
+            .await?
+            .map(|bytes| payload::decode(&bytes))
+            .transpose()
     }
 
     /// The next piece, or nothing at the end.
     ///
     /// # Errors
-    /// What the fetcher answered.
+    /// When the stream was ended early. Why a fetch failed is the answer of the call.
     pub async fn piece(&mut self) -> Result<Option<Bytes>> {
         self.0.next_raw().await
     }

@@ -65,11 +65,18 @@ impl<'a> Frame<'a> {
         let payload = u32::from_le_bytes([p0, p1, p2, p3]) as usize;
         if rest.len() != topic + payload {
             let found = rest.len();
-            return Err(Error::invalid(format!("frame body of {found} bytes: header says {topic} + {payload}")));
+            return Err(Error::invalid(format!(
+                "frame body of {found} bytes: header says {topic} + {payload}"
+            )));
         }
         let (topic, payload) = rest.split_at(topic);
         let topic = std::str::from_utf8(topic).map_err(|e| Error::invalid(format!("topic: {e}")))?;
-        Ok(Self { qos: flags & QOS, retain: flags & RETAIN != 0, topic, payload })
+        Ok(Self {
+            qos: flags & QOS,
+            retain: flags & RETAIN != 0,
+            topic,
+            payload,
+        })
     }
 }
 
@@ -100,9 +107,19 @@ mod tests {
     #[test]
     fn what_does_not_fit_the_header_is_refused() {
         let long = "t".repeat(70_000);
-        let frame = Frame { qos: 0, retain: false, topic: &long, payload: b"" };
+        let frame = Frame {
+            qos: 0,
+            retain: false,
+            topic: &long,
+            payload: b"",
+        };
         assert!(frame.write(&mut Vec::new()).unwrap_err().message.contains("70000"));
-        let frame = Frame { qos: 3, retain: false, topic: "t", payload: b"" };
+        let frame = Frame {
+            qos: 3,
+            retain: false,
+            topic: "t",
+            payload: b"",
+        };
         assert!(frame.write(&mut Vec::new()).unwrap_err().message.contains("QoS 3"));
     }
 }

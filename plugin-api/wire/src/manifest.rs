@@ -78,9 +78,18 @@ impl Marker {
     #[must_use]
     pub const fn read(bytes: &[u8]) -> Option<Self> {
         match bytes {
-            [b'A', b'P', 1, b'R', b'U', ..] => Some(Self { entry: Entry::Rust, unwinds: true }),
-            [b'A', b'P', 1, b'R', b'A', ..] => Some(Self { entry: Entry::Rust, unwinds: false }),
-            [b'A', b'P', 1, b'C', b'U', ..] => Some(Self { entry: Entry::C, unwinds: true }),
+            [b'A', b'P', 1, b'R', b'U', ..] => Some(Self {
+                entry: Entry::Rust,
+                unwinds: true,
+            }),
+            [b'A', b'P', 1, b'R', b'A', ..] => Some(Self {
+                entry: Entry::Rust,
+                unwinds: false,
+            }),
+            [b'A', b'P', 1, b'C', b'U', ..] => Some(Self {
+                entry: Entry::C,
+                unwinds: true,
+            }),
             _ => None,
         }
     }

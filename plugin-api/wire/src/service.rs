@@ -1,9 +1,7 @@
 //! The one shape that both sides of the boundary have: bytes in, bytes out, by method name.
 
 use crate::{Error, Result};
-use aerolith_plugin_abi::{
-    ACCEPTED, Answer, Bytes, FULL, InstanceBox, PluginError, RErr, ROk, RSlice, RStr, SinkBox,
-};
+use aerolith_plugin_abi::{ACCEPTED, Answer, Bytes, FULL, InstanceBox, PluginError, RErr, ROk, RSlice, RStr, SinkBox};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -61,7 +59,11 @@ impl Service for Behind {
     }
 
     fn send(&self, method: &str, item: &[u8]) -> Result<Sent> {
-        from_sent(aerolith_plugin_abi::Instance::send(&self.0, RStr::from_str(method), RSlice::from_slice(item)))
+        from_sent(aerolith_plugin_abi::Instance::send(
+            &self.0,
+            RStr::from_str(method),
+            RSlice::from_slice(item),
+        ))
     }
 }
 

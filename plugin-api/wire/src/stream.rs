@@ -17,7 +17,10 @@ impl<T> Stream<T> {
     /// Types a sink.
     #[must_use]
     pub const fn new(sink: SinkBox) -> Self {
-        Self { sink, item: PhantomData }
+        Self {
+            sink,
+            item: PhantomData,
+        }
     }
 
     /// Ends the stream early, saying why.
@@ -57,7 +60,13 @@ pub struct Items<T> {
 #[must_use]
 pub fn channel<T>(capacity: usize) -> (SinkBox, Items<T>) {
     let (sender, queue) = async_channel::bounded(capacity.max(1));
-    (aerolith_plugin_abi::sink(Queue(sender)), Items { queue, item: PhantomData })
+    (
+        aerolith_plugin_abi::sink(Queue(sender)),
+        Items {
+            queue,
+            item: PhantomData,
+        },
+    )
 }
 
 impl Items<Bytes> {
@@ -89,7 +98,12 @@ impl aerolith_plugin_abi::Sink for Queue {
     fn write(&self, item: Bytes) -> FfiFuture<Answer<()>> {
         let sender = self.0.clone();
         crossing(async move {
-            to_answer(sender.send(Ok(item)).await.map_err(|_| Error::stopped("nobody reads this stream any more")))
+            to_answer(
+                sender
+                    .send(Ok(item))
+                    .await
+                    .map_err(|_| Error::stopped("nobody reads this stream any more")),
+            )
         })
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+#[allow(unreachable_pub, dead_code, reason = "the macro writes what a crate publishes")]
 mod echo {
     use super::{Deserialize, Serialize};
 
@@ -50,9 +51,16 @@ impl Echo for Mine {
 
     async fn words(&self, request: Line, into: Stream<Line>) -> Result<Line> {
         for word in request.text.split(' ') {
-            into.write(&Line { text: word.into(), ..Line::default() }).await?;
+            into.write(&Line {
+                text: word.into(),
+                ..Line::default()
+            })
+            .await?;
         }
-        Ok(Line { text: "done".into(), ..Line::default() })
+        Ok(Line {
+            text: "done".into(),
+            ..Line::default()
+        })
     }
 
     fn count(&self, item: &[u8]) -> Result<Sent> {
@@ -74,7 +82,10 @@ fn client() -> (Arc<Mine>, Client<Dispatch<Mine>>) {
 }
 
 fn line(text: &str) -> Line {
-    Line { text: text.into(), ..Line::default() }
+    Line {
+        text: text.into(),
+        ..Line::default()
+    }
 }
 
 #[test]
@@ -92,7 +103,11 @@ fn a_method_that_the_other_side_lacks_answers_its_default() {
 fn an_unknown_method_is_unimplemented_by_name() {
     for method in ["echo/1.nope", "echo/2.say", "say", "", "echo/1."] {
         let error = block_on(client().1.0.call(method, Bytes::new(), None)).unwrap_err();
-        assert_eq!((error.code, error.message.contains(method)), (Code::Unimplemented, true), "{method}");
+        assert_eq!(
+            (error.code, error.message.contains(method)),
+            (Code::Unimplemented, true),
+            "{method}"
+        );
         assert_eq!(client().1.0.send(method, b"").unwrap_err().code, Code::Unimplemented);
     }
 }
@@ -102,7 +117,13 @@ fn a_request_of_a_newer_client_is_read_and_an_older_one_takes_defaults() {
     let service = client().1.0;
     let newer = br#"{"text":"a","added_later":7,"added_much_later":[1]}"#;
     let reply = block_on(service.call("echo/1.say", Bytes::from(newer.to_vec()), None)).unwrap();
-    assert_eq!(payload::decode::<Line>(&reply).unwrap(), Line { text: "a".into(), added_later: 7 });
+    assert_eq!(
+        payload::decode::<Line>(&reply).unwrap(),
+        Line {
+            text: "a".into(),
+            added_later: 7
+        }
+    );
     let reply = block_on(service.call("echo/1.say", Bytes::new(), None)).unwrap();
     assert_eq!(payload::decode::<Line>(&reply).unwrap(), Line::default());
 }
@@ -117,7 +138,10 @@ fn a_request_that_is_no_json_is_invalid_and_names_the_type() {
 #[test]
 fn a_stream_delivers_in_order_and_then_answers() {
     let (sink, mut items) = stream::channel::<Line>(8);
-    assert_eq!(block_on(client().1.words(&line("one two three"), sink)).unwrap(), line("done"));
+    assert_eq!(
+        block_on(client().1.words(&line("one two three"), sink)).unwrap(),
+        line("done")
+    );
     let mut words = Vec::new();
     while let Some(item) = block_on(items.next()).unwrap() {
         words.push(item.text);
@@ -171,7 +195,10 @@ fn every_capability_is_declared_once_and_its_methods_are_unique() {
 
 #[test]
 fn an_error_crosses_and_comes_back_whole() {
-    let error = Error { detail: "{}".into(), ..Error::new(Code::Busy, "later") };
+    let error = Error {
+        detail: "{}".into(),
+        ..Error::new(Code::Busy, "later")
+    };
     let crossed: Error = aerolith_plugin_abi::PluginError::from(error.clone()).into();
     assert_eq!(crossed, error);
     assert!(error.retryable && !error.permanent().retryable);
@@ -184,5 +211,8 @@ fn a_method_tells_its_kind() {
     assert_eq!(kind_of("engine/1.status"), Some(Kind::Call));
     assert_eq!(kind_of("fetcher/1.fetch"), Some(Kind::Stream));
     assert_eq!(kind_of("hub/1.publish"), Some(Kind::Send));
-    assert_eq!((kind_of("engine/2.wait"), kind_of("engine/1.nope"), kind_of("wait")), (None, None, None));
+    assert_eq!(
+        (kind_of("engine/2.wait"), kind_of("engine/1.nope"), kind_of("wait")),
+        (None, None, None)
+    );
 }

@@ -42,9 +42,6 @@ pub(crate) fn unpack(
             None => error,
         })?;
     }
-    if gauge.ended.get() {
-        return Err(archive.at.refuse(Rule::NoEndMark));
-    }
     check_end(archive, &mut tar.into_inner(), broken)
 }
 
@@ -121,7 +118,8 @@ fn target<R: Read>(archive: &Archive<'_>, entry: &Entry<'_, R>) -> Result<String
     text(archive, &entry.link_name_bytes().unwrap_or_default())
 }
 
-/// After the first zero block only zeros may follow, and reading on to the end has a gzip check its own sums.
+/// After the first zero block, where the crate stops as it does at a bare end, only zeros may follow, at least one
+/// block of them, and reading on to the end has a gzip check its own sums.
 fn check_end(
     archive: &Archive<'_>,
     rest: &mut impl Read,
@@ -154,19 +152,16 @@ struct Gauge {
     /// Bytes that may still come at all, and the rule that says so.
     left: Cell<u64>,
     bound: Rule,
-    ended: Cell<bool>,
     /// The rule that made a read fail.
     tripped: RefCell<Option<Rule>>,
 }
 
 impl Gauge {
     fn new(bound: Rule, left: u64) -> Self {
-        let (headers, ended) = (Cell::new(None), Cell::new(false));
         Gauge {
-            headers,
+            headers: Cell::new(None),
             left: Cell::new(left),
             bound,
-            ended,
             tripped: RefCell::new(None),
         }
     }
@@ -192,9 +187,6 @@ struct Gauged<R> {
 impl<R: Read> Read for Gauged<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        if read == 0 && !buffer.is_empty() {
-            self.gauge.ended.set(true);
-        }
         self.gauge.count(read as u64).map_err(|rule| {
             let error = io::Error::other(rule.to_string());
             self.gauge.tripped.replace(Some(rule));

@@ -1,0 +1,4 @@
+//! Nothing but benches: `cargo bench -p benches` measures, `cargo test -p benches --benches` runs each once.
+//!
+//! Every suite measures its floor and, where there is one, a peer in the same run: machines are noisy and differ, so only
+//! ratios of one run mean anything. `docs/records/` keeps the last ones.

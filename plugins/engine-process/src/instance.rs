@@ -1,0 +1,164 @@
+//! One start of one instance: who it is, and how it ended.
+
+use crate::error::RequestError;
+use crate::proc::{Known, Mark};
+use crate::process::Process;
+use aerolith_plugin::wire::engine::{Exit, Handle};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What a handle holds: enough to tell the process from every other of this and other boots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    #[serde(flatten)]
+    pub(crate) known: Known,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub(crate) boot: String,
+}
+
+impl Identity {
+    /// Reads a handle; nothing when it holds none, since the core never learned it.
+    ///
+    /// # Errors
+    /// [`RequestError::Handle`] when it is another engine's.
+    pub(crate) fn of(handle: &Handle) -> Result<Option<Self>, RequestError> {
+        serde_json::from_value(handle.state.clone()).map_err(|cause| RequestError::Handle {
+            instance: handle.instance.clone(),
+            cause,
+        })
+    }
+}
+
+/// An instance that was started or adopted. It is remembered, with its exit, until it is removed.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) mark: Mark,
+    pub(crate) identity: Identity,
+    /// Absent when it was gone before it could be held.
+    process: Option<Process>,
+    exit: OnceLock<Exit>,
+    reaped: AtomicBool,
+}
+
+impl Instance {
+    pub(crate) fn new(mark: Mark, identity: Identity, process: Option<Process>, exit: Option<Exit>) -> Self {
+        let cell = OnceLock::new();
+        if let Some(exit) = exit {
+            // A new cell is empty.
+            let _ = cell.set(exit);
+        }
+        Self {
+            mark,
+            identity,
+            process,
+            exit: cell,
+            reaped: AtomicBool::new(false),
+        }
+    }
+
+    /// As the core keeps it.
+    pub(crate) fn handle(&self) -> Handle {
+        let Identity {
+            known: Known { pid, start },
+            boot,
+        } = &self.identity;
+        let state = serde_json::json!({ "pid": pid, "start": start, "boot": boot });
+        Handle {
+            instance: self.mark.instance.clone(),
+            token: self.mark.token.clone(),
+            state,
+        }
+    }
+
+    /// Its process while it runs.
+    pub(crate) fn running(&self) -> Option<&Process> {
+        self.process.as_ref().filter(|_| self.exit().is_none())
+    }
+
+    /// How it ended; nothing while it runs.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        if let Some(exit) = self.exit.get() {
+            return Some(exit.clone());
+        }
+        let seen = match &self.process {
+            Some(process) => process.exit()?,
+            None => Exit {
+                unknown: true,
+                ..Exit::default()
+            },
+        };
+        Some(self.exit.get_or_init(|| seen).clone())
+    }
+
+    /// Waits for the end. Everybody who waits gets the same answer.
+    ///
+    /// # Errors
+    /// When the system gives no descriptor to wait with.
+    pub(crate) async fn ended(&self) -> io::Result<Exit> {
+        loop {
+            if let Some(exit) = self.exit() {
+                return Ok(exit);
+            }
+            if let Some(process) = &self.process {
+                process.ended().await?;
+            }
+        }
+    }
+
+    /// Gives its pid free, once: true for the call that did. Nothing happens while it runs.
+    pub(crate) fn reap(&self) -> bool {
+        let Some(process) = self.process.as_ref().filter(|_| self.exit().is_some()) else {
+            return false;
+        };
+        if self.reaped.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        process.reap();
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn handle(state: serde_json::Value) -> Handle {
+        Handle {
+            instance: "a.b.1".into(),
+            token: "t".into(),
+            state,
+        }
+    }
+
+    #[test]
+    fn a_handle_reads_back_as_the_identity_that_was_written() {
+        let identity = Identity {
+            known: Known { pid: 7, start: 9 },
+            boot: "b".into(),
+        };
+        let instance = Instance::new(Mark::new("a.b.1", "t").unwrap(), identity.clone(), None, None);
+        assert_eq!(Identity::of(&instance.handle()).unwrap(), Some(identity));
+    }
+
+    #[test]
+    fn a_handle_without_state_is_none_and_a_foreign_one_is_an_error() {
+        assert_eq!(Identity::of(&handle(json!(null))).unwrap(), None);
+        let error = Identity::of(&handle(json!({ "container": "c" })))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("a.b.1") && error.contains("boot"), "{error}");
+    }
+
+    #[test]
+    fn an_instance_that_could_not_be_held_ended_in_an_unknown_way() {
+        let identity = Identity {
+            known: Known { pid: 7, start: 9 },
+            boot: "b".into(),
+        };
+        let instance = Instance::new(Mark::new("a.b.1", "t").unwrap(), identity, None, None);
+        assert!(instance.exit().unwrap().unknown && !instance.reap());
+    }
+}

@@ -1,0 +1,109 @@
+//! From a workload to a running process.
+
+use crate::error::{RequestError, StartError};
+use crate::instance::Instance;
+use crate::proc::Mark;
+use crate::process::Process;
+use crate::program;
+use crate::registry::Registry;
+use crate::spawn::{self, Image};
+use aerolith_plugin::wire::engine::Workload;
+use aerolith_plugin::wire::host::ProcessEvent;
+use aerolith_plugin::{Code, Error, Result, tracing};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+
+/// Starts a workload and answers for it.
+///
+/// # Errors
+/// What is wrong with the workload, its program, its directory or its output file. Nothing runs then.
+pub(crate) fn launch(registry: &Registry, workload: &Workload) -> Result<Arc<Instance>> {
+    let mark = Mark::new(&workload.instance, &workload.token)?;
+    if registry.has(&mark.token) {
+        let Mark { instance, token } = mark;
+        return Err(Error::invalid(format!(
+            "{instance}: token {token} was used before: each start needs its own"
+        )));
+    }
+    let program = program(workload)?;
+    let directory = PathBuf::from(&workload.directory);
+    if !directory.is_dir() {
+        return Err(StartError::NoDirectory(directory).into());
+    }
+    let image = image(workload, &program, &mark)?;
+    let (output, errors) = output(Path::new(&workload.output))?;
+    let process = begin(registry, || {
+        spawn::spawn(image, &directory, output, errors).map_err(|e| program::explain(&program, &directory, e).into())
+    })?;
+    Ok(registry.add(mark, process))
+}
+
+/// The program's path.
+///
+/// # Errors
+/// When there is none, or it lies outside of its package.
+pub(crate) fn program(workload: &Workload) -> Result<PathBuf> {
+    let none = || RequestError::NoProgram {
+        instance: workload.instance.clone(),
+    };
+    Ok(program::locate(workload.program.as_ref().ok_or_else(none)?)?)
+}
+
+/// Starts a process so that the core does not take it for an orphan, and holds it.
+///
+/// # Errors
+/// What `start` answers; when the core does not take the announcement; when the system gives no descriptor for the process.
+pub(crate) fn begin(registry: &Registry, start: impl FnOnce() -> Result<u32>) -> Result<Process> {
+    registry.tell(0, ProcessEvent::Spawning)?;
+    let started = start().and_then(|pid| {
+        registry.tell_or_log(pid, ProcessEvent::Registered);
+        Process::child(pid).map_err(|e| {
+            abandon(registry, pid);
+            Error::new(
+                Code::Io,
+                format!("process {pid} was started but cannot be held: {e}; it was killed"),
+            )
+        })
+    });
+    registry.tell_or_log(0, ProcessEvent::Spawned);
+    started
+}
+
+/// Ends a child for which nobody has waited, so that its bare pid is still its own.
+fn abandon(registry: &Registry, pid: u32) {
+    let Some(child) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+        return;
+    };
+    let ended = kill_process(child, Signal::KILL).and_then(|()| waitpid(Some(child), WaitOptions::empty()));
+    match ended {
+        Ok(_) => registry.tell_or_log(pid, ProcessEvent::Released),
+        Err(error) => tracing::warn!(pid, %error, "a process that cannot be held cannot be ended either"),
+    }
+}
+
+fn image(workload: &Workload, program: &Path, mark: &Mark) -> Result<Image, RequestError> {
+    let marks = mark.variables();
+    let given = workload.environment.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+    let given = given.filter(|(name, _)| marks.iter().all(|(mark, _)| mark != name));
+    let environment = given.chain(marks).map(|(n, v)| (OsStr::new(n), OsStr::new(v)));
+    Image::new(program, workload.arguments.iter().map(String::as_str), environment)
+}
+
+/// The output file, twice: for standard output and for standard error.
+fn output(path: &Path) -> Result<(Stdio, Stdio), StartError> {
+    let open = || -> io::Result<(File, File)> {
+        let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
+        Ok((file.try_clone()?, file))
+    };
+    let (output, errors) = open().map_err(|cause| StartError::Output {
+        path: path.into(),
+        cause,
+    })?;
+    Ok((output.into(), errors.into()))
+}

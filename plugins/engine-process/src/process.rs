@@ -1,0 +1,124 @@
+//! A process that is held by a descriptor (pidfd_open(2)), so that no later one of its number is ever meant.
+
+use crate::proc::{self, Known};
+use crate::readable::readable;
+use aerolith_plugin::wire::engine::Exit;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, pidfd_open, pidfd_send_signal,
+    waitid,
+};
+use std::io;
+
+/// A process, running or not yet waited for when it was opened.
+#[derive(Debug)]
+pub(crate) struct Process {
+    known: Known,
+    pidfd: OwnedFd,
+}
+
+impl Process {
+    /// Holds a process; nothing when it is gone, or its number is another's by now.
+    ///
+    /// # Errors
+    /// When the system gives no descriptor: too many are open, or it is older than Linux 5.3.
+    pub(crate) fn open(known: Known) -> io::Result<Option<Self>> {
+        let Some(pid) = i32::try_from(known.pid).ok().and_then(Pid::from_raw) else {
+            return Ok(None);
+        };
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            // Asked after it was opened: from here on the number cannot change hands unseen.
+            Ok(pidfd) => Ok(proc::stat(known.pid)
+                .is_some_and(|s| known.is(&s))
+                .then_some(Self { known, pidfd })),
+            Err(Errno::SRCH | Errno::INVAL) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Holds a child that was just started and for which nobody else waits.
+    ///
+    /// # Errors
+    /// As [`Process::open`].
+    pub(crate) fn child(pid: u32) -> io::Result<Self> {
+        let gone = || {
+            io::Error::other(format!(
+                "process {pid} is not to be seen in /proc although it was just started"
+            ))
+        };
+        let stat = proc::stat(pid).ok_or_else(gone)?;
+        Self::open(Known::from(&stat))?.ok_or_else(gone)
+    }
+
+    /// Its number and start.
+    pub(crate) const fn known(&self) -> Known {
+        self.known
+    }
+
+    /// Sends a signal. One that has ended takes it without effect.
+    ///
+    /// # Errors
+    /// When it belongs to another user.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        match pidfd_send_signal(&self.pidfd, signal) {
+            Err(Errno::SRCH) => Ok(()),
+            result => Ok(result?),
+        }
+    }
+
+    /// Sends a signal to the group that it leads, as long as it runs.
+    pub(crate) fn signal_group(&self, signal: Signal) {
+        let pid = i32::try_from(self.known.pid).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid.filter(|_| !self.has_ended()) {
+            // A group that is gone needs no signal; one of another user is found by the sweep that follows.
+            let _ = kill_process_group(pid, signal);
+        }
+    }
+
+    /// Whether it has ended. It may still have to be waited for.
+    pub(crate) fn has_ended(&self) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], Some(&now)).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Ready once it has ended.
+    ///
+    /// # Errors
+    /// When the runtime takes no further descriptor.
+    pub(crate) async fn ended(&self) -> io::Result<()> {
+        // A duplicate, since a runtime takes each number once only and there may be several who wait.
+        let watched = readable(self.pidfd.try_clone()?)?;
+        watched.readable().await.map(|_| ())
+    }
+
+    /// How it ended, without waiting for it: its number stays its own until [`Process::reap`]. Nothing while it runs;
+    /// unknown when it is not this daemon's child.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        if !self.has_ended() {
+            return None;
+        }
+        Some(match self.wait(WaitIdOptions::NOWAIT) {
+            Some(status) => Exit {
+                code: status.exit_status(),
+                signal: status.terminating_signal(),
+                ..Exit::default()
+            },
+            None => Exit {
+                unknown: true,
+                ..Exit::default()
+            },
+        })
+    }
+
+    /// Gives its number free when it was a child and has ended.
+    pub(crate) fn reap(&self) {
+        self.wait(WaitIdOptions::empty());
+    }
+
+    fn wait(&self, options: WaitIdOptions) -> Option<WaitIdStatus> {
+        let options = options | WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        waitid(WaitId::PidFd(self.pidfd.as_fd()), options).ok().flatten()
+    }
+}

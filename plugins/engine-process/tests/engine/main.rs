@@ -1,0 +1,17 @@
+//! The engine on real processes, asked through the same dispatch that the core's calls take.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what is wrong by failing"
+)]
+
+mod commands;
+mod faults;
+mod handover;
+mod lifecycle;
+mod output;
+mod recovery;
+mod rig;
+mod tree;

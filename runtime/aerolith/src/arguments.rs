@@ -1,0 +1,249 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+
+use aerolith_model::ResourceKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed; the message says why
+  2  wrong use, or a file that is not valid
+  3  the daemon cannot be reached
+
+Without --socket, the daemon's socket is what aerolith.yml says, else /run/aerolith/aerolith.sock for
+root and $XDG_RUNTIME_DIR/aerolith/aerolith.sock for anybody else. NO_COLOR switches colours off.";
+
+/// Edge application runtime: runs applications, and the plugins that do everything else.
+#[derive(Debug, Parser)]
+#[command(name = "aerolith", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// The daemon's socket
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "AEROLITH_SOCKET",
+        hide_env_values = true
+    )]
+    pub(crate) socket: Option<PathBuf>,
+    /// How to write what was found
+    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: Format,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// For files.
+    Yaml,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the daemon
+    Run(Run),
+    /// Check files without a daemon, and print OK! when all are valid
+    Check {
+        /// Files in Aerolith's YAML or Baetyl's JSON
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Make the resources of a file desired
+    Apply {
+        /// The file; `-` is standard input
+        #[arg(short, long, value_name = "FILE")]
+        file: PathBuf,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Make resources desired no more
+    Delete(Delete),
+    /// Show resources as they are desired
+    Get {
+        /// applications, configurations or secrets
+        #[arg(value_parser = kind)]
+        kind: ResourceKind,
+        /// One of them
+        name: Option<String>,
+    },
+    /// Show what runs, what waits, and why
+    Ps,
+    /// Show what instances wrote
+    Logs(Logs),
+    /// Show what happens, until interrupted
+    Events {
+        /// Topics, with + for one level and # for the rest
+        #[arg(default_value = "#")]
+        filter: String,
+    },
+    /// Look after plugins
+    #[command(subcommand)]
+    Plugin(Plugin),
+    /// Show the version, and the daemon's where one runs
+    Version,
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Configuration file [default: /etc/aerolith/aerolith.yml if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder of what must outlive a boot [default: /var/lib/aerolith]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// application, configuration or secret
+    #[arg(value_parser = kind, requires = "name", required_unless_present = "file", conflicts_with = "file")]
+    pub(crate) kind: Option<ResourceKind>,
+    /// Which one
+    pub(crate) name: Option<String>,
+    /// Everything that stands in a file; `-` is standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// Go on until interrupted
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only the last lines
+    #[arg(long, value_name = "N")]
+    pub(crate) tail: Option<u64>,
+    /// Whose: an application, one of its services, or one instance of that
+    #[arg(value_name = "APP[/SERVICE[/N]]")]
+    pub(crate) target: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugin {
+    /// Show all plugin instances
+    List,
+    /// Show one plugin instance and its manifest
+    Inspect {
+        /// The instance
+        name: String,
+    },
+    /// Check a plugin's file without a daemon and without running any of its code
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Install a plugin's file, in running instances too
+    Install {
+        /// The file
+        file: PathBuf,
+    },
+    /// Switch an instance on, for good
+    Enable {
+        /// The instance
+        name: String,
+    },
+    /// Switch an instance off, for good
+    Disable {
+        /// The instance
+        name: String,
+    },
+    /// Go back to the file before the last one
+    Rollback {
+        /// The plugin or the instance
+        name: String,
+    },
+}
+
+/// Singular, plural or the usual short form.
+fn kind(text: &str) -> Result<ResourceKind, String> {
+    match text {
+        "application" | "applications" | "app" | "apps" => Ok(ResourceKind::Application),
+        "configuration" | "configurations" | "config" | "configs" => Ok(ResourceKind::Configuration),
+        "secret" | "secrets" => Ok(ResourceKind::Secret),
+        _ => Err("expected application, configuration or secret".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(line: &str) -> Result<Arguments, String> {
+        Arguments::try_parse_from(line.split(' ')).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_exit_codes_stand_in_the_help() {
+        let help = Arguments::command().render_help().to_string();
+        for part in [
+            "0  done",
+            "1  failed",
+            "2  wrong use",
+            "3  the daemon cannot be reached",
+            "--socket <PATH>",
+        ] {
+            assert!(help.contains(part), "{part}: {help}");
+        }
+    }
+
+    #[test]
+    fn a_kind_may_be_short_or_plural() {
+        for (text, expected) in [
+            ("app", "application"),
+            ("configs", "configuration"),
+            ("secrets", "secret"),
+        ] {
+            assert_eq!(kind(text).unwrap().as_str(), expected);
+        }
+        assert!(
+            parse("aerolith get pods")
+                .unwrap_err()
+                .contains("expected application, configuration or secret")
+        );
+    }
+
+    #[test]
+    fn delete_takes_a_kind_with_a_name_or_a_file() {
+        assert!(parse("aerolith delete app weather").is_ok() && parse("aerolith delete -f a.yml").is_ok());
+        for wrong in [
+            "aerolith delete",
+            "aerolith delete app",
+            "aerolith delete app weather -f a.yml",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_output_is_chosen_anywhere() {
+        for line in [
+            "aerolith -o json ps",
+            "aerolith ps -o json",
+            "aerolith plugin list --output json",
+        ] {
+            assert_eq!(parse(line).unwrap().output, Format::Json, "{line}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What each command of the command line does, but for the daemon itself.
+
+mod check;
+mod events;
+mod logs;
+mod plugin;
+mod ps;
+mod resources;
+mod shell;
+mod source;
+
+pub(crate) use check::check;
+pub(crate) use events::events;
+pub(crate) use logs::logs;
+pub(crate) use plugin::{Done, check as check_plugin, plugin};
+pub(crate) use ps::ps;
+pub(crate) use resources::{apply, delete, get};
+pub(crate) use shell::{completions, version};

@@ -1,0 +1,185 @@
+//! `aerolith apply`, `delete` and `get`: resources as they are desired.
+
+use std::path::Path;
+
+use aerolith_api::{Applied, Failure, Reason, read};
+use aerolith_model::ResourceKind;
+use anyhow::Context as _;
+use hyper::Method;
+use serde_json::Value;
+
+use super::source::text;
+use crate::arguments::Delete;
+use crate::client::{Client, quoted};
+use crate::screen::Screen;
+use crate::table::{Cell, Table};
+
+/// Applies a file.
+pub(crate) async fn apply(client: &Client, file: &Path, dry_run: bool, screen: Screen) -> anyhow::Result<()> {
+    let (name, text) = text(file)?;
+    let target = format!("/v1/resources?dryRun={dry_run}&source={}", quoted(&name));
+    let answer = client.send(Method::PUT, &target, text).await?;
+    let applied: Applied = serde_json::from_value(answer.clone())?;
+    for warning in &applied.warnings {
+        screen.message(&format!("warning: {warning}"));
+    }
+    screen.tell(&answer, || summary(&applied))
+}
+
+fn summary(applied: &Applied) -> String {
+    let mut text = if applied.dry_run {
+        "nothing changed; to be done:\n".to_owned()
+    } else {
+        format!("revision {}\n", applied.revision)
+    };
+    if applied.steps.is_empty() {
+        text.push_str("  nothing to do\n");
+    }
+    text.extend(
+        applied
+            .steps
+            .iter()
+            .map(|step| format!("  {:<8} {}\n", step.action, step.target)),
+    );
+    text
+}
+
+/// Deletes one resource, or everything that stands in a file: applications first, since they use the others.
+pub(crate) async fn delete(client: &Client, wanted: Delete, screen: Screen) -> anyhow::Result<()> {
+    let mut targets = match (wanted.file, wanted.kind, wanted.name) {
+        (Some(file), ..) => {
+            let (name, text) = text(&file)?;
+            read(&name, &text)?
+                .resources
+                .iter()
+                .map(|r| (r.kind(), r.name().to_owned()))
+                .collect()
+        }
+        (None, Some(kind), Some(name)) => return one(client, kind, &name, screen).await,
+        _ => Vec::new(),
+    };
+    targets.sort();
+    for (kind, name) in targets {
+        match one(client, kind, &name, screen).await {
+            Err(error) if is_absent(&error) => screen.message(&format!("{kind} `{name}` is not there")),
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn is_absent(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<Failure>()
+        .is_some_and(|failure| failure.code == Reason::NotFound)
+}
+
+async fn one(client: &Client, kind: ResourceKind, name: &str, screen: Screen) -> anyhow::Result<()> {
+    let answer = client
+        .json(Method::DELETE, &format!("/v1/{kind}s/{}", quoted(name)))
+        .await?;
+    screen.tell(&answer, || format!("{kind} `{name}` deleted\n"))
+}
+
+/// Shows the resources of a kind, or one of them.
+pub(crate) async fn get(client: &Client, kind: ResourceKind, name: Option<&str>, screen: Screen) -> anyhow::Result<()> {
+    let (target, one) = match name {
+        Some(name) => (format!("/v1/{kind}s/{}", quoted(name)), true),
+        None => (format!("/v1/{kind}s"), false),
+    };
+    let answer = client.json(Method::GET, &target).await?;
+    screen.show(&answer, || {
+        let list = if one {
+            std::slice::from_ref(&answer)
+        } else {
+            answer.as_array().context("expected a list")?
+        };
+        let contents = if kind == ResourceKind::Application {
+            "SERVICES"
+        } else {
+            "KEYS"
+        };
+        Ok(Table::new(
+            ["NAME", "VERSION", contents, "DESCRIPTION"],
+            list.iter().map(|item| row(kind, item)),
+        ))
+    })
+}
+
+fn row(kind: ResourceKind, item: &Value) -> [Cell; 4] {
+    let text = |key: &str| item[key].as_str().unwrap_or_default();
+    let contents = if kind == ResourceKind::Application {
+        services(item)
+    } else {
+        keys(item)
+    };
+    let version = if text("version").is_empty() {
+        "-"
+    } else {
+        text("version")
+    };
+    [
+        Cell::from(text("name")),
+        Cell::from(version),
+        Cell::from(&contents.join(", ")),
+        Cell::from(text("description")),
+    ]
+}
+
+fn services(item: &Value) -> Vec<String> {
+    let services = item["services"].as_array().into_iter().flatten();
+    services
+        .filter_map(|service| service["name"].as_str())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn keys(item: &Value) -> Vec<String> {
+    let data = item["data"].as_object().into_iter().flatten();
+    let key = |(key, value): (&String, &Value)| match value["bytes"].as_u64() {
+        Some(bytes) => format!("{key} ({bytes} B)"),
+        None => key.clone(),
+    };
+    data.map(key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aerolith_api::Step;
+    use serde_json::json;
+
+    #[test]
+    fn an_apply_says_what_is_done_next() {
+        let step = Step {
+            action: "start".into(),
+            target: "weather.agent.1".into(),
+        };
+        let applied = Applied {
+            revision: 3,
+            steps: vec![step],
+            ..Applied::default()
+        };
+        assert_eq!(summary(&applied), "revision 3\n  start    weather.agent.1\n");
+        let preview = Applied {
+            dry_run: true,
+            ..Applied::default()
+        };
+        assert_eq!(summary(&preview), "nothing changed; to be done:\n  nothing to do\n");
+    }
+
+    #[test]
+    fn a_row_shows_what_is_in_a_resource() {
+        let secret = json!({"name": "cert", "data": {"key": {"bytes": 4}}});
+        let rows = Table::new(
+            ["NAME", "VERSION", "KEYS", "DESCRIPTION"],
+            [row(ResourceKind::Secret, &secret)],
+        );
+        assert_eq!(
+            rows.render(false),
+            "NAME  VERSION  KEYS       DESCRIPTION\ncert  -        key (4 B)\n"
+        );
+        let application = json!({"name": "w", "version": "7", "services": [{"name": "a"}, {"name": "b"}]});
+        assert_eq!(row(ResourceKind::Application, &application)[2], Cell::from("a, b"));
+    }
+}

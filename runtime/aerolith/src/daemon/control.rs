@@ -1,0 +1,202 @@
+//! The node and the plugin host, as the API asks for them.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aerolith_api::{
+    Applied, ByteStream, Control, EventStream, Failure, Health, NodeStatus, Plugin, PluginDetail, Reason, Version,
+};
+use aerolith_host::{HostError, PluginHost};
+use aerolith_model::{Resource, ResourceKind};
+use aerolith_node::{Foundation, Node};
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::SetOnce;
+
+use super::heard::heard;
+use super::plugins::apart;
+use super::refusal::{of_change, of_engine, of_host, of_logs, of_topic};
+use super::{shown, version};
+
+/// Everything that the API asks. The node comes when its plugins are there; until then a question to it waits.
+pub(super) struct Daemon {
+    host: PluginHost,
+    foundation: Foundation,
+    node: SetOnce<Node>,
+    failed: Failed,
+}
+
+/// What went wrong with plugins of which there is not even an instance to show.
+#[derive(Clone, Default)]
+pub(super) struct Failed(Arc<Mutex<Vec<String>>>);
+
+impl Failed {
+    pub(super) fn note(&self, what: String) {
+        self.lock().push(what);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Daemon {
+    pub(super) fn new(host: PluginHost, foundation: Foundation) -> Self {
+        Self {
+            host,
+            foundation,
+            node: SetOnce::new(),
+            failed: Failed::default(),
+        }
+    }
+
+    pub(super) fn host(&self) -> &PluginHost {
+        &self.host
+    }
+
+    /// What starting a plugin needs.
+    pub(super) fn for_starting(&self) -> (PluginHost, Failed) {
+        (self.host.clone(), self.failed.clone())
+    }
+
+    /// The node is there.
+    pub(super) fn begin(&self, node: Node) {
+        if self.node.set(node).is_err() {
+            tracing::error!("the node was opened twice");
+        }
+    }
+
+    /// Ends the node's work and every plugin; applications go on running.
+    pub(super) async fn stop(&self) {
+        if let Some(node) = self.node.get() {
+            node.shutdown().await;
+        }
+        self.host.shutdown().await;
+    }
+
+    async fn node(&self) -> Node {
+        self.node.wait().await.clone()
+    }
+
+    /// Asks the host for something that goes to its end though the client leaves.
+    async fn ask<T, F>(&self, what: impl FnOnce(PluginHost) -> F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, HostError>> + Send + 'static,
+    {
+        let asked = apart(what(self.host.clone())).await;
+        asked.map_err(lost)?.map_err(|error| of_host(&error))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
+fn lost(error: tokio::task::JoinError) -> Failure {
+    Failure::new(
+        Reason::Internal,
+        format!("what was asked was not done to its end: {error}"),
+    )
+}
+
+impl Control for Daemon {
+    fn version(&self) -> Version {
+        version()
+    }
+
+    fn health(&self) -> Health {
+        let damaged = self
+            .node
+            .get()
+            .map(|node| node.status().damaged.into_iter().map(|d| d.reason).collect());
+        shown::health(&self.host.list(), &self.failed.lock(), damaged)
+    }
+
+    async fn status(&self) -> Result<NodeStatus, Failure> {
+        Ok(shown::status(self.node().await.status(), self.health()))
+    }
+
+    fn metrics_text(&self) -> String {
+        self.node
+            .get()
+            .map_or_else(|| self.foundation.metrics().text(), Node::metrics_text)
+    }
+
+    async fn apply(&self, resources: Vec<Resource>, dry_run: bool) -> Result<Applied, Failure> {
+        let node = self.node().await;
+        let applied = tokio::spawn(async move { node.apply(resources, dry_run).await }).await;
+        let applied = applied.map_err(lost)?.map_err(|error| of_change(&error))?;
+        Ok(shown::applied(applied, dry_run))
+    }
+
+    async fn delete(&self, kind: ResourceKind, name: &str) -> Result<Applied, Failure> {
+        let (node, name) = (self.node().await, name.to_owned());
+        let deleted = tokio::spawn(async move { node.delete(kind, &name).await }).await;
+        let revision = deleted.map_err(lost)?.map_err(|error| of_change(&error))?;
+        Ok(Applied {
+            revision,
+            ..Applied::default()
+        })
+    }
+
+    async fn list(&self, kind: ResourceKind) -> Result<Vec<Resource>, Failure> {
+        Ok(self.node().await.list(kind))
+    }
+
+    async fn get(&self, kind: ResourceKind, name: &str) -> Result<Option<Resource>, Failure> {
+        Ok(self.node().await.get(kind, name))
+    }
+
+    async fn logs(&self, instance: &str, tail: Option<u64>, follow: bool) -> Result<ByteStream, Failure> {
+        let logs = self
+            .node()
+            .await
+            .logs(instance, tail, follow)
+            .await
+            .map_err(|error| of_logs(&error))?;
+        Ok(Box::pin(stream::try_unfold(logs, |mut logs| async move {
+            let piece = logs.next().await.map_err(|error| of_engine(&error))?;
+            Ok(piece.map(|piece| (Bytes::from(piece), logs)))
+        })))
+    }
+
+    fn events(&self, filter: &str) -> Result<EventStream, Failure> {
+        let events = self
+            .foundation
+            .bus()
+            .subscribe(filter)
+            .map_err(|error| of_topic(&error))?;
+        Ok(heard(events))
+    }
+
+    fn plugins(&self) -> Vec<Plugin> {
+        self.host.list().into_iter().map(shown::plugin).collect()
+    }
+
+    fn plugin(&self, instance: &str) -> Result<PluginDetail, Failure> {
+        let (status, manifest) = self.host.inspect(instance).map_err(|error| of_host(&error))?;
+        Ok(PluginDetail {
+            status: shown::plugin(status),
+            manifest: shown::manifest(manifest),
+        })
+    }
+
+    async fn enable(&self, instance: &str) -> Result<(), Failure> {
+        let instance = instance.to_owned();
+        self.ask(|host| async move { host.enable(&instance).await }).await
+    }
+
+    async fn disable(&self, instance: &str) -> Result<(), Failure> {
+        let instance = instance.to_owned();
+        self.ask(|host| async move { host.disable(&instance).await }).await
+    }
+
+    async fn rollback(&self, name: &str) -> Result<(), Failure> {
+        let name = name.to_owned();
+        self.ask(|host| async move { host.rollback(&name).await }).await
+    }
+
+    async fn install(&self, file: &Path) -> Result<String, Failure> {
+        let file = file.to_owned();
+        let stored = self.ask(|host| async move { host.install(&file).await }).await?;
+        Ok(stored.inspected.manifest.name)
+    }
+}

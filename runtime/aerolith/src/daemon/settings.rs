@@ -1,0 +1,156 @@
+//! Everything that is decided before the daemon starts: arguments over configuration over defaults.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::arguments::Run;
+use crate::config::{Config, Level, LogFormat};
+use crate::instances::{InstanceFiles, read_folder};
+use crate::places::{Places, SOCKET};
+use crate::{CHILD, own_places};
+
+/// What the daemon is to be.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) data: PathBuf,
+    pub(super) socket: PathBuf,
+    pub(super) level: Level,
+    pub(super) format: LogFormat,
+    pub(super) instances: InstanceFiles,
+    /// Handles of running instances. It goes with the data where that was said to lie elsewhere: two nodes never share
+    /// one.
+    pub(super) of_this_boot: PathBuf,
+    node: String,
+    runtime: PathBuf,
+    folders: Vec<PathBuf>,
+}
+
+impl Settings {
+    /// Reads the configuration and makes the folder of the socket.
+    pub(super) fn resolve(run: Run, socket: Option<PathBuf>) -> anyhow::Result<Self> {
+        let places = own_places()?;
+        let path = run.config.clone().unwrap_or_else(|| places.config.clone());
+        let config = Config::load(run.config.as_deref(), &places.config)?;
+        let instances = read_folder(&path.with_file_name("plugins.d"))?;
+        let program = std::env::current_exe().context("this program cannot be found")?;
+        let settings = Self::merge(run, socket, config, places, &program)?;
+        make(&settings.runtime).with_context(|| format!("{}: cannot be made", settings.runtime.display()))?;
+        Ok(Self { instances, ..settings })
+    }
+
+    fn merge(run: Run, socket: Option<PathBuf>, config: Config, places: Places, program: &Path) -> io::Result<Self> {
+        let absolute = |path: PathBuf| std::path::absolute(path);
+        let elsewhere = run.data.or(config.data).map(absolute).transpose()?;
+        let runtime = config.runtime.clone().unwrap_or(places.runtime);
+        let of_this_boot = match (&config.runtime, &elsewhere) {
+            (None, Some(data)) => data.join("run"),
+            _ => runtime.join("node"),
+        };
+        let socket = socket.or(config.socket).unwrap_or_else(|| runtime.join(SOCKET));
+        Ok(Self {
+            data: elsewhere.unwrap_or(places.data),
+            of_this_boot,
+            socket: absolute(socket)?,
+            level: config.log_level,
+            format: config.log_format,
+            instances: InstanceFiles::new(),
+            node: config.node_name.unwrap_or_else(host_name),
+            folders: config.plugins.folders.unwrap_or_else(|| shipped(program)),
+            runtime,
+        })
+    }
+
+    pub(super) fn foundation(&self) -> aerolith_node::Settings {
+        aerolith_node::Settings {
+            data: self.data.clone(),
+            runtime: self.of_this_boot.clone(),
+            node: self.node.clone(),
+            limits: aerolith_packages::Limits::default(),
+        }
+    }
+
+    pub(super) fn host(&self) -> io::Result<aerolith_host::Settings> {
+        let helper = (std::env::current_exe()?, vec![CHILD.to_owned()]);
+        let settings = aerolith_host::Settings::new(self.data.join("plugins"), helper);
+        Ok(aerolith_host::Settings {
+            shipped: self.folders.clone(),
+            ..settings
+        })
+    }
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Where the plugins that come with a program lie.
+fn shipped(program: &Path) -> Vec<PathBuf> {
+    let folder = program.parent().unwrap_or(Path::new("/"));
+    let mut folders = vec![folder.join("plugins")];
+    folders.extend(folder.parent().map(|up| up.join("lib/aerolith/plugins")));
+    let system = PathBuf::from("/usr/lib/aerolith/plugins");
+    if !folders.contains(&system) {
+        folders.push(system);
+    }
+    folders
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o755).create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merged(run: Run, socket: Option<&str>, config: Config) -> Settings {
+        let program = Path::new("/usr/bin/aerolith");
+        Settings::merge(run, socket.map(Into::into), config, Places::system(), program).unwrap()
+    }
+
+    fn asked(data: Option<&str>) -> Run {
+        Run {
+            config: None,
+            data: data.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn without_anything_the_systems_places_are_used() {
+        let settings = merged(asked(None), None, Config::default());
+        assert_eq!(settings.data, Path::new("/var/lib/aerolith"));
+        assert_eq!(settings.socket, Path::new("/run/aerolith/aerolith.sock"));
+        assert_eq!(settings.of_this_boot, Path::new("/run/aerolith/node"));
+        assert_eq!(
+            settings.folders,
+            ["/usr/bin/plugins", "/usr/lib/aerolith/plugins"].map(PathBuf::from)
+        );
+        assert!(!settings.node.is_empty());
+    }
+
+    #[test]
+    fn an_argument_beats_the_configuration_and_that_the_default() {
+        let config = || Config {
+            data: Some("/c".into()),
+            runtime: Some("/r".into()),
+            ..Config::default()
+        };
+        let settings = merged(asked(None), None, config());
+        assert_eq!(
+            (settings.data, settings.socket),
+            ("/c".into(), "/r/aerolith.sock".into())
+        );
+        let settings = merged(asked(Some("/a")), Some("/s"), config());
+        assert_eq!((settings.data, settings.socket), ("/a".into(), "/s".into()));
+    }
+
+    #[test]
+    fn two_nodes_with_data_of_their_own_share_no_handles() {
+        let settings = merged(asked(Some("/a")), Some("/s"), Config::default());
+        assert_eq!(settings.of_this_boot, Path::new("/a/run"));
+    }
+}

@@ -1,0 +1,150 @@
+//! How the program ends: what it says, and with which exit code.
+
+use std::fmt::Write as _;
+use std::io;
+
+use aerolith_api::{Failure, ListenError, Reason};
+
+use crate::client::Unreachable;
+
+/// Done.
+pub(crate) const DONE: u8 = 0;
+/// Failed.
+pub(crate) const FAILED: u8 = 1;
+/// Wrong use, or an invalid file.
+pub(crate) const WRONG: u8 = 2;
+/// The daemon cannot be reached.
+pub(crate) const UNREACHABLE: u8 = 3;
+
+/// The operator's own mistake: a file that is not valid or cannot be read, an argument that does not fit.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Wrong {
+    /// What was wanted and found.
+    pub(crate) message: String,
+    /// What to do.
+    pub(crate) hint: Option<String>,
+}
+
+impl Wrong {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+        }
+    }
+}
+
+impl From<aerolith_model::ParseError> for Wrong {
+    fn from(error: aerolith_model::ParseError) -> Self {
+        let aerolith_model::ParseError {
+            source_name,
+            line,
+            column,
+            message,
+            hint,
+        } = error;
+        Self {
+            message: format!("{source_name}:{line}:{column}: {message}"),
+            hint,
+        }
+    }
+}
+
+/// The exit code that goes with an error. Who stops reading our output has seen enough: that is no error.
+pub(crate) fn code(error: &anyhow::Error) -> u8 {
+    for cause in error.chain() {
+        if cause.is::<Wrong>()
+            || cause
+                .downcast_ref::<Failure>()
+                .is_some_and(|f| f.code == Reason::Invalid)
+        {
+            return WRONG;
+        }
+        if cause.is::<Unreachable>() {
+            return UNREACHABLE;
+        }
+        if cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+        {
+            return DONE;
+        }
+    }
+    FAILED
+}
+
+/// What is said of an error: the message, its causes, the hint.
+pub(crate) fn told(error: &anyhow::Error) -> String {
+    let mut text = format!("error: {error}\n");
+    let mut last = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !last.contains(&cause) {
+            let _ = writeln!(text, "  because: {cause}");
+        }
+        last = cause;
+    }
+    if let Some(hint) = hint(error) {
+        let _ = writeln!(text, "  hint: {hint}");
+    }
+    text
+}
+
+fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(failure) = cause.downcast_ref::<Failure>() {
+            return failure.hint.clone();
+        }
+        if let Some(unreachable) = cause.downcast_ref::<Unreachable>() {
+            return Some(unreachable.hint().to_owned());
+        }
+        cause.downcast_ref::<Wrong>().and_then(|wrong| wrong.hint.clone())
+    })
+}
+
+/// A daemon that finds its place taken is used wrongly rather than broken.
+pub(crate) fn listening(error: ListenError) -> anyhow::Error {
+    match error {
+        ListenError::Io { .. } => error.into(),
+        taken => Wrong::new(taken.to_string()).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    fn failure(code: Reason) -> anyhow::Error {
+        Err::<(), _>(Failure::new(code, "no application `weather`").hint("look again"))
+            .context("cannot delete application `weather`")
+            .unwrap_err()
+    }
+
+    #[test]
+    fn every_kind_of_error_has_its_code() {
+        assert_eq!(code(&failure(Reason::NotFound)), FAILED);
+        assert_eq!(code(&failure(Reason::Invalid)), WRONG);
+        assert_eq!(code(&Wrong::new("a.yml:1:1: no").into()), WRONG);
+        assert_eq!(code(&io::Error::from(io::ErrorKind::BrokenPipe).into()), DONE);
+        assert_eq!(code(&io::Error::from(io::ErrorKind::NotFound).into()), FAILED);
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_and_the_hint() {
+        let expected =
+            "error: cannot delete application `weather`\n  because: no application `weather`\n  hint: look again\n";
+        assert_eq!(told(&failure(Reason::NotFound)), expected);
+    }
+
+    #[test]
+    fn a_cause_that_the_message_repeats_is_told_once() {
+        let source = io::Error::other("disk full");
+        let error = ListenError::Io {
+            path: "/a".into(),
+            action: "listen",
+            source,
+        };
+        assert_eq!(told(&listening(error)), "error: socket /a: cannot listen: disk full\n");
+    }
+}

@@ -1,0 +1,298 @@
+//! The real binary: a daemon without plugins, and the command line that talks to it.
+
+#![allow(clippy::unwrap_used, reason = "what helps a test may fail it")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+const WEATHER: &str = "\
+kind: configuration
+name: weather-conf
+data: {unit: C}
+---
+kind: secret
+name: weather-cert
+stringData: {key: hush}
+---
+kind: application
+name: weather
+volumes:
+  - {name: conf, config: {name: weather-conf}}
+  - {name: cert, secret: {name: weather-cert}}
+";
+
+/// A folder of its own for everything.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        let config = format!(
+            "runtime: {0}\nplugins: {{folders: []}}\nnodeName: roof\n",
+            place.path("run").display()
+        );
+        fs::write(place.path("aerolith.yml"), config).unwrap();
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        fs::write(self.path(name), text).unwrap();
+        name.to_owned()
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aerolith"));
+        command.args(words).current_dir(self.0.path()).env_clear();
+        command
+            .env("AEROLITH_SOCKET", self.path("api.sock"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Exit code, standard output, standard error.
+    fn run(&self, words: &[&str]) -> (i32, String, String) {
+        told(&self.command(words).output().unwrap())
+    }
+
+    fn daemon(&self) -> Command {
+        self.command(&["run", "--config", "aerolith.yml", "--data", "data"])
+    }
+
+    /// Starts a daemon, and waits until it says that it is ready.
+    fn start(&self) -> Daemon {
+        let notify = self.path("notify");
+        let ready = UnixDatagram::bind(&notify).unwrap();
+        ready.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let log = fs::File::create(self.path("log")).unwrap();
+        let daemon = Daemon(self.daemon().env("NOTIFY_SOCKET", &notify).stderr(log).spawn().unwrap());
+        let mut said = [0; 64];
+        let length = ready.recv(&mut said).unwrap();
+        fs::remove_file(notify).unwrap();
+        assert_eq!(
+            &said[..length],
+            b"READY=1",
+            "{}",
+            fs::read_to_string(self.path("log")).unwrap()
+        );
+        daemon
+    }
+}
+
+/// Killed at the latest when the test ends.
+struct Daemon(Child);
+
+impl Daemon {
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    fn end(&mut self) -> Option<i32> {
+        self.signal(rustix::process::Signal::TERM);
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn told(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code().unwrap(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[test]
+fn a_valid_file_is_ok_and_an_invalid_one_says_where() {
+    let place = Place::new();
+    let good = place.file("good.yml", WEATHER);
+    assert_eq!(place.run(&["check", &good]), (0, "OK!\n".into(), String::new()));
+    let bad = place.file("bad.yml", &WEATHER.replace("stringData", "stringDate"));
+    let (code, out, err) = place.run(&["check", &good, &bad]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert_eq!(
+        err,
+        "bad.yml:7:1: unknown key `stringDate`\n  hint: did you mean `stringData`?\n"
+    );
+    let (code, out, _) = place.run(&["check", &bad, "-o", "json"]);
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &answer[0]["valid"]), (2, &serde_json::Value::Bool(false)));
+}
+
+#[test]
+fn wrong_use_and_an_absent_daemon_have_codes_of_their_own() {
+    let place = Place::new();
+    assert_eq!(place.run(&["fly"]).0, 2);
+    assert_eq!(place.run(&["apply", "-f", "none.yml"]).0, 2);
+    assert_eq!(place.run(&["plugin", "check", "aerolith.yml"]).0, 2);
+    let (code, _, err) = place.run(&["ps"]);
+    assert!(
+        code == 3 && err.contains("the daemon cannot be reached at ") && err.contains("hint: start it"),
+        "{err}"
+    );
+    let (code, out, _) = place.run(&["version"]);
+    assert!(code == 0 && out.contains("daemon not reached"), "{out}");
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let (code, script, _) = Place::new().run(&["completions", "bash"]);
+    assert!(
+        code == 0 && script.contains("--dry-run") && script.contains("rollback") && !script.contains("__plugin"),
+        "{script}"
+    );
+}
+
+#[test]
+fn resources_are_applied_shown_and_deleted() {
+    let place = Place::new();
+    let mut daemon = place.start();
+    let file = place.file("weather.yml", WEATHER);
+    let (code, out, err) = place.run(&["apply", "-f", &file, "--dry-run"]);
+    assert!(code == 0 && out.starts_with("nothing changed"), "{out}{err}");
+    let (code, out, err) = place.run(&["apply", "-f", &file]);
+    assert_eq!(
+        (code, out.as_str(), err.as_str()),
+        (0, "revision 1\n  nothing to do\n", "")
+    );
+    let (_, out, _) = place.run(&["get", "secrets"]);
+    assert_eq!(
+        out,
+        "NAME          VERSION  KEYS       DESCRIPTION\nweather-cert  -        key (4 B)\n"
+    );
+    let (_, out, _) = place.run(&["get", "config", "weather-conf", "-o", "yaml"]);
+    assert!(
+        out.contains("unit: C\n") && out.contains("kind: configuration\n"),
+        "{out}"
+    );
+    let (code, _, err) = place.run(&["delete", "secret", "weather-cert"]);
+    assert!(code == 1 && err.contains("is used by application `weather`"), "{err}");
+    let (_, out, _) = place.run(&["ps"]);
+    assert!(out.contains("weather      -        running"), "{out}");
+    let (code, out, err) = place.run(&["delete", "-f", &file]);
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        out.starts_with("application `weather` deleted\n") && out.lines().count() == 3,
+        "{out}"
+    );
+    let (code, _, err) = place.run(&["delete", "app", "weather"]);
+    assert!(code == 1 && err.contains("there is no application/weather"), "{err}");
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn what_is_applied_is_still_desired_by_the_next_daemon() {
+    let place = Place::new();
+    let file = place.file("weather.yml", WEATHER);
+    let mut daemon = place.start();
+    assert_eq!(place.run(&["apply", "-f", &file]).0, 0);
+    assert_eq!(daemon.end(), Some(0));
+    assert!(!place.path("api.sock").exists());
+    let _daemon = place.start();
+    let (_, out, _) = place.run(&["get", "apps", "-o", "json"]);
+    assert!(out.contains("\"weather\""), "{out}");
+}
+
+#[test]
+fn a_file_that_is_refused_by_the_daemon_is_an_invalid_file() {
+    let place = Place::new();
+    let _daemon = place.start();
+    let file = place.file("app.yml", WEATHER.split("---\n").nth(2).unwrap());
+    let (code, _, err) = place.run(&["apply", "-f", &file]);
+    assert!(
+        code == 2 && err.contains("shows configuration `weather-conf`, which does not exist"),
+        "{err}"
+    );
+}
+
+#[test]
+fn events_come_while_they_happen() {
+    let place = Place::new();
+    let _daemon = place.start();
+    let file = place.file("weather.yml", WEATHER);
+    let mut listening = place
+        .command(&["events", "-o", "json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(listening.stdout.take().unwrap()).lines();
+    let heard = std::thread::spawn(move || lines.next().unwrap().unwrap());
+    // Nobody tells when the other process listens: change something until it has heard of it.
+    while !heard.is_finished() {
+        assert_eq!(place.run(&["apply", "-f", &file]).0, 0);
+    }
+    let event: serde_json::Value = serde_json::from_str(&heard.join().unwrap()).unwrap();
+    assert!(event["topic"].as_str().unwrap().ends_with("/applied"), "{event}");
+    listening.kill().unwrap();
+    listening.wait().unwrap();
+}
+
+#[test]
+fn a_second_daemon_is_refused_and_the_first_goes_on() {
+    let place = Place::new();
+    let first = place.start();
+    let (code, _, err) = told(&place.daemon().output().unwrap());
+    assert!(code == 1 && err.contains(&first.0.id().to_string()), "{code} {err}");
+    assert_eq!(place.run(&["ps"]).0, 0);
+    let (code, _, err) = told(
+        &place
+            .command(&["run", "--config", "aerolith.yml", "--data", "elsewhere"])
+            .output()
+            .unwrap(),
+    );
+    assert!(
+        code == 2 && err.contains("a daemon is already listening there"),
+        "{code} {err}"
+    );
+}
+
+#[test]
+fn a_wrong_configuration_stops_the_start_with_its_place() {
+    let place = Place::new();
+    place.file("aerolith.yml", "logLvel: info\n");
+    let (code, _, err) = told(&place.daemon().output().unwrap());
+    assert_eq!(
+        (code, err.as_str()),
+        (
+            2,
+            "error: aerolith.yml:1:1: unknown key `logLvel`\n  hint: did you mean `logLevel`?\n"
+        )
+    );
+    place.file("aerolith.yml", "plugins: {folders: []}\n");
+    fs::create_dir(place.path("plugins.d")).unwrap();
+    place.file("plugins.d/engine.yml", "required: perhaps\n");
+    let (code, _, err) = told(&place.daemon().output().unwrap());
+    assert!(code == 2 && err.contains("plugins.d/engine.yml:1:11: "), "{err}");
+}
+
+#[test]
+fn a_required_plugin_that_is_not_there_makes_the_node_ill_and_no_more() {
+    let place = Place::new();
+    fs::create_dir(place.path("plugins.d")).unwrap();
+    place.file("plugins.d/engine.yml", "required: true\n");
+    let _daemon = place.start();
+    let (code, _, err) = place.run(&["ps"]);
+    assert!(
+        code == 0 && err.contains("degraded: required plugin instance `engine` is not there: "),
+        "{err}"
+    );
+    let (code, _, err) = place.run(&["plugin", "enable", "engine"]);
+    assert!(code == 1 && err.contains("no plugin instance `engine`"), "{err}");
+}

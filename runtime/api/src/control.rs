@@ -1,0 +1,72 @@
+//! What the API needs of whoever serves it.
+
+use std::path::Path;
+use std::pin::Pin;
+
+use aerolith_model::{Resource, ResourceKind};
+use bytes::Bytes;
+use futures_util::Stream;
+
+use crate::failure::Failure;
+use crate::view::{Applied, Event, Health, NodeStatus, Plugin, PluginDetail, Version};
+
+/// Bytes as they come; an error ends the response before its proper end.
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
+/// Events as they happen, until the node ends.
+pub type EventStream = Pin<Box<dyn Stream<Item = Event> + Send>>;
+
+/// The node, as the API sees it. Dropping the future of a call gives up waiting for it and undoes nothing.
+pub trait Control: Send + Sync + 'static {
+    /// What this program is.
+    fn version(&self) -> Version;
+
+    /// Whether the node is as it should be; answered at once, also while it starts.
+    fn health(&self) -> Health;
+
+    /// What runs, what waits, and why.
+    fn status(&self) -> impl Future<Output = Result<NodeStatus, Failure>> + Send;
+
+    /// Every reading, in the text exposition format of Prometheus 0.0.4.
+    fn metrics_text(&self) -> String;
+
+    /// Makes resources desired as one transaction, or says what that would do.
+    fn apply(&self, resources: Vec<Resource>, dry_run: bool) -> impl Future<Output = Result<Applied, Failure>> + Send;
+
+    /// Makes a resource desired no more.
+    fn delete(&self, kind: ResourceKind, name: &str) -> impl Future<Output = Result<Applied, Failure>> + Send;
+
+    /// All resources of a kind, by name.
+    fn list(&self, kind: ResourceKind) -> impl Future<Output = Result<Vec<Resource>, Failure>> + Send;
+
+    /// One resource.
+    fn get(&self, kind: ResourceKind, name: &str) -> impl Future<Output = Result<Option<Resource>, Failure>> + Send;
+
+    /// What an instance wrote: its last `tail` lines or all, and with `follow` what it goes on to write.
+    fn logs(
+        &self,
+        instance: &str,
+        tail: Option<u64>,
+        follow: bool,
+    ) -> impl Future<Output = Result<ByteStream, Failure>> + Send;
+
+    /// Events whose topic a filter with `+` and `#` takes, from now on.
+    fn events(&self, filter: &str) -> Result<EventStream, Failure>;
+
+    /// All plugin instances, by name.
+    fn plugins(&self) -> Vec<Plugin>;
+
+    /// One plugin instance.
+    fn plugin(&self, instance: &str) -> Result<PluginDetail, Failure>;
+
+    /// Switches a plugin instance on, for good.
+    fn enable(&self, instance: &str) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Switches a plugin instance off, for good.
+    fn disable(&self, instance: &str) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Goes back to the file that a plugin or an instance had before.
+    fn rollback(&self, name: &str) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Installs a plugin's file, which lies on the node, and answers the plugin's name.
+    fn install(&self, file: &Path) -> impl Future<Output = Result<String, Failure>> + Send;
+}

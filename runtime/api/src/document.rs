@@ -1,0 +1,86 @@
+//! The text of a file turned into resources: our YAML, or one of Baetyl's forms.
+
+use aerolith_baetyl::{ImportError, import, is_baetyl};
+use aerolith_model::{ParseError, Resource, parse};
+
+use crate::failure::Failure;
+
+/// What a text holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// In the order of the text.
+    pub resources: Vec<Resource>,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// Reads a text, whichever of the two it is. `source_name` is what errors call it.
+///
+/// # Errors
+/// What is wrong with it, beginning `source:line:column:`, or `source: path:` where only Baetyl's shape is wrong; a text
+/// without any resource is wrong too.
+pub fn read(source_name: &str, text: &str) -> Result<Document, Failure> {
+    let document = if is_baetyl(text) {
+        let import = import(source_name, text).map_err(|error| match error {
+            ImportError::Text(error) => located(error),
+            content @ ImportError::Content { .. } => Failure::invalid(content.to_string()),
+        })?;
+        let warnings = import.warnings.iter().map(|w| format!("{source_name}: {w}")).collect();
+        Document {
+            resources: import.resources,
+            warnings,
+        }
+    } else {
+        Document {
+            resources: parse(source_name, text).map_err(located)?,
+            warnings: Vec::new(),
+        }
+    };
+    if document.resources.is_empty() {
+        let hint = "begin each document with `kind:` and one of application, configuration or secret";
+        return Err(Failure::invalid(format!("{source_name}:1:1: there is no resource in it")).hint(hint));
+    }
+    Ok(document)
+}
+
+fn located(error: ParseError) -> Failure {
+    let ParseError {
+        source_name,
+        line,
+        column,
+        message,
+        hint,
+    } = error;
+    let failure = Failure::invalid(format!("{source_name}:{line}:{column}: {message}"));
+    Failure { hint, ..failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_yaml_and_baetyls_json_give_the_same_resource() {
+        let ours = read("a.yml", "kind: configuration\nname: weather\ndata: {a: b}\n").unwrap();
+        let theirs = r#"{"name":"weather","data":[{"key":"a","value":{"type":"kv","value":"b"}}]}"#;
+        let theirs = read("a.json", theirs).unwrap();
+        assert_eq!(ours.resources, theirs.resources);
+    }
+
+    #[test]
+    fn what_is_wrong_is_located_and_the_hint_stands_apart() {
+        let error = read("a.yml", "kind: secret\nname: cert\nlables: {}\n").unwrap_err();
+        assert_eq!(error.message, "a.yml:3:1: unknown key `lables`");
+        assert_eq!(error.hint.unwrap(), "did you mean `labels`?");
+    }
+
+    #[test]
+    fn a_text_without_a_resource_is_wrong() {
+        assert!(
+            read("a.yml", "# nothing\n")
+                .unwrap_err()
+                .message
+                .starts_with("a.yml:1:1: ")
+        );
+    }
+}

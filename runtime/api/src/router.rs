@@ -1,0 +1,51 @@
+//! The table of paths.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, Uri};
+use axum::routing::{get, post, put};
+
+use crate::control::Control;
+use crate::failure::{Failure, Reason};
+use crate::routes::{kinds, logs, node, plugins, resources};
+
+/// Bytes that a request's body may have.
+pub const MAX_BODY: usize = 8 << 20;
+
+/// Every path of the API.
+pub fn router<C: Control>(control: Arc<C>) -> Router {
+    let v1 = Router::new()
+        .route("/resources", put(resources::apply::<C>).post(resources::apply::<C>))
+        .route("/status", get(node::status::<C>))
+        .route("/events", get(node::events::<C>))
+        .route("/instances", get(node::instances::<C>))
+        .route("/instances/{id}/logs", get(logs::logs::<C>))
+        .route("/plugins", get(plugins::list::<C>).post(plugins::install::<C>))
+        .route("/plugins/{name}", get(plugins::inspect::<C>))
+        .route("/plugins/{name}/{action}", post(plugins::act::<C>))
+        .route("/{kind}", get(kinds::list::<C>))
+        .route("/{kind}/{name}", get(kinds::get::<C>).delete(kinds::delete::<C>));
+    Router::new()
+        .nest("/v1", v1)
+        .route("/healthz", get(node::health::<C>))
+        .route("/version", get(node::version::<C>))
+        .route("/metrics", get(node::metrics::<C>))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(control)
+}
+
+async fn no_such_path(uri: Uri) -> Failure {
+    Failure::not_found(format!("no path `{}`", uri.path()))
+        .hint("paths begin with /v1/, or are /healthz, /version, /metrics")
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Failure {
+    Failure::new(
+        Reason::MethodNotAllowed,
+        format!("{method} is not for `{}`", uri.path()),
+    )
+}

@@ -1,0 +1,33 @@
+//! `/v1/instances/{id}/logs`: bytes as the instance wrote them.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::{Params, Place};
+use crate::control::Control;
+use crate::failure::Failure;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    /// The last so many lines; all, when absent.
+    tail: Option<u64>,
+    /// Go on until the client leaves.
+    #[serde(default)]
+    follow: bool,
+}
+
+/// What an instance wrote.
+pub(crate) async fn logs<C: Control>(
+    State(control): State<Arc<C>>,
+    Place(instance): Place<String>,
+    Params(wanted): Params<Wanted>,
+) -> Result<Response, Failure> {
+    let bytes = control.logs(&instance, wanted.tail, wanted.follow).await?;
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], Body::from_stream(bytes)).into_response())
+}

@@ -1,0 +1,268 @@
+//! What the API answers, as JSON. Every type reads back what it writes, so that a client can use it too; fields that a
+//! server of another version does not send read as empty.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What the program is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Version {
+    /// `aerolith`.
+    pub name: String,
+    /// The program's version.
+    pub version: String,
+    /// The plugin API that it offers, `MAJOR.MINOR`.
+    pub plugin_api: String,
+    /// `linux-x86_64`, `linux-aarch64`.
+    pub target: String,
+}
+
+/// Whether the node is as it should be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Health {
+    /// `ok`, `starting`, or `degraded` when a required plugin does not run or a file of the state cannot be read.
+    pub status: String,
+    /// What is wrong, for people.
+    pub reasons: Vec<String>,
+}
+
+/// What an apply or a delete has done, or would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Applied {
+    /// Revision of the desired state.
+    pub revision: u64,
+    /// Whether nothing was changed, because only a preview was asked for.
+    pub dry_run: bool,
+    /// What is done next.
+    pub steps: Vec<Step>,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Step {
+    /// `prepare`, `start`, `stop` or `remove`.
+    pub action: String,
+    /// A service or an instance.
+    pub target: String,
+}
+
+/// The node at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct NodeStatus {
+    /// The node's name.
+    pub node: String,
+    /// Revision of the desired state.
+    pub revision: u64,
+    /// Whether it is as it should be.
+    pub health: Health,
+    /// Every application, by name.
+    pub applications: Vec<Application>,
+}
+
+/// An application at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Application {
+    /// Its name.
+    pub name: String,
+    /// Its version as applied; empty where nobody gave one.
+    pub version: String,
+    /// What it does, one word.
+    pub state: String,
+    /// Why, where there is something to say.
+    pub reason: String,
+    /// Its services.
+    pub services: Vec<Service>,
+}
+
+/// A service at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Service {
+    /// Its name within the application.
+    pub name: String,
+    /// What it does, one word.
+    pub state: String,
+    /// Why it waits or failed.
+    pub reason: String,
+    /// Its instances, by index.
+    pub instances: Vec<Instance>,
+}
+
+/// An instance at one moment. What is not known is absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Instance {
+    /// `application.service.index`.
+    pub id: String,
+    /// The application.
+    pub application: String,
+    /// The service in it.
+    pub service: String,
+    /// From 1.
+    pub index: u32,
+    /// What it does, one word.
+    pub state: String,
+    /// Why.
+    pub reason: String,
+    /// Seconds since 1970 of the last change of state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// Process id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// How often it was started again.
+    pub restarts: u64,
+    /// How it ended last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
+}
+
+/// How an instance ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Exit {
+    /// Exit status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
+    /// Signal number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// Ended for want of memory.
+    pub oom: bool,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Event {
+    /// Levels parted by `/`.
+    pub topic: String,
+    /// Whatever the topic says.
+    pub data: serde_json::Value,
+}
+
+/// A plugin instance at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Plugin {
+    /// Its name.
+    pub instance: String,
+    /// Its plugin's name.
+    pub plugin: String,
+    /// The plugin's version.
+    pub version: String,
+    /// Digest of the file in use.
+    pub sha256: String,
+    /// Capabilities.
+    pub provides: Vec<String>,
+    /// Where it is in its life.
+    pub state: String,
+    /// Why, when it is not running.
+    pub message: String,
+    /// Seconds since 1970 of the last change of state.
+    pub since: u64,
+    /// How often it was started again.
+    pub restarts: u64,
+    /// Whether the node's health depends on it.
+    pub required: bool,
+    /// `library`, `process` or `linked`.
+    pub isolation: String,
+    /// Process id of its child.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+}
+
+/// A plugin instance with what its file says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PluginDetail {
+    /// As in the list.
+    #[serde(flatten)]
+    pub status: Plugin,
+    /// What the file says.
+    pub manifest: Manifest,
+}
+
+/// What a plugin's file says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Manifest {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Who made it.
+    pub vendor: String,
+    /// API version that it was built with.
+    pub api: String,
+    /// API version that it needs at least.
+    pub api_min: String,
+    /// Methods by capability.
+    pub provides: BTreeMap<String, Vec<String>>,
+    /// `beside` or `handover`.
+    pub replace: String,
+    /// What it asks for.
+    pub permissions: Vec<String>,
+}
+
+impl NodeStatus {
+    /// Every instance of every service, in their order.
+    pub fn into_instances(self) -> impl Iterator<Item = Instance> {
+        let services = self
+            .applications
+            .into_iter()
+            .flat_map(|application| application.services);
+        services.flat_map(|service| service.instances)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_absent_and_what_is_not_sent_is_empty() {
+        let instance = Instance {
+            id: "a.b.1".into(),
+            index: 1,
+            ..Instance::default()
+        };
+        let json = serde_json::to_value(&instance).unwrap();
+        assert!(json.get("pid").is_none() && json.get("exit").is_none(), "{json}");
+        assert_eq!(
+            serde_json::from_str::<Instance>(r#"{"id":"a.b.1","index":1,"later":true}"#).unwrap(),
+            instance
+        );
+    }
+
+    #[test]
+    fn a_plugins_detail_is_its_status_and_a_manifest() {
+        let status = Plugin {
+            instance: "engine".into(),
+            pid: Some(7),
+            ..Plugin::default()
+        };
+        let detail = PluginDetail {
+            status,
+            manifest: Manifest {
+                vendor: "Acme".into(),
+                ..Manifest::default()
+            },
+        };
+        let json = serde_json::to_value(&detail).unwrap();
+        assert_eq!(
+            (&json["instance"], &json["manifest"]["vendor"]),
+            (&"engine".into(), &"Acme".into())
+        );
+        assert_eq!(serde_json::from_value::<PluginDetail>(json).unwrap(), detail);
+    }
+}

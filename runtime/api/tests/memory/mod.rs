@@ -1,0 +1,189 @@
+//! A node in memory: just enough behaviour for the API to be asked about.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+
+use aerolith_api::{
+    Application, Applied, ByteStream, Control, Event, EventStream, Failure, Health, Instance, Manifest, NodeStatus,
+    Plugin, PluginDetail, Service, Version,
+};
+use aerolith_model::{Resource, ResourceKind};
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::broadcast;
+
+pub(crate) struct Memory {
+    resources: Mutex<BTreeMap<(ResourceKind, String), Resource>>,
+    engine: Mutex<&'static str>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            resources: Mutex::default(),
+            engine: Mutex::new("running"),
+            events: broadcast::channel(16).0,
+        }
+    }
+}
+
+impl Memory {
+    /// How many streams of events there are.
+    pub(crate) fn listeners(&self) -> usize {
+        self.events.receiver_count()
+    }
+}
+
+fn known(instance: &str) -> Result<(), Failure> {
+    let unknown = || Failure::not_found(format!("no plugin instance `{instance}`"));
+    (instance == "engine").then_some(()).ok_or_else(unknown)
+}
+
+impl Control for Memory {
+    fn version(&self) -> Version {
+        Version {
+            name: "aerolith".into(),
+            version: "1.2.3".into(),
+            ..Version::default()
+        }
+    }
+
+    fn health(&self) -> Health {
+        match *self.engine.lock().unwrap() {
+            "running" => Health {
+                status: "ok".into(),
+                reasons: vec![],
+            },
+            state => Health {
+                status: "degraded".into(),
+                reasons: vec![format!("plugin `engine` is {state}")],
+            },
+        }
+    }
+
+    async fn status(&self) -> Result<NodeStatus, Failure> {
+        let instance = Instance {
+            id: "a.b.1".into(),
+            index: 1,
+            pid: Some(7),
+            ..Instance::default()
+        };
+        let service = Service {
+            name: "b".into(),
+            instances: vec![instance],
+            ..Service::default()
+        };
+        let application = Application {
+            name: "a".into(),
+            services: vec![service],
+            ..Application::default()
+        };
+        Ok(NodeStatus {
+            revision: 1,
+            health: self.health(),
+            applications: vec![application],
+            ..NodeStatus::default()
+        })
+    }
+
+    fn metrics_text(&self) -> String {
+        "aerolith_up 1\n".into()
+    }
+
+    async fn apply(&self, resources: Vec<Resource>, dry_run: bool) -> Result<Applied, Failure> {
+        for resource in resources.into_iter().filter(|_| !dry_run) {
+            let topic = format!("app/{}/applied", resource.name());
+            let _ = self.events.send(Event {
+                topic,
+                ..Event::default()
+            });
+            self.resources
+                .lock()
+                .unwrap()
+                .insert((resource.kind(), resource.name().into()), resource);
+        }
+        Ok(Applied {
+            revision: 1,
+            dry_run,
+            ..Applied::default()
+        })
+    }
+
+    async fn delete(&self, kind: ResourceKind, name: &str) -> Result<Applied, Failure> {
+        let gone = self.resources.lock().unwrap().remove(&(kind, name.to_owned()));
+        gone.map(|_| Applied::default())
+            .ok_or_else(|| Failure::not_found(format!("no {kind} `{name}`")))
+    }
+
+    async fn list(&self, kind: ResourceKind) -> Result<Vec<Resource>, Failure> {
+        let resources = self.resources.lock().unwrap();
+        Ok(resources.values().filter(|r| r.kind() == kind).cloned().collect())
+    }
+
+    async fn get(&self, kind: ResourceKind, name: &str) -> Result<Option<Resource>, Failure> {
+        Ok(self.resources.lock().unwrap().get(&(kind, name.to_owned())).cloned())
+    }
+
+    async fn logs(&self, instance: &str, tail: Option<u64>, _follow: bool) -> Result<ByteStream, Failure> {
+        if instance != "a.b.1" {
+            return Err(Failure::not_found(format!("no instance `{instance}`")));
+        }
+        let lines = ["one\n", "two\n"].map(|line| Ok(Bytes::from_static(line.as_bytes())));
+        let skip = tail.map_or(0, |tail| lines.len().saturating_sub(usize::try_from(tail).unwrap()));
+        Ok(Box::pin(stream::iter(lines.into_iter().skip(skip))))
+    }
+
+    fn events(&self, filter: &str) -> Result<EventStream, Failure> {
+        if filter.ends_with("a#") {
+            return Err(Failure::invalid(format!("`{filter}` is no topic filter")));
+        }
+        let events = self.events.subscribe();
+        Ok(Box::pin(stream::unfold(events, |mut events| async {
+            Some((events.recv().await.ok()?, events))
+        })))
+    }
+
+    fn plugins(&self) -> Vec<Plugin> {
+        let state = (*self.engine.lock().unwrap()).into();
+        vec![Plugin {
+            instance: "engine".into(),
+            plugin: "engine-process".into(),
+            state,
+            ..Plugin::default()
+        }]
+    }
+
+    fn plugin(&self, instance: &str) -> Result<PluginDetail, Failure> {
+        known(instance)?;
+        let manifest = Manifest {
+            vendor: "Aerolith".into(),
+            ..Manifest::default()
+        };
+        Ok(PluginDetail {
+            status: self.plugins().remove(0),
+            manifest,
+        })
+    }
+
+    async fn enable(&self, instance: &str) -> Result<(), Failure> {
+        known(instance)?;
+        *self.engine.lock().unwrap() = "running";
+        Ok(())
+    }
+
+    async fn disable(&self, instance: &str) -> Result<(), Failure> {
+        known(instance)?;
+        *self.engine.lock().unwrap() = "stopped";
+        Ok(())
+    }
+
+    async fn rollback(&self, name: &str) -> Result<(), Failure> {
+        known(name)
+    }
+
+    async fn install(&self, _file: &Path) -> Result<String, Failure> {
+        Ok("engine-process".into())
+    }
+}

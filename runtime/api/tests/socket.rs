@@ -1,0 +1,294 @@
+//! The API over a real socket, with a node in memory behind it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what helps a test may fail it")]
+
+mod memory;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aerolith_api::{Listener, router, serve};
+use memory::Memory;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+struct Served {
+    node: Arc<Memory>,
+    folder: TempDir,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Served {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = Listener::open(&folder.path().join("api.sock")).unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async { stopped.await.unwrap_or_default() };
+        let node = Arc::new(Memory::default());
+        let task = tokio::spawn(serve(listener, router(node.clone()), stopped));
+        Self {
+            node,
+            folder,
+            stop,
+            task,
+        }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("api.sock")
+    }
+
+    /// Status and body of an answer.
+    async fn ask(&self, method: &str, target: &str, body: &[u8]) -> (u16, String) {
+        let length = body.len();
+        let head =
+            format!("{method} {target} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
+        raw(&self.socket(), &[head.as_bytes(), body].concat()).await
+    }
+
+    async fn json(&self, method: &str, target: &str, body: &str) -> (u16, Value) {
+        let (status, body) = self.ask(method, target, body.as_bytes()).await;
+        let json = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
+        (status, json)
+    }
+}
+
+async fn raw(socket: &Path, request: &[u8]) -> (u16, String) {
+    let mut stream = UnixStream::connect(socket).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    // A server that has read enough of a request resets the connection after its answer.
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+const WEATHER: &str = "kind: application\nname: weather\n---\nkind: secret\nname: cert\nstringData: {key: hush}\n";
+
+#[tokio::test]
+async fn what_is_applied_is_listed_shown_and_deleted() {
+    let served = Served::start();
+    let (status, applied) = served.json("PUT", "/v1/resources?source=w.yml", WEATHER).await;
+    assert_eq!(
+        (status, &applied["revision"], &applied["dryRun"]),
+        (200, &json!(1), &json!(false))
+    );
+    let (_, list) = served.json("GET", "/v1/applications", "").await;
+    assert_eq!(
+        list,
+        json!([{"kind": "application", "name": "weather", "services": []}])
+    );
+    let (status, cert) = served.json("GET", "/v1/secrets/cert", "").await;
+    assert_eq!((status, &cert["data"]), (200, &json!({"key": {"bytes": 4}})));
+    let (status, _) = served.json("DELETE", "/v1/applications/weather", "").await;
+    assert_eq!(status, 200);
+    let (status, error) = served.json("GET", "/v1/applications/weather", "").await;
+    assert_eq!((status, &error["error"]["code"]), (404, &json!("notFound")));
+    assert_eq!(
+        error["error"]["hint"],
+        "`aerolith get applications` shows what there is"
+    );
+}
+
+#[tokio::test]
+async fn a_preview_changes_nothing() {
+    let served = Served::start();
+    let (status, applied) = served.json("POST", "/v1/resources?dryRun=true", WEATHER).await;
+    assert_eq!((status, &applied["dryRun"]), (200, &json!(true)));
+    assert_eq!(served.json("GET", "/v1/applications", "").await.1, json!([]));
+}
+
+#[tokio::test]
+async fn baetyls_json_is_taken_with_a_warning_of_what_it_does_not_use() {
+    let served = Served::start();
+    let text = r#"{"name":"weather","data":[{"key":"a","value":{"type":"kv","value":"b"}}],"later":1}"#;
+    let (status, applied) = served.json("PUT", "/v1/resources?source=w.json", text).await;
+    let warning = applied["warnings"][0].as_str().unwrap();
+    assert!(
+        status == 200 && warning.starts_with("w.json: ") && warning.contains("later"),
+        "{applied}"
+    );
+    assert_eq!(
+        served.json("GET", "/v1/configurations/weather", "").await.1["data"],
+        json!({"a": "b"})
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_text_is_refused_with_its_place_and_nothing_is_applied() {
+    let served = Served::start();
+    let text = WEATHER.replace("stringData", "stringDate");
+    let (status, error) = served.json("PUT", "/v1/resources?source=w.yml", &text).await;
+    assert_eq!((status, &error["error"]["code"]), (400, &json!("invalid")));
+    assert_eq!(error["error"]["message"], "w.yml:6:1: unknown key `stringDate`");
+    assert_eq!(error["error"]["hint"], "did you mean `stringData`?");
+    assert_eq!(served.json("GET", "/v1/applications", "").await.1, json!([]));
+}
+
+#[tokio::test]
+async fn every_refusal_is_json_with_the_right_status() {
+    let served = Served::start();
+    for (method, target, body, status, part) in [
+        ("GET", "/", "", 404, "no path `/`"),
+        ("GET", "/v1/pods", "", 404, "no path `/v1/pods`"),
+        ("PATCH", "/v1/applications/a", "", 405, "PATCH is not for"),
+        ("DELETE", "/v1/resources", "", 405, "DELETE is not for"),
+        (
+            "PUT",
+            "/v1/resources?dryrun=true",
+            WEATHER,
+            400,
+            "unknown field `dryrun`",
+        ),
+        ("PUT", "/v1/resources", "", 400, "body:1:1: there is no resource in it"),
+        ("GET", "/v1/instances/a.b.1/logs?tail=few", "", 400, "tail"),
+        ("GET", "/v1/instances/a.b.9/logs", "", 404, "no instance `a.b.9`"),
+        ("GET", "/v1/events?filter=a%23", "", 400, "filter"),
+        ("GET", "/v1/applications/%ff", "", 400, "UTF-8"),
+        (
+            "POST",
+            "/v1/plugins",
+            r#"{"path":"x.so"}"#,
+            400,
+            "expected an absolute path",
+        ),
+        ("POST", "/v1/plugins", r#"{"file":"x.so"}"#, 400, "unknown field `file`"),
+        ("POST", "/v1/plugins/engine/explode", "", 404, "`explode`"),
+        (
+            "POST",
+            "/v1/plugins/nobody/enable",
+            "",
+            404,
+            "no plugin instance `nobody`",
+        ),
+    ] {
+        let (found, error) = served.json(method, target, body).await;
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(
+            found == status && message.contains(part),
+            "{method} {target}: {found} {message}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_refused_with_their_offset() {
+    let served = Served::start();
+    let (status, body) = served.ask("PUT", "/v1/resources?source=a", b"kind: \xff").await;
+    assert!(
+        status == 400 && body.contains("a: expected UTF-8 text, found another byte at offset 6"),
+        "{body}"
+    );
+}
+
+#[tokio::test]
+async fn a_body_or_a_head_without_measure_is_refused() {
+    let served = Served::start();
+    let head = format!(
+        "PUT /v1/resources HTTP/1.0\r\nContent-Length: {}\r\n\r\n",
+        aerolith_api::MAX_BODY + 1
+    );
+    let (status, body) = raw(&served.socket(), head.as_bytes()).await;
+    assert!(status == 413 && body.contains("tooLarge"), "{status} {body}");
+    let long = format!("GET /{} HTTP/1.0\r\n\r\n", "x".repeat(20 << 10));
+    let many = format!("GET /healthz HTTP/1.0\r\n{}\r\n", "X: y\r\n".repeat(50));
+    for request in [long, many, "GARBAGE\r\n\r\n".to_owned()] {
+        let (status, _) = raw(&served.socket(), request.as_bytes()).await;
+        assert!((400..500).contains(&status), "{status}");
+    }
+    assert_eq!(served.ask("GET", "/healthz", b"").await.0, 200);
+}
+
+#[tokio::test]
+async fn logs_and_events_are_streamed_as_they_come() {
+    let served = Served::start();
+    assert_eq!(
+        served.ask("GET", "/v1/instances/a.b.1/logs?tail=1", b"").await,
+        (200, "two\n".to_owned())
+    );
+    assert_eq!(
+        served.ask("GET", "/v1/instances/a.b.1/logs", b"").await,
+        (200, "one\ntwo\n".to_owned())
+    );
+    let mut stream = UnixStream::connect(served.socket()).await.unwrap();
+    stream
+        .write_all(b"GET /v1/events?filter=app/%23 HTTP/1.0\r\n\r\n")
+        .await
+        .unwrap();
+    let mut seen = String::new();
+    while !seen.contains("app/weather/applied") {
+        let mut bytes = [0; 512];
+        let length = stream.read(&mut bytes).await.unwrap();
+        assert!(length > 0, "{seen}");
+        seen.push_str(&String::from_utf8_lossy(&bytes[..length]));
+        if seen.ends_with("\r\n\r\n") {
+            served.json("PUT", "/v1/resources", WEATHER).await;
+        }
+    }
+    assert!(seen.contains("application/x-ndjson") && seen.ends_with("}\n"), "{seen}");
+}
+
+#[tokio::test]
+async fn health_says_what_is_wrong() {
+    let served = Served::start();
+    assert_eq!(
+        served.json("GET", "/healthz", "").await,
+        (200, json!({"status": "ok", "reasons": []}))
+    );
+    let (status, plugins) = served.json("POST", "/v1/plugins/engine/disable", "").await;
+    assert_eq!((status, &plugins[0]["state"]), (200, &json!("stopped")));
+    let (status, health) = served.json("GET", "/healthz", "").await;
+    assert_eq!((status, &health["status"]), (503, &json!("degraded")));
+    assert_eq!(
+        served.json("GET", "/v1/plugins/engine", "").await.1["manifest"]["vendor"],
+        "Aerolith"
+    );
+}
+
+#[tokio::test]
+async fn metrics_are_text_and_the_version_is_told() {
+    let served = Served::start();
+    assert_eq!(
+        served.ask("GET", "/metrics", b"").await,
+        (200, "aerolith_up 1\n".to_owned())
+    );
+    assert_eq!(served.json("GET", "/version", "").await.1["name"], "aerolith");
+    assert_eq!(served.json("GET", "/v1/instances", "").await.1[0]["id"], "a.b.1");
+}
+
+#[tokio::test]
+async fn the_end_lets_a_stream_go_and_removes_the_socket() {
+    let served = Served::start();
+    let mut stream = UnixStream::connect(served.socket()).await.unwrap();
+    stream
+        .write_all(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    stream.readable().await.unwrap();
+    let Served { folder, stop, task, .. } = served;
+    stop.send(()).unwrap();
+    task.await.unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn who_leaves_a_quiet_stream_is_forgotten() {
+    let served = Served::start();
+    let mut stream = UnixStream::connect(served.socket()).await.unwrap();
+    stream
+        .write_all(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    stream.readable().await.unwrap();
+    assert_eq!(served.node.listeners(), 1);
+    drop(stream);
+    while served.node.listeners() > 0 {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,85 @@
+//! The descriptor store of an instance, after systemd's FDSTORE: what it leaves here by name, its successor takes.
+
+use rustix::fd::OwnedFd;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// So many descriptors one instance may leave.
+pub(crate) const MAX: usize = 256;
+
+/// Descriptors by name.
+#[derive(Debug, Default)]
+pub(crate) struct Descriptors(Mutex<BTreeMap<String, OwnedFd>>);
+
+/// Why a descriptor was not kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the descriptor store is full: at most {MAX}; take what is not needed any more")]
+pub(crate) struct Full;
+
+impl Descriptors {
+    /// Keeps a descriptor; one of the same name is closed.
+    ///
+    /// # Errors
+    /// [`Full`]
+    pub(crate) fn keep(&self, name: &str, descriptor: OwnedFd) -> Result<(), Full> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MAX && !kept.contains_key(name) {
+            return Err(Full);
+        }
+        kept.insert(name.into(), descriptor);
+        Ok(())
+    }
+
+    /// Gives a descriptor away.
+    pub(crate) fn take(&self, name: &str) -> Option<OwnedFd> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+
+    /// A duplicate of a descriptor that stays in the store.
+    pub(crate) fn copy(&self, name: &str) -> Option<OwnedFd> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)?
+            .try_clone()
+            .ok()
+    }
+
+    /// The names in the store, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .keys()
+            .cloned()
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    fn null() -> OwnedFd {
+        File::open("/dev/null").unwrap().into()
+    }
+
+    #[test]
+    fn what_was_kept_is_taken_once() {
+        let store = Descriptors::default();
+        store.keep("a", null()).unwrap();
+        assert_eq!(store.names(), ["a"]);
+        assert!(store.take("a").is_some() && store.take("a").is_none());
+    }
+
+    #[test]
+    fn the_store_is_bounded_but_a_name_can_be_replaced() {
+        let store = Descriptors::default();
+        for n in 0..MAX {
+            store.keep(&n.to_string(), null()).unwrap();
+        }
+        assert_eq!(store.keep("more", null()), Err(Full));
+        assert_eq!(store.keep("0", null()), Ok(()));
+    }
+}

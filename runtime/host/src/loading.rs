@@ -1,0 +1,75 @@
+//! A mark on disk while a library is being loaded: whoever ends the daemon there is known after the restart.
+
+use crate::store::Stored;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+/// So many daemons one file may end before it is left alone.
+const STRIKES: u32 = 3;
+
+/// The folder of marks: one file for each digest, with the number of times that loading it did not come to an end.
+#[derive(Debug, Clone)]
+pub(crate) struct Loading {
+    folder: PathBuf,
+}
+
+impl Loading {
+    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
+    }
+
+    fn mark(&self, sha256: &str) -> PathBuf {
+        self.folder.join(sha256)
+    }
+
+    /// How often loading this file did not come to an end.
+    pub(crate) fn strikes(&self, sha256: &str) -> u32 {
+        fs::read_to_string(self.mark(sha256))
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// Whether the file ended too many daemons.
+    pub(crate) fn is_out(&self, sha256: &str) -> bool {
+        self.strikes(sha256) >= STRIKES
+    }
+
+    /// Forgets what a file did.
+    pub(crate) fn pardon(&self, sha256: &str) {
+        // One that is not there has nothing to forget.
+        let _ = fs::remove_file(self.mark(sha256));
+    }
+
+    /// Loads with the mark in place. The mark goes when the loading comes to an end, well or not.
+    pub(crate) fn around<T>(&self, stored: &Stored, load: impl FnOnce() -> T) -> T {
+        let strikes = self.strikes(&stored.sha256);
+        if let Err(error) = fs::write(self.mark(&stored.sha256), (strikes + 1).to_string()) {
+            tracing::warn!(%error, "a crash while loading would not be remembered");
+        }
+        let loaded = load();
+        self.pardon(&stored.sha256);
+        loaded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_that_never_ends_leaves_its_mark_and_three_are_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let loading = Loading::open(folder.path()).unwrap();
+        for strike in 1..=STRIKES {
+            assert!(!loading.is_out("ab"));
+            fs::write(loading.mark("ab"), strike.to_string()).unwrap();
+        }
+        assert!(loading.is_out("ab") && !loading.is_out("cd"));
+        loading.pardon("ab");
+        assert!(!loading.is_out("ab"));
+    }
+}

@@ -1,0 +1,126 @@
+//! One suite, four ways in: linked in, library, child process, and C.
+
+use crate::support::build::{c_monitor, plugin};
+use crate::support::core::House;
+use aerolith_host::{Isolation, Source, Spec};
+use aerolith_plugin_testkit::calls::Call;
+use aerolith_plugin_testkit::{accel, arch, calls, engine, fetcher, life};
+use aerolith_plugin_wire::{Error, Result, Service};
+use std::sync::Arc;
+
+const CALLS: &[Call<'_>] = &[Call::of("accel/1.fingerprint", b""), Call::of("accel/1.stats", b"{}")];
+
+async fn tried(house: &House, source: &Source, isolation: Isolation, config: &str) -> Result<Arc<dyn Service>> {
+    let config = serde_json::from_str(config).map_err(Error::invalid)?;
+    let spec = Spec {
+        config,
+        isolation,
+        ..Spec::new("tried", source.clone())
+    };
+    match house.host.trial(spec).await {
+        Ok(trial) => Ok(Arc::new(trial)),
+        Err(aerolith_host::HostError::Plugin { error, .. }) => Err(error),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+async fn started(house: &House, source: Source, isolation: Isolation) -> Arc<dyn Service> {
+    house
+        .host
+        .start(Spec {
+            isolation,
+            ..Spec::new("conforming", source)
+        })
+        .await
+        .unwrap();
+    house.service("conforming")
+}
+
+/// Everything that an accelerator monitor must do, through one of the ways in.
+async fn monitor(source: Source, isolation: Isolation) {
+    let house = House::new();
+    life::run("{}", async |config: &str| {
+        tried(&house, &source, isolation, config).await
+    })
+    .await
+    .assert_clean();
+    let service = started(&house, source, isolation).await;
+    calls::run(&service, CALLS).await.assert_clean();
+    accel::run(&service).await.assert_clean();
+    house.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_monitor_that_is_linked_in_conforms() {
+    monitor(Source::Linked(probe::aerolith_root()), Isolation::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_monitor_in_a_library_conforms() {
+    monitor(Source::File(plugin("probe")), Isolation::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_monitor_in_a_child_process_conforms() {
+    monitor(Source::File(plugin("probe")), Isolation::Process).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_monitor_in_c_conforms() {
+    monitor(Source::File(c_monitor()), Isolation::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_monitor_in_c_in_a_child_process_conforms() {
+    monitor(Source::File(c_monitor()), Isolation::Process).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_arch_resolver_conforms() {
+    let house = House::new();
+    let source = Source::File(plugin("arch-resolver"));
+    life::run("{}", async |config: &str| {
+        tried(&house, &source, Isolation::None, config).await
+    })
+    .await
+    .assert_clean();
+    arch::run(&started(&house, source, Isolation::None).await)
+        .await
+        .assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fetcher_for_files_conforms_in_both_isolations() {
+    for isolation in [Isolation::None, Isolation::Process] {
+        let house = House::new();
+        let source = Source::File(plugin("fetcher-file"));
+        life::run("{}", async |config: &str| {
+            tried(&house, &source, isolation, config).await
+        })
+        .await
+        .assert_clean();
+        let bytes: Vec<u8> = (0..3_000_000u32).flat_map(u32::to_le_bytes).collect();
+        let file = house.folder.path().join("known-bytes");
+        std::fs::write(&file, &bytes).unwrap();
+        let url = format!("file://{}", file.display());
+        fetcher::run(&started(&house, source, isolation).await, &url, &bytes)
+            .await
+            .assert_clean();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_process_engine_conforms() {
+    let house = House::new();
+    let source = Source::File(plugin("engine-process"));
+    life::run("{}", async |config: &str| {
+        tried(&house, &source, Isolation::None, config).await
+    })
+    .await
+    .assert_clean();
+    let folder = tempfile::tempdir().unwrap();
+    engine::run(&started(&house, source, Isolation::None).await, folder.path())
+        .await
+        .assert_clean();
+    house.host.shutdown().await;
+}

@@ -1,0 +1,10 @@
+//! The plugin boundary: files, lives, replacement, isolation, permissions.
+
+mod compilers;
+mod conformance;
+mod files;
+mod golden;
+mod isolation;
+mod life;
+mod permissions;
+mod replace;

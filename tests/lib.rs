@@ -1,0 +1,1 @@
+//! The journeys are all in the one test binary beside this file.

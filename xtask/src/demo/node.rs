@@ -1,0 +1,88 @@
+//! A node in a folder of its own, and its command line.
+
+use anyhow::{Context as _, Result, bail};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+/// How long a node may take to start.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running node; it is stopped when this goes.
+pub(super) struct Node {
+    aerolith: PathBuf,
+    folder: PathBuf,
+    daemon: Child,
+}
+
+impl Node {
+    /// Starts a node and waits until it says that it is ready, as it says it to systemd.
+    pub(super) fn start(aerolith: &Path, folder: &Path) -> Result<Self> {
+        let notify = folder.join("notify");
+        let ready = UnixDatagram::bind(&notify)?;
+        ready.set_read_timeout(Some(PATIENCE))?;
+        let mut run = command(aerolith, folder);
+        let daemon = run
+            .arg("run")
+            .arg("--data")
+            .arg(folder.join("data"))
+            .env("NOTIFY_SOCKET", &notify)
+            .spawn()?;
+        let node = Self {
+            aerolith: aerolith.to_owned(),
+            folder: folder.to_owned(),
+            daemon,
+        };
+        let mut said = [0; 256];
+        let length = ready.recv(&mut said).context("the node did not become ready")?;
+        let said = String::from_utf8_lossy(said.get(..length).unwrap_or_default());
+        if !said.contains("READY=1") {
+            bail!("the node says `{said}` instead of READY=1");
+        }
+        Ok(node)
+    }
+
+    /// Runs the command line as a person would.
+    pub(super) fn client(&self, words: &[&str]) -> Result<()> {
+        println!("$ aerolith {}", words.join(" "));
+        let status = command(&self.aerolith, &self.folder).args(words).status()?;
+        if status.success() {
+            Ok(())
+        } else {
+            bail!("aerolith {} ended with {status}", words.join(" "))
+        }
+    }
+
+    /// Asks the node to end, and waits.
+    pub(super) fn stop(&mut self) -> Result<()> {
+        Command::new("kill").arg(self.daemon.id().to_string()).status()?;
+        let status = self.daemon.wait()?;
+        if status.success() {
+            Ok(())
+        } else {
+            bail!("the node ended with {status}")
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if !matches!(self.daemon.try_wait(), Ok(None)) {
+            return;
+        }
+        // A step failed: leave nothing running all the same.
+        let _ = self.client(&["delete", "application", "shop"]);
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+fn command(aerolith: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(aerolith);
+    command
+        .current_dir(folder)
+        .env("AEROLITH_SOCKET", folder.join("aerolith.sock"));
+    command.env("XDG_RUNTIME_DIR", folder);
+    command
+}

@@ -1,0 +1,70 @@
+//! The project's own chores, so that every machine does them alike: `cargo xtask`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
+
+mod artifacts;
+mod demo;
+mod plugins;
+mod stages;
+
+use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  test [STAGE...]      format, lint, test, docs: all that CI does, or the stages named
+  demo                 build everything, run a node and deploy an application of two services
+  plugins [--out DIR]  build every plugin for shipping, each alone, as lib<name>.so in DIR (default target/shipped)
+  release [--out DIR]  the stripped binary with its plugins beside it, as they are installed (default target/dist)
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match run(&words.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> Result<()> {
+    match words {
+        ["test", stages @ ..] => stages::run(stages),
+        ["demo"] => demo::run(),
+        ["plugins"] => plugins::ship(&root().join("target/shipped")).map(drop),
+        ["plugins", "--out", folder] => plugins::ship(Path::new(folder)).map(drop),
+        ["release"] => plugins::release(&root().join("target/dist")).map(drop),
+        ["release", "--out", folder] => plugins::release(Path::new(folder)).map(drop),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => bail!("no such chore: {}\n\n{HELP}", other.join(" ")),
+    }
+}
+
+/// The workspace's root.
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_owned()
+}
+
+/// A cargo command in the workspace.
+fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root());
+    cargo
+}
+
+/// Runs a command to its end.
+fn done(command: &mut Command) -> Result<()> {
+    let status = command.status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        bail!("{command:?} ended with {status}")
+    }
+}
