@@ -16,7 +16,7 @@ thread_local! {
 }
 
 /// Runs code of the plugin; a panic becomes an error.
-pub(crate) fn run<T>(scope: &Arc<Scope>, code: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn run<T>(scope: &Scope, code: impl FnOnce() -> Result<T>) -> Result<T> {
     scope.enter(|| unwound(code).unwrap_or_else(|message| Err(Error::new(Code::Panic, message))))
 }
 

@@ -3,7 +3,7 @@
 //! A library has a `tracing` of its own, whose events nobody would hear; and a panic hook of its own.
 
 use crate::guard;
-use crate::scope::Scope;
+use crate::scope::current;
 use aerolith_plugin_abi::RStr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,8 +32,7 @@ pub(crate) fn install() {
 }
 
 fn write(level: u8, target: &str, message: &str, fields: &str) {
-    if let Some(scope) = Scope::current() {
-        let host = scope.host();
+    if let Some(host) = current() {
         let text = RStr::from_str;
         (host.table.log())(host.ctx, level, text(target), text(message), text(fields));
     }
@@ -56,8 +55,7 @@ const fn number(level: Level) -> u8 {
 /// The most verbose level that the core's log wants now. A host of API 0.1 cannot say, and is told everything down to
 /// debug.
 fn wanted() -> u8 {
-    let Some(scope) = Scope::current() else { return 0 };
-    let host = scope.host();
+    let Some(host) = current() else { return 0 };
     host.table.level().map_or(number(Level::DEBUG), |level| level(host.ctx))
 }
 

@@ -1,11 +1,16 @@
 //! Where a piece of plugin code runs: for which instance, and inside which runtime.
 
 use aerolith_plugin_abi::Host;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::sync::Arc;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Arc<Scope>>> = const { RefCell::new(None) };
+    static CURRENT: Cell<Option<Host>> = const { Cell::new(None) };
+}
+
+/// The host as the instance sees it whose code calls this; nothing on a thread that the plugin started by itself.
+pub(crate) fn current() -> Option<Host> {
+    CURRENT.try_with(Cell::get).ok().flatten()
 }
 
 /// One instance's identity and runtime.
@@ -43,16 +48,11 @@ impl Scope {
     }
 
     /// Runs a piece of the plugin's code for this instance.
-    pub(crate) fn enter<T>(self: &Arc<Self>, run: impl FnOnce() -> T) -> T {
-        let _instance = Entered::new(self.clone());
+    pub(crate) fn enter<T>(&self, run: impl FnOnce() -> T) -> T {
+        let _instance = Entered::new(self.host);
         #[cfg(feature = "rt")]
         let _runtime = self.runtime.enter();
         run()
-    }
-
-    /// The scope of the code that calls this, if it is an instance's.
-    pub(crate) fn current() -> Option<Arc<Self>> {
-        CURRENT.try_with(|c| c.try_borrow().ok()?.clone()).ok().flatten()
     }
 
     /// Ends the runtime with all that still runs in it.
@@ -63,27 +63,26 @@ impl Scope {
     }
 }
 
-/// Puts the former scope back when it goes.
-struct Entered(Option<Arc<Scope>>);
+/// Puts the former instance back when it goes.
+struct Entered(Option<Host>);
 
 impl Entered {
-    fn new(scope: Arc<Scope>) -> Self {
-        Self(CURRENT.try_with(|c| c.replace(Some(scope))).ok().flatten())
+    fn new(host: Host) -> Self {
+        Self(CURRENT.try_with(|current| current.replace(Some(host))).ok().flatten())
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let former = self.0.take();
-        // A thread that is ending has no scope any more.
-        let _ = CURRENT.try_with(|c| c.replace(former));
+        // A thread that is ending has no instance any more.
+        let _ = CURRENT.try_with(|current| current.set(self.0));
     }
 }
 
 #[cfg(feature = "rt")]
 mod runtime {
     use super::{CURRENT, Scope};
-    use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+    use std::sync::{Arc, Mutex, OnceLock, PoisonError};
     use std::time::Duration;
     use tokio::runtime::{Builder, EnterGuard, Handle, Runtime};
 
@@ -99,12 +98,11 @@ mod runtime {
 
     impl Own {
         pub(super) fn start(&self, scope: &Arc<Scope>, workers: usize) -> std::io::Result<()> {
-            let weak: Weak<Scope> = Arc::downgrade(scope);
+            let host = scope.host;
             let runtime = Builder::new_multi_thread()
                 .worker_threads(workers.max(1))
                 .thread_name(scope.instance.clone())
-                .on_thread_start(move || CURRENT.with(|c| *c.borrow_mut() = weak.upgrade()))
-                .on_thread_stop(|| CURRENT.with(|c| *c.borrow_mut() = None))
+                .on_thread_start(move || CURRENT.set(Some(host)))
                 .enable_all()
                 .build()?;
             let _ = self.handle.set(runtime.handle().clone());

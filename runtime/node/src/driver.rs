@@ -347,7 +347,8 @@ impl Driver {
                     durable::remove(&folder)?;
                 }
             }
-            Ok::<_, PrepareError>(store.clean(|stored| prepared.values().any(|p| p.uses(stored)))?)
+            let cleaned = store.clean(|stored| prepared.values().any(|p| p.uses(stored)));
+            cleaned.map_err(|e| PrepareError::Store(Box::new(e)))
         })
         .await;
         if let Err(error) | Ok(Err(error)) = cleaned {

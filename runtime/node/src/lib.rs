@@ -12,6 +12,7 @@ mod environment;
 mod fetch;
 mod folders;
 mod foundation;
+mod hosted;
 mod kv;
 mod layout;
 mod lock;

@@ -48,7 +48,7 @@ impl Node {
     /// # Errors
     /// The package store or the file system.
     pub async fn open(foundation: Foundation, plugins: Arc<dyn Plugins>) -> Result<Self, OpenError> {
-        let opened = tokio::task::spawn_blocking(move || open(foundation, plugins)).await;
+        let opened = tokio::task::spawn_blocking(move || open(&foundation, plugins)).await;
         let works = opened.map_err(|e| FileError {
             action: "open",
             path: "the node".into(),
@@ -153,7 +153,7 @@ impl Node {
 }
 
 /// Reads everything back from disk. Blocks.
-fn open(foundation: Foundation, plugins: Arc<dyn Plugins>) -> Result<Arc<Works>, OpenError> {
+fn open(foundation: &Foundation, plugins: Arc<dyn Plugins>) -> Result<Arc<Works>, OpenError> {
     let _runtime = foundation.0.runtime.enter();
     let settings = &foundation.0.settings;
     let folders = Folders::of(settings);

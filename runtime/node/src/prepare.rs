@@ -72,7 +72,7 @@ pub enum PrepareError {
     File(#[from] FileError),
     /// The package store, while cleaning.
     #[error(transparent)]
-    Store(#[from] aerolith_packages::StoreError),
+    Store(#[from] Box<aerolith_packages::StoreError>),
     /// It is desired no more.
     #[error("it is desired no more")]
     Superseded,

@@ -29,6 +29,14 @@ impl Processes {
         }
     }
 
+    /// An instance has failed: it starts nothing now, and what it has started is its successor's.
+    pub(crate) fn settle(&self, instance: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(owned) = all.get_mut(instance) {
+            owned.spawning = 0;
+        }
+    }
+
     /// Forgets an instance that is gone.
     pub fn forget(&self, instance: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(instance);
@@ -60,6 +68,9 @@ mod tests {
         note(ProcessEvent::Released, 7);
         assert!(processes.is_orphan(7));
         note(ProcessEvent::Spawning, 0);
+        processes.settle("engine");
+        assert!(processes.is_orphan(7), "who failed starts nothing");
+        note(ProcessEvent::Registered, 7);
         processes.forget("engine");
         assert!(processes.is_orphan(7));
     }

@@ -31,7 +31,7 @@ pub enum PackageError {
         /// The variable name.
         key: String,
         /// Why.
-        error: FetchError,
+        error: Box<FetchError>,
     },
     /// An object in a format that is not unpacked yet.
     #[error("object `{key}` of `{package}`: unpack `tar.zst` is not supported by this store; use tgz or zip")]
@@ -64,7 +64,7 @@ pub enum PackageError {
         /// The package.
         package: String,
         /// Why.
-        error: StoreError,
+        error: Box<StoreError>,
     },
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn parts(from: &Downloads, configuration: &Configuration) -> Re
                 let failed = |error| PackageError::Object {
                     package: package.into(),
                     key: key.to_string(),
-                    error,
+                    error: Box::new(error),
                 };
                 let blob = from.object(object).await.map_err(failed)?;
                 Content::Object {
@@ -133,7 +133,7 @@ fn file_name(configuration: &Configuration, key: &Key, object: &Object) -> Strin
 pub(crate) fn program(store: &Store, package: &str, parts: &[Part]) -> Result<(Tree, String), PackageError> {
     let failed = |error| PackageError::Store {
         package: package.into(),
-        error,
+        error: Box::new(error),
     };
     let id: TreeId = format!("program-{}", TreeId::of(parts)).parse().map_err(failed)?;
     if let Some(tree) = store.tree(&id).map_err(failed)? {
@@ -172,7 +172,7 @@ fn entry(package: &str, bytes: &[u8]) -> Result<String, PackageError> {
 pub(crate) fn volume(store: &Store, name: &str, parts: &[Part]) -> Result<Tree, PackageError> {
     let failed = |error| PackageError::Store {
         package: name.into(),
-        error,
+        error: Box::new(error),
     };
     let id: TreeId = format!("volume-{}", TreeId::of(parts)).parse().map_err(failed)?;
     match store.tree(&id).map_err(failed)? {
@@ -185,7 +185,7 @@ pub(crate) fn volume(store: &Store, name: &str, parts: &[Part]) -> Result<Tree, 
 pub(crate) fn checkout(store: &Store, package: &str, tree: &Tree, to: &Path) -> Result<(), PackageError> {
     let failed = |error| PackageError::Store {
         package: package.into(),
-        error,
+        error: Box::new(error),
     };
     let io = |action, source| StoreError::Io {
         action,

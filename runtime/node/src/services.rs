@@ -86,7 +86,7 @@ impl HostServices for Services {
 
     async fn kv_list(&self) -> Result<Keys> {
         Ok(Keys {
-            keys: self.kv(|kv, instance| kv.list(instance)).await?,
+            keys: self.kv(Kv::list).await?,
         })
     }
 

@@ -1,5 +1,6 @@
 //! Supervision: one task per instance leads it from its start to its end, and finds it again after the daemon was away.
 
+mod ending;
 mod life;
 mod view;
 

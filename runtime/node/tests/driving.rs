@@ -1,5 +1,7 @@
 //! From an apply to what runs.
 
+#![allow(clippy::unwrap_used, reason = "all of this is test code")]
+
 mod world;
 
 use std::fs;

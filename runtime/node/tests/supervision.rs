@@ -1,5 +1,7 @@
 //! What happens when instances end, when the daemon dies, and when files are damaged.
 
+#![allow(clippy::unwrap_used, reason = "all of this is test code")]
+
 mod world;
 
 use std::fs;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aerolith_plan::InstanceId;
 use aerolith_plan::restart::{Decision, Policy};
-use aerolith_plugin_wire::engine::{Exit, Handle, Recover, Stop};
+use aerolith_plugin_wire::engine::{Exit, Handle, Recover};
 use aerolith_plugin_wire::{Code, Error};
 use serde_json::json;
 use tokio::sync::watch;
@@ -22,9 +22,9 @@ use crate::workspace;
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 pub(super) struct Instance {
-    shared: Arc<Shared>,
-    watched: Arc<Watched>,
-    record: Record,
+    pub(super) shared: Arc<Shared>,
+    pub(super) watched: Arc<Watched>,
+    pub(super) record: Record,
     /// Until it is made.
     workspace: Option<Workspace>,
     policy: Policy,
@@ -34,7 +34,7 @@ pub(super) struct Instance {
 }
 
 /// What comes next.
-enum Next {
+pub(super) enum Next {
     Recover,
     Start,
     Watch(Handle),
@@ -105,7 +105,7 @@ impl Instance {
     }
 
     /// Asks the engine whether the instance runs.
-    async fn look(&self) -> Result<Option<Handle>, String> {
+    pub(super) async fn look(&self) -> Result<Option<Handle>, String> {
         let engine = self.engine().await?;
         let handle = match &self.record.life {
             Life::Running(handle) => Some(handle.clone()),
@@ -262,63 +262,6 @@ impl Instance {
         Next::Stop
     }
 
-    /// Nothing is forgotten before the engine has said that it is stopped.
-    async fn stop(&mut self) -> Next {
-        self.show(Phase::Stopping, String::new());
-        let handle = match &self.record.life {
-            Life::Running(handle) => Ok(Some(handle.clone())),
-            Life::Intended => self.look().await,
-            Life::Idle | Life::Ended { .. } => Ok(None),
-        };
-        let stopped = match handle {
-            Ok(Some(handle)) => self.end(handle).await,
-            Ok(None) => Ok(()),
-            Err(reason) => Err(reason),
-        };
-        match stopped {
-            Ok(()) => self.clear_away().await,
-            Err(reason) => self.again_stopping(reason),
-        }
-    }
-
-    async fn end(&mut self, handle: Handle) -> Result<(), String> {
-        let engine = self.engine().await?;
-        let grace_ms = self.watched.terms.borrow().grace_ms();
-        let asked = Stop {
-            handle: handle.clone(),
-            grace_ms,
-        };
-        let exit = engine
-            .stop(&asked)
-            .await
-            .map_err(|e| format!("the engine cannot stop it: {e}"))?;
-        self.forget(&engine, &handle).await;
-        self.record.life = Life::Idle;
-        self.tell("exited", &json!(exit));
-        Ok(())
-    }
-
-    async fn clear_away(&mut self) -> Next {
-        let (folder, records, id) = (
-            self.shared.instances.join(self.record.id.to_string()),
-            self.shared.records.clone(),
-            self.record.id.clone(),
-        );
-        let cleared = blocking(move || workspace::remove(&folder).and_then(|()| records.remove(&id))).await;
-        match cleared {
-            Ok(()) => {
-                self.tell("stopped", &json!({}));
-                Next::Gone
-            }
-            Err(reason) => self.again_stopping(reason),
-        }
-    }
-
-    fn again_stopping(&mut self, reason: String) -> Next {
-        self.show(Phase::Stopping, reason);
-        Next::Later(self.back_off(), Box::new(Next::Stop))
-    }
-
     /// Tries again after a pause that doubles from failure to failure.
     fn again(&mut self, reason: String, next: Next) -> Next {
         tracing::warn!(instance = %self.record.id, reason, "an instance waits");
@@ -332,19 +275,19 @@ impl Instance {
         Next::Later(self.back_off(), Box::new(next))
     }
 
-    fn back_off(&mut self) -> Duration {
+    pub(super) fn back_off(&mut self) -> Duration {
         self.failures = self.failures.saturating_add(1);
         Duration::from_secs(1 << (self.failures - 1).min(6)).min(LONGEST_PAUSE)
     }
 
-    async fn engine(&self) -> Result<Engine, String> {
+    pub(super) async fn engine(&self) -> Result<Engine, String> {
         plugins::engine(&*self.shared.plugins, &self.record.engine)
             .await
             .map_err(|e| e.to_string())
     }
 
     /// What the engine keeps of an instance that is gone is its own affair: an error is only noted.
-    async fn forget(&self, engine: &Engine, handle: &Handle) {
+    pub(super) async fn forget(&self, engine: &Engine, handle: &Handle) {
         if let Err(error) = engine.remove(handle).await {
             tracing::warn!(instance = %self.record.id, %error, "the engine keeps something of an ended instance");
         }
@@ -363,7 +306,7 @@ impl Instance {
         }
     }
 
-    fn show(&self, phase: Phase, reason: String) {
+    pub(super) fn show(&self, phase: Phase, reason: String) {
         let mut view = self.watched.lock();
         if view.phase != phase {
             view.since_ms = now_ms();
@@ -379,7 +322,7 @@ impl Instance {
         self.shared.changed.notify_one();
     }
 
-    fn tell(&self, what: &str, data: &serde_json::Value) {
+    pub(super) fn tell(&self, what: &str, data: &serde_json::Value) {
         self.shared
             .bus
             .tell(format!("instance/{}/{what}", self.record.id), data.clone());
@@ -409,7 +352,7 @@ fn token() -> Result<String, String> {
         .map_err(|e| format!("cannot read {SOURCE}: {e}"))
 }
 
-async fn blocking<T: Send + 'static, E: ToString + Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static, E: ToString + Send + 'static>(
     step: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, String> {
     let done = tokio::task::spawn_blocking(move || step().map_err(|e| e.to_string())).await;

@@ -1,6 +1,7 @@
 //! A world for tests: plugins linked in and scripted, which outlive the node as real engines' processes do.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,0 +1,68 @@
+//! How an instance is stopped and forgotten.
+
+use aerolith_plugin_wire::engine::{Handle, Stop};
+use serde_json::json;
+
+use super::Phase;
+use super::life::{Instance, Next, blocking};
+use crate::record::Life;
+use crate::workspace;
+
+impl Instance {
+    /// Nothing is forgotten before the engine has said that it is stopped.
+    pub(super) async fn stop(&mut self) -> Next {
+        self.show(Phase::Stopping, String::new());
+        let handle = match &self.record.life {
+            Life::Running(handle) => Ok(Some(handle.clone())),
+            Life::Intended => self.look().await,
+            Life::Idle | Life::Ended { .. } => Ok(None),
+        };
+        let stopped = match handle {
+            Ok(Some(handle)) => self.end(handle).await,
+            Ok(None) => Ok(()),
+            Err(reason) => Err(reason),
+        };
+        match stopped {
+            Ok(()) => self.clear_away().await,
+            Err(reason) => self.again_stopping(reason),
+        }
+    }
+
+    async fn end(&mut self, handle: Handle) -> Result<(), String> {
+        let engine = self.engine().await?;
+        let grace_ms = self.watched.terms.borrow().grace_ms();
+        let asked = Stop {
+            handle: handle.clone(),
+            grace_ms,
+        };
+        let exit = engine
+            .stop(&asked)
+            .await
+            .map_err(|e| format!("the engine cannot stop it: {e}"))?;
+        self.forget(&engine, &handle).await;
+        self.record.life = Life::Idle;
+        self.tell("exited", &json!(exit));
+        Ok(())
+    }
+
+    async fn clear_away(&mut self) -> Next {
+        let (folder, records, id) = (
+            self.shared.instances.join(self.record.id.to_string()),
+            self.shared.records.clone(),
+            self.record.id.clone(),
+        );
+        let cleared = blocking(move || workspace::remove(&folder).and_then(|()| records.remove(&id))).await;
+        match cleared {
+            Ok(()) => {
+                self.tell("stopped", &json!({}));
+                Next::Gone
+            }
+            Err(reason) => self.again_stopping(reason),
+        }
+    }
+
+    fn again_stopping(&mut self, reason: String) -> Next {
+        self.show(Phase::Stopping, reason);
+        Next::Later(self.back_off(), Box::new(Next::Stop))
+    }
+}
