@@ -9,4 +9,5 @@
 )]
 
 mod boundary;
+mod deployment;
 mod support;
