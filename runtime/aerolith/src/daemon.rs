@@ -4,6 +4,7 @@ mod boot;
 mod control;
 mod heard;
 mod logging;
+mod memory;
 mod notify;
 mod plugins;
 mod refusal;
@@ -31,6 +32,7 @@ const IDLE_THREAD: Duration = Duration::from_secs(1);
 
 /// Runs the daemon until SIGTERM or SIGINT.
 pub(crate) fn run(run: Run, socket: Option<PathBuf>) -> anyhow::Result<()> {
+    memory::keep_small();
     let settings = Settings::resolve(run, socket)?;
     logging::begin(settings.level, settings.format);
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -116,8 +116,8 @@ impl Node {
 
     /// Starts a daemon and waits for nothing.
     pub(crate) fn spawn(&mut self, daemon: &mut Command) {
-        let log = fs::File::options().create(true).append(true);
-        let log = log.clone().open(self.path("log")).unwrap();
+        let mut log = fs::File::options();
+        let log = log.create(true).append(true).open(self.path("log")).unwrap();
         self.daemon = Some(daemon.stdout(Stdio::null()).stderr(log).spawn().unwrap());
     }
 
