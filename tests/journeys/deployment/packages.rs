@@ -1,7 +1,7 @@
 //! From packages over HTTP to programs that answer, and what is refused on the way.
 
 use super::texts::{application, file, object, package, script, service};
-use crate::support::build::{executable, cargo, sha256};
+use crate::support::build::{cargo, executable, sha256};
 use crate::support::node::Node;
 use crate::support::package::{self, md5, platform, zip};
 use crate::support::server::Server;
@@ -14,7 +14,11 @@ const MANIFEST: (&str, &[u8]) = ("program.yml", b"entry: bin/greeter\n");
 
 /// A port that is free now.
 fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    TcpListener::bind(("127.0.0.1", 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 fn greeter() -> Vec<u8> {
@@ -36,8 +40,12 @@ fn zips(server: &Server) -> [(String, Vec<u8>); 3] {
     let program = greeter();
     let files: [(&str, &[u8]); 2] = [("bin/greeter", &program), ("bin/greeting.txt", b"Hello!")];
     let whole = zip(&[&[MANIFEST][..], &files].concat());
-    [("whole.zip", whole), ("manifest.zip", zip(&[MANIFEST])), ("rest.zip", zip(&files))]
-        .map(|(name, bytes)| (server.offer(name, bytes.clone()), bytes))
+    [
+        ("whole.zip", whole),
+        ("manifest.zip", zip(&[MANIFEST])),
+        ("rest.zip", zip(&files)),
+    ]
+    .map(|(name, bytes)| (server.offer(name, bytes.clone()), bytes))
 }
 
 #[test]
@@ -51,12 +59,23 @@ fn services_of_one_application_run_from_one_zip_and_from_two_in_either_order() {
         package("single", &json!({ key("all"): whole })),
         package("split", &json!({ key("a"): manifest.clone(), key("b"): rest.clone() })),
         package("turned", &json!({ key("a"): rest, key("b"): manifest })),
-        application("shop", &[run("single", ports[0]), run("split", ports[1]), run("turned", ports[2])]),
+        application(
+            "shop",
+            &[run("single", ports[0]), run("split", ports[1]), run("turned", ports[2])],
+        ),
     ]));
     for (name, port) in ["single", "split", "turned"].into_iter().zip(ports) {
-        assert_eq!(greeting(&node, &format!("shop/{name}"), port), format!("Hello! I am {name}."));
+        assert_eq!(
+            greeting(&node, &format!("shop/{name}"), port),
+            format!("Hello! I am {name}.")
+        );
     }
-    assert_eq!(server.asked().len(), 3, "each zip is downloaded once: {:?}", server.asked());
+    assert_eq!(
+        server.asked().len(),
+        3,
+        "each zip is downloaded once: {:?}",
+        server.asked()
+    );
 }
 
 #[test]
@@ -78,7 +97,10 @@ fn the_files_of_baetyls_cloud_run_as_they_are() {
     let name = node.file("cloud.json", &all.to_string());
     node.done(&["apply", "-f", &name, "--wait"]);
     assert_eq!(greeting(&node, "greeting/greeter", port), "Hello! I am greeter.");
-    assert!(!server.asked().contains(&"none".to_owned()), "what is for another machine is not downloaded");
+    assert!(
+        !server.asked().contains(&"none".to_owned()),
+        "what is for another machine is not downloaded"
+    );
 }
 
 /// Applies one service of a package of one object, and answers why it does not run.
@@ -100,10 +122,19 @@ fn what_is_not_as_promised_is_neither_unpacked_nor_started() {
     let url = server.offer("pp.zip", bytes.clone());
     let (right, wrong) = (md5(&bytes), "0".repeat(32));
     let reason = refused(&node, &json!({"url": url, "md5": wrong, "unpack": "zip"}));
-    assert!(reason.contains("md5 mismatch") && reason.contains(&right) && reason.contains(&url), "{reason}");
+    assert!(
+        reason.contains("md5 mismatch") && reason.contains(&right) && reason.contains(&url),
+        "{reason}"
+    );
     let other = sha256(b"something else");
-    let reason = refused(&node, &json!({"url": url, "md5": right, "sha256": other, "unpack": "zip"}));
-    assert!(reason.contains("sha256 mismatch") && reason.contains(&other), "{reason}");
+    let reason = refused(
+        &node,
+        &json!({"url": url, "md5": right, "sha256": other, "unpack": "zip"}),
+    );
+    assert!(
+        reason.contains("sha256 mismatch") && reason.contains(&other),
+        "{reason}"
+    );
     assert!(node.done(&["ps"]).contains("sha256 mismatch"));
 }
 
@@ -111,7 +142,10 @@ fn what_is_not_as_promised_is_neither_unpacked_nor_started() {
 fn a_package_that_the_server_does_not_have_is_named_with_the_servers_answer() {
     let (server, node) = (Server::start(), Node::started());
     let reason = refused(&node, &json!({"url": server.url("gone.zip"), "unpack": "zip"}));
-    assert!(reason.contains(&server.url("gone.zip")) && reason.contains("404"), "{reason}");
+    assert!(
+        reason.contains(&server.url("gone.zip")) && reason.contains("404"),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -119,7 +153,10 @@ fn a_package_without_anything_for_this_machine_names_the_machine_and_every_key()
     let node = Node::started();
     let object = json!({"url": "http://127.0.0.1:1/x", "unpack": "zip"});
     let data = json!({"x-windows-amd64.zip": object.clone(), "y-darwin-amd64.zip": object});
-    node.ask(&file(&[package("pp", &data), application("shop", &[service("web", "pp", json!({}))])]));
+    node.ask(&file(&[
+        package("pp", &data),
+        application("shop", &[service("web", "pp", json!({}))]),
+    ]));
     let reason = node.service("shop", "web", "failed");
     for part in [platform(), "x-windows-amd64.zip", "y-darwin-amd64.zip", "`pp`"] {
         assert!(reason.contains(part), "{part}: {reason}");
@@ -144,15 +181,30 @@ fn a_program_gets_its_folder_environment_arguments_and_volumes_as_given() {
     shop["volumes"] = json!([{"name": "note", "config": {"name": "conf"}}]);
     let note = json!({"kind": "configuration", "name": "conf", "data": {"note.txt": "mounted\n"}});
     node.apply(&file(&[script("pp", SHOW), note, shop]));
-    let folders: Vec<String> = [1, 2].map(|n| node.path(&format!("data/instances/shop.web.{n}")).display().to_string()).into();
+    let folders: Vec<String> = [1, 2]
+        .map(|n| node.path(&format!("data/instances/shop.web.{n}")).display().to_string())
+        .into();
     for (n, folder) in (1..).zip(&folders) {
         let lines = node.wrote(&format!("shop/web/{n}"), "ready");
-        let expected = [&*format!("in {folder}"), "unit °C  x", "app shop web", "got <a b>", "got <>", "got <$HOME>", "got <ü>", "mounted", "ready"];
+        let expected = [
+            &*format!("in {folder}"),
+            "unit °C  x",
+            "app shop web",
+            "got <a b>",
+            "got <>",
+            "got <$HOME>",
+            "got <ü>",
+            "mounted",
+            "ready",
+        ];
         assert_eq!(lines, expected);
         assert_eq!(fs::read_to_string(format!("{folder}/mine")).unwrap(), "own\n");
     }
     node.done(&["delete", "application", "shop", "--wait"]);
-    assert!(folders.iter().all(|folder| !fs::exists(folder).unwrap()), "an instance's folder goes with it");
+    assert!(
+        folders.iter().all(|folder| !fs::exists(folder).unwrap()),
+        "an instance's folder goes with it"
+    );
     assert!(node.processes().is_empty());
     assert_eq!(node.stop(), Some(0));
 }
@@ -168,7 +220,10 @@ fn an_entry_with_spaces_and_without_its_execute_bit_runs() {
         ("my bin/other", program),
     ]);
     let data = json!({ format!("pp-{}", platform()): object(&server.offer("pp.zip", bytes.clone()), &bytes) });
-    node.apply(&file(&[package("pp", &data), application("shop", &[service("web", "pp", json!({}))])]));
+    node.apply(&file(&[
+        package("pp", &data),
+        application("shop", &[service("web", "pp", json!({}))]),
+    ]));
     let lines = node.wrote("shop/web", "as ");
     assert!(lines[0].ends_with("/my bin/the program.sh"), "{lines:?}");
 }

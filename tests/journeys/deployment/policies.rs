@@ -28,9 +28,18 @@ fn an_ended_program_is_started_again_as_its_policy_says() {
         (restarts(&ill) >= 2 && restarts(&always) >= 2).then_some((well, never))
     });
     let (well, never) = found;
-    assert_eq!((&well["state"], &well["restarts"], &well["exit"]["code"]), (&json!("completed"), &json!(0), &json!(0)));
-    assert_eq!((&never["state"], &never["restarts"], &never["exit"]["code"]), (&json!("failed"), &json!(0), &json!(1)));
-    assert!(never["reason"].as_str().unwrap().contains("ended with code 1"), "{never}");
+    assert_eq!(
+        (&well["state"], &well["restarts"], &well["exit"]["code"]),
+        (&json!("completed"), &json!(0), &json!(0))
+    );
+    assert_eq!(
+        (&never["state"], &never["restarts"], &never["exit"]["code"]),
+        (&json!("failed"), &json!(0), &json!(1))
+    );
+    assert!(
+        never["reason"].as_str().unwrap().contains("ended with code 1"),
+        "{never}"
+    );
 }
 
 #[test]
@@ -49,5 +58,8 @@ fn a_first_crash_is_followed_by_a_restart_within_two_seconds() {
     assert!(ended.elapsed() < Duration::from_secs(2), "{:?}", ended.elapsed());
     let (now, shown) = (node.process("shop.web.1"), node.instance("shop.web.1").unwrap());
     assert_ne!(now.pid, before.pid);
-    assert_eq!((&shown["pid"], &shown["restarts"], &shown["exit"]["signal"]), (&json!(now.pid), &json!(1), &json!(9)));
+    assert_eq!(
+        (&shown["pid"], &shown["restarts"], &shown["exit"]["signal"]),
+        (&json!(now.pid), &json!(1), &json!(9))
+    );
 }

@@ -17,7 +17,10 @@ fn a_program_that_handles_term_does_its_last_work() {
     let began = Instant::now();
     node.done(&["delete", "application", "shop", "--wait"]);
     assert_eq!(fs::read_to_string(note).unwrap(), "bye\n");
-    assert!(began.elapsed() < Duration::from_secs(20), "nobody waits for the whole grace period");
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "nobody waits for the whole grace period"
+    );
     assert!(node.processes().is_empty());
 }
 

@@ -213,15 +213,16 @@ impl Node {
         let mut logs = self.command(&["logs", "-f", target]);
         let mut logs = logs.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = Vec::new();
-        for line in BufReader::new(logs.stdout.take().unwrap()).lines() {
-            lines.push(line.unwrap());
-            if lines.last().unwrap().contains(text) {
-                logs.kill().unwrap();
-                logs.wait().unwrap();
-                return lines;
-            }
-        }
-        panic!("`{target}` ended without `{text}`: {lines:?}");
+        let mut written = BufReader::new(logs.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let found = written.by_ref().find(|line| {
+            lines.push(line.clone());
+            line.contains(text)
+        });
+        // Where the output has ended it has ended by itself.
+        let _ = logs.kill();
+        logs.wait().unwrap();
+        assert!(found.is_some(), "`{target}` ended without `{text}`: {lines:?}");
+        lines
     }
 
     /// The processes of instances, sorted by instance.
@@ -260,6 +261,8 @@ pub(crate) fn service_of<'a>(status: &'a Value, application: &str, service: &str
 /// All instances in a status.
 pub(crate) fn instances(status: &Value) -> Vec<Value> {
     let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
-    let services = list(status, "applications").into_iter().flat_map(|a| list(&a, "services"));
+    let services = list(status, "applications")
+        .into_iter()
+        .flat_map(|a| list(&a, "services"));
     services.flat_map(|service| list(&service, "instances")).collect()
 }

@@ -25,7 +25,10 @@ pub(crate) fn script(body: &str) -> Vec<u8> {
 }
 
 pub(crate) fn md5(bytes: &[u8]) -> String {
-    md5::Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    md5::Md5::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The machine as keys of packages name it.

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// A running process of an instance.
+/// A running process, as it was executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
     pub(crate) environment: BTreeMap<String, String>,
-    pub(crate) arguments: Vec<String>,
 }
 
 impl Process {
@@ -51,16 +50,11 @@ pub(crate) fn kill(pid: u32) {
 }
 
 fn read(pid: u32) -> Option<Process> {
-    let texts = |name: &str| -> Option<Vec<String>> {
-        let bytes = fs::read(format!("/proc/{pid}/{name}")).ok()?;
-        let parts = bytes.split(|byte| *byte == 0).filter(|part| !part.is_empty());
-        Some(parts.map(|part| String::from_utf8_lossy(part).into_owned()).collect())
-    };
-    let environment = texts("environ")?;
-    let pairs = environment.iter().filter_map(|entry| entry.split_once('='));
+    let bytes = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let pairs = text.split('\0').filter_map(|entry| entry.split_once('='));
     Some(Process {
         pid,
         environment: pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-        arguments: texts("cmdline")?,
     })
 }

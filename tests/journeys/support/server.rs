@@ -99,7 +99,10 @@ fn serve(mut socket: TcpStream, shelf: &(Mutex<Shelf>, Condvar)) -> std::io::Res
         return socket.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     };
     let length = bytes.len();
-    write!(socket, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
+    write!(
+        socket,
+        "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    )?;
     let mut sent = 0;
     while sent < length {
         let end = pass(shelf, sent).min(sent + PIECE).min(length);
