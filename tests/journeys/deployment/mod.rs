@@ -6,5 +6,6 @@ mod packages;
 mod plugins;
 mod policies;
 mod stopping;
+mod survival;
 mod texts;
 mod verbs;

@@ -33,7 +33,10 @@ fn the_configuration_says_which_plugin_does_it() {
         node.start();
         let found = listed(&node, "monitor");
         assert_eq!((&found["plugin"], &found["state"]), (&json!(name), &json!("running")));
-        assert!(found["provides"].as_array().unwrap().contains(&json!("accel/1")), "{found}");
+        assert!(
+            found["provides"].as_array().unwrap().contains(&json!("accel/1")),
+            "{found}"
+        );
         assert_eq!(node.stop(), Some(0));
     }
 }

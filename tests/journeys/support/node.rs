@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -103,6 +104,8 @@ impl Node {
         // An earlier one was not taken away if the daemon was killed.
         let _ = fs::remove_file(&notify);
         let ready = UnixDatagram::bind(&notify).unwrap();
+        // The daemon may be another user's.
+        fs::set_permissions(&notify, fs::Permissions::from_mode(0o777)).unwrap();
         ready.set_read_timeout(Some(PATIENCE)).unwrap();
         self.spawn(daemon.env("NOTIFY_SOCKET", &notify));
         let mut said = [0; 64];
