@@ -26,11 +26,7 @@ pub(crate) fn run(starts: usize) -> Result<()> {
         cores()
     )?;
     sizes(&mut record, &folder)?;
-    let floor = median(
-        (0..starts)
-            .map(|_| timed(|| spawn_true()).map(|(time, ())| time))
-            .collect::<Result<_>>()?,
-    );
+    let floor = median((0..starts).map(|_| true_takes()).collect::<Result<_>>()?);
     let (mut first, mut ready, mut memory) = (Vec::new(), Vec::new(), Vec::new());
     for n in 0..starts {
         let folder = tempfile::Builder::new().prefix("aerolith-footprint-").tempdir()?;
@@ -103,15 +99,11 @@ fn sizes(record: &mut String, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn timed<T>(run: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
+/// The floor: how long the machine takes to start and end the smallest program.
+fn true_takes() -> Result<Duration> {
     let began = Instant::now();
-    let done = run()?;
-    Ok((began.elapsed(), done))
-}
-
-fn spawn_true() -> Result<()> {
     Command::new("true").stdin(Stdio::null()).status().context("true")?;
-    Ok(())
+    Ok(began.elapsed())
 }
 
 /// Time until the API answers for the first time.
