@@ -119,18 +119,22 @@ fn damaged_state_is_said_and_kept_and_costs_nobody_else() {
     let mut node = Node::started();
     node.apply(&staying("shop"));
     let before = node.process("shop.web.1");
-    let folder = node.path("data/state/application");
-    let path = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-    let path = path.into_iter().find(|path| path.is_file()).unwrap();
-    let bytes = fs::read(&path).unwrap();
-    let flipped: Vec<u8> = bytes
-        .iter()
-        .enumerate()
-        .map(|(at, byte)| byte ^ u8::from(at == 9) << 4)
-        .collect();
-    for damaged in [&[][..], &bytes[..bytes.len() / 2], &flipped] {
+    let flip = |(at, byte): (usize, &u8)| byte ^ (u8::from(at == 9) << 4);
+    let empty = |_: &[u8]| Vec::new();
+    let cut = |bytes: &[u8]| bytes[..bytes.len() / 2].to_vec();
+    let flipped = |bytes: &[u8]| bytes.iter().enumerate().map(flip).collect();
+    let damages: [&dyn Fn(&[u8]) -> Vec<u8>; 3] = [&empty, &cut, &flipped];
+    for damage in damages {
         node.kill();
-        fs::write(&path, damaged).unwrap();
+        let folder = fs::read_dir(node.path("data/state/application")).unwrap();
+        let files: Vec<_> = folder
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .collect();
+        for path in files {
+            let bytes = fs::read(&path).unwrap();
+            fs::write(&path, damage(&bytes)).unwrap();
+        }
         node.start();
         let told = node.run(&["ps"]);
         assert!(told.code == 0 && told.err.contains("degraded: "), "{told:?}");
@@ -139,6 +143,5 @@ fn damaged_state_is_said_and_kept_and_costs_nobody_else() {
         node.done(&["delete", "application", "second", "--wait"]);
         node.apply(&staying("shop"));
         assert_eq!(node.process("shop.web.1"), before, "it is whole again, and the same");
-        fs::write(&path, &bytes).unwrap();
     }
 }
