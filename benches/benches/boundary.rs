@@ -85,14 +85,14 @@ fn c_monitor(folder: &Path) -> PathBuf {
 }
 
 fn sends(c: &mut Criterion) {
-    let file = plugins::build("sponge", "plugin").unwrap();
+    let file = plugins::build("sponge", benches::PLUGIN).unwrap();
     let test_host = TestHost::new();
     let direct: Box<dyn Direct> = Box::new(Counter(AtomicU64::new(0)));
     let linked = test_host.instance(sponge::aerolith_root(), "linked", "{}").unwrap();
     let library = library(&test_host, &file);
     let mut group = c.benchmark_group("send of 64 bytes");
     group.bench_function("floor: direct dyn call", |b| {
-        b.iter(|| black_box(&direct).publish(black_box(&FRAME)))
+        b.iter(|| black_box(&direct).publish(black_box(&FRAME)));
     });
     for (name, service) in [("waist, linked in", &linked), ("waist, library", &library)] {
         group.bench_function(name, |b| b.iter(|| service.send("hub/1.publish", black_box(&FRAME))));
@@ -102,14 +102,14 @@ fn sends(c: &mut Criterion) {
         runtime.block_on(host.start(Spec::new("sponge", source))).unwrap();
         let service = host.service("sponge").unwrap();
         group.bench_function("through the host, library", |b| {
-            b.iter(|| service.send("hub/1.publish", black_box(&FRAME)))
+            b.iter(|| service.send("hub/1.publish", black_box(&FRAME)));
         });
     });
     group.finish();
 }
 
 fn calls(c: &mut Criterion) {
-    let file = plugins::build("sponge", "plugin").unwrap();
+    let file = plugins::build("sponge", benches::PLUGIN).unwrap();
     let test_host = TestHost::new();
     let linked = hub::Client(test_host.instance(sponge::aerolith_root(), "linked", "{}").unwrap());
     let library = hub::Client(library(&test_host, &file));
@@ -175,7 +175,7 @@ fn with_host(run: impl FnOnce(&tokio::runtime::Runtime, &PluginHost, &Path)) {
         .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let helper = (
-        plugins::program("aerolith", "release").unwrap(),
+        plugins::program("aerolith", benches::DAEMON).unwrap(),
         vec!["__plugin".into()],
     );
     let host = runtime.block_on(async {

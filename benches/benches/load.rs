@@ -8,17 +8,17 @@ use sha2::Digest as _;
 use std::fs;
 
 fn verify(c: &mut Criterion) {
-    let file = plugins::build("golden", "plugin").unwrap();
+    let file = plugins::build("golden", benches::PLUGIN).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let mut group = c.benchmark_group("plugin file");
     group.throughput(Throughput::Bytes(fs::metadata(&file).unwrap().len()));
     group.bench_function("floor: read and sha256", |b| {
-        b.iter(|| sha2::Sha256::digest(fs::read(&file).unwrap()))
+        b.iter(|| sha2::Sha256::digest(fs::read(&file).unwrap()));
     });
     group.bench_function("verify", |b| b.iter(|| store.check(&file).unwrap()));
     group.bench_function("verify, already in the store", |b| {
-        b.iter(|| store.add(&file, None).unwrap())
+        b.iter(|| store.add(&file, None).unwrap());
     });
     group.finish();
 }

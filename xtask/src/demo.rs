@@ -10,7 +10,7 @@ mod server;
 use crate::artifacts::executable;
 use crate::{cargo, plugins, root};
 use anyhow::{Context as _, Result, bail};
-use node::Node;
+pub(crate) use node::Node;
 use package::{Entry, zip};
 use serde_json::json;
 use server::Server;

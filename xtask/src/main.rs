@@ -3,6 +3,7 @@
 
 mod artifacts;
 mod demo;
+mod footprint;
 mod plugins;
 mod stages;
 
@@ -15,6 +16,8 @@ cargo xtask COMMAND
 
   test [STAGE...]      format, lint, test, docs: all that CI does, or the stages named
   demo                 build everything, run a node and deploy an application of two services
+  campaign footprint [STARTS]
+                       disk, start and memory of an idle node, into docs/records/footprint.md
   plugins [--out DIR]  build every plugin for shipping, each alone, as lib<name>.so in DIR (default target/shipped)
   release [--out DIR]  the stripped binary with its plugins beside it, as they are installed (default target/dist)
 ";
@@ -34,6 +37,8 @@ fn run(words: &[&str]) -> Result<()> {
     match words {
         ["test", stages @ ..] => stages::run(stages),
         ["demo"] => demo::run(),
+        ["campaign", "footprint"] => footprint::run(11),
+        ["campaign", "footprint", starts] => footprint::run(starts.parse()?),
         ["plugins"] => plugins::ship(&root().join("target/shipped")).map(drop),
         ["plugins", "--out", folder] => plugins::ship(Path::new(folder)).map(drop),
         ["release"] => plugins::release(&root().join("target/dist")).map(drop),

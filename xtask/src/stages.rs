@@ -13,6 +13,9 @@ const STAGES: &[Stage] = &[
         done(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     }),
     ("test", || done(cargo().args(["test", "--workspace", "--no-fail-fast"]))),
+    ("benches", || {
+        done(cargo().args(["test", "--package", "benches", "--benches"]))
+    }),
     ("docs", || {
         done(
             cargo()

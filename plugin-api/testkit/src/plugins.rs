@@ -82,10 +82,12 @@ pub fn program(package: &str, profile: &str) -> Result<PathBuf, BuildError> {
     ]);
     let output = output(&cargo(), package, command.args(["--package", package]))?;
     let messages = String::from_utf8_lossy(&output.stdout);
-    let programs = messages
+    let mut programs = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable);
-    programs.last().ok_or_else(|| BuildError::NoProgram(package.into()))
+    programs
+        .next_back()
+        .ok_or_else(|| BuildError::NoProgram(package.into()))
 }
 
 /// Compiles a plugin written in C, with the compiler of the variable `CC`, else `cc`.

@@ -5,6 +5,7 @@ mod bridge;
 mod control;
 mod heard;
 mod logging;
+mod memory;
 mod notify;
 mod plugins;
 mod refusal;
@@ -33,6 +34,7 @@ const IDLE_THREAD: Duration = Duration::from_secs(1);
 
 /// Runs the daemon until SIGTERM or SIGINT.
 pub(crate) fn run(run: Run, socket: Option<PathBuf>) -> anyhow::Result<()> {
+    memory::keep_small();
     let settings = Settings::resolve(run, socket)?;
     logging::begin(settings.level, settings.format);
     let runtime = tokio::runtime::Builder::new_current_thread()

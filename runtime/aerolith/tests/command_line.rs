@@ -152,10 +152,18 @@ fn wrong_use_and_an_absent_daemon_have_codes_of_their_own() {
 }
 
 #[test]
+fn the_help_is_what_was_agreed() {
+    assert_eq!(
+        Place::new().run(&["--help"]),
+        (0, include_str!("help.txt").to_owned(), String::new())
+    );
+}
+
+#[test]
 fn completions_know_the_commands() {
     let (code, script, _) = Place::new().run(&["completions", "bash"]);
     assert!(
-        code == 0 && script.contains("--dry-run") && script.contains("rollback") && !script.contains("__plugin"),
+        code == 0 && script.contains("--dry-run") && script.contains("rollback") && !script.contains(",__plugin)"),
         "{script}"
     );
 }

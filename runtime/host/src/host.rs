@@ -86,6 +86,8 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) loading: Loading,
     records: Mutex<Records>,
+    /// The shipped files by name, as the last scan found them.
+    shipped: Mutex<Option<BTreeMap<String, PathBuf>>>,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
     /// Polls plugins; taken by the drop.
     runtime: Mutex<Option<Runtime>>,
@@ -143,6 +145,7 @@ impl PluginHost {
             runtime: Mutex::new(Some(runtime)),
             own: tokio::runtime::Handle::current(),
             records: Mutex::new(records),
+            shipped: Mutex::default(),
             slots: Mutex::default(),
             began: Instant::now(),
             settings,
@@ -205,12 +208,18 @@ impl PluginHost {
         if let Some(installed) = installed {
             return Ok(self.0.store.get(&installed.current)?.into());
         }
-        let shipped = self.shipped()?;
+        let shipped = self.scanned()?;
         let path = shipped.get(name).ok_or_else(|| HostError::NoPlugin {
             name: name.into(),
             known: self.known(&shipped),
         })?;
         Ok(self.0.store.add(path, None)?.into())
+    }
+
+    /// The shipped files of the last scan; the first asks for one.
+    fn scanned(&self) -> Result<BTreeMap<String, PathBuf>, HostError> {
+        let last = lock(&self.0.shipped).clone();
+        last.map_or_else(|| self.shipped(), Ok)
     }
 
     fn known(&self, shipped: &BTreeMap<String, PathBuf>) -> String {
@@ -255,6 +264,7 @@ impl PluginHost {
             }
             found.insert(name, path);
         }
+        *lock(&self.0.shipped) = Some(found.clone());
         Ok(found)
     }
 

@@ -214,3 +214,28 @@ async fn a_file_that_is_overwritten_while_it_is_loaded_harms_nobody() {
     fs::write(&file, b"overwritten in place").unwrap();
     assert_eq!(house.monitor("live").fingerprint().await.unwrap().cards.len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_library_that_the_dynamic_linker_cannot_complete_is_refused_in_one_line() {
+    let house = House::new();
+    let source = house.folder.path().join("incomplete.c");
+    let monitor = crate::support::build::root().join("plugin-api/c");
+    // A good plugin that also wants a function which nobody has.
+    let code = format!(
+        "#include \"{}/monitor.c\"\nint of_nobody(void);\nint (*wanted)(void) = of_nobody;\n",
+        monitor.display()
+    );
+    fs::write(&source, code).unwrap();
+    let file = house.folder.path().join("incomplete.so");
+    let built = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&file)
+        .arg(&source)
+        .status();
+    assert!(built.unwrap().success());
+    let line = refused(&house, &file).await;
+    assert!(
+        line.contains("the dynamic linker refused it") && line.contains("of_nobody"),
+        "{line}"
+    );
+}

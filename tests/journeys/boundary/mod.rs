@@ -6,5 +6,6 @@ mod files;
 mod golden;
 mod isolation;
 mod life;
+mod logs;
 mod permissions;
 mod replace;

@@ -4,43 +4,70 @@ use anyhow::{Context as _, Result, bail};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a node may take to start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running node; it is stopped when this goes.
-pub(super) struct Node {
+pub(crate) struct Node {
     aerolith: PathBuf,
     folder: PathBuf,
     daemon: Child,
+    ready: UnixDatagram,
+    began: Instant,
 }
 
 impl Node {
     /// Starts a node and waits until it says that it is ready, as it says it to systemd.
     pub(super) fn start(aerolith: &Path, folder: &Path) -> Result<Self> {
+        let node = Self::spawn(aerolith, folder)?;
+        node.wait_until_ready()?;
+        Ok(node)
+    }
+
+    /// Starts a node.
+    pub(crate) fn spawn(aerolith: &Path, folder: &Path) -> Result<Self> {
         let notify = folder.join("notify");
+        if notify.exists() {
+            std::fs::remove_file(&notify)?;
+        }
         let ready = UnixDatagram::bind(&notify)?;
         ready.set_read_timeout(Some(PATIENCE))?;
         let mut run = command(aerolith, folder);
-        let daemon = run
-            .arg("run")
+        run.arg("run")
             .arg("--data")
             .arg(folder.join("data"))
-            .env("NOTIFY_SOCKET", &notify)
-            .spawn()?;
-        let node = Self {
+            .env("NOTIFY_SOCKET", &notify);
+        let began = Instant::now();
+        let daemon = run.spawn()?;
+        Ok(Self {
             aerolith: aerolith.to_owned(),
             folder: folder.to_owned(),
             daemon,
-        };
+            ready,
+            began,
+        })
+    }
+
+    pub(crate) fn wait_until_ready(&self) -> Result<()> {
         let mut said = [0; 256];
-        let length = ready.recv(&mut said).context("the node did not become ready")?;
+        let length = self.ready.recv(&mut said).context("the node did not become ready")?;
         let said = String::from_utf8_lossy(said.get(..length).unwrap_or_default());
-        if !said.contains("READY=1") {
-            bail!("the node says `{said}` instead of READY=1");
+        if said.contains("READY=1") {
+            Ok(())
+        } else {
+            bail!("the node says `{said}` instead of READY=1")
         }
-        Ok(node)
+    }
+
+    /// When it was started.
+    pub(crate) const fn began(&self) -> Instant {
+        self.began
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.daemon.id()
     }
 
     /// Runs the command line as a person would.
@@ -55,7 +82,7 @@ impl Node {
     }
 
     /// Asks the node to end, and waits.
-    pub(super) fn stop(&mut self) -> Result<()> {
+    pub(crate) fn stop(&mut self) -> Result<()> {
         Command::new("kill").arg(self.daemon.id().to_string()).status()?;
         let status = self.daemon.wait()?;
         if status.success() {
@@ -72,7 +99,9 @@ impl Drop for Node {
             return;
         }
         // A step failed: leave nothing running all the same.
-        let _ = self.client(&["delete", "application", "shop"]);
+        let _ = command(&self.aerolith, &self.folder)
+            .args(["delete", "application", "shop"])
+            .output();
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();
     }

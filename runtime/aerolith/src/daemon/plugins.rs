@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use aerolith_host::{PluginHost, Spec};
+use aerolith_host::{HostError, PluginHost, Spec};
+use futures_util::future::join_all;
 use tokio::runtime::Handle;
-use tokio::task::JoinSet;
 
 use super::control::{Daemon, Failed};
 use crate::instances::{InstanceFiles, specs};
@@ -15,24 +15,22 @@ const HEAD_START: Duration = Duration::from_secs(5);
 /// Starts every instance. What goes wrong is reported, shows in the node's health, and ends nothing else.
 pub(super) async fn start(daemon: &Daemon, files: InstanceFiles) {
     let (host, failed) = daemon.for_starting();
-    let available = match apart(async move { host.available() }).await {
-        Ok(Ok(available)) => available,
-        Ok(Err(error)) => none(&failed, &error),
-        Err(error) => none(&failed, &error),
-    };
-    let mut starts = JoinSet::new();
-    for spec in specs(available, files) {
-        starts.spawn(apart(begin(daemon.for_starting(), spec)));
-    }
-    let all = async { while starts.join_next().await.is_some() {} };
-    if tokio::time::timeout(HEAD_START, all).await.is_err() {
-        let late = starts.len();
-        tracing::warn!(late, "the node begins before all plugins are up");
-        starts.detach_all();
+    let starts = tokio::time::timeout(HEAD_START, apart(start_all(host, failed, files)));
+    match starts.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the plugins were not started to the end"),
+        Err(_) => tracing::warn!("the node begins before all plugins are up"),
     }
 }
 
-fn none(failed: &Failed, error: &dyn std::fmt::Display) -> Vec<String> {
+/// One thread reads all files, one after the other: every further thread would keep megabytes for itself.
+async fn start_all(host: PluginHost, failed: Failed, files: InstanceFiles) {
+    let available = host.available().unwrap_or_else(|error| none(&failed, &error));
+    let begin = |spec| begin(host.clone(), failed.clone(), spec);
+    join_all(specs(available, files).into_iter().map(begin)).await;
+}
+
+fn none(failed: &Failed, error: &HostError) -> Vec<String> {
     tracing::error!(%error, "the plugins that came with the program are not started");
     failed.note(format!(
         "the plugins that came with the program are not started: {error}"
@@ -40,7 +38,7 @@ fn none(failed: &Failed, error: &dyn std::fmt::Display) -> Vec<String> {
     Vec::new()
 }
 
-async fn begin((host, failed): (PluginHost, Failed), spec: Spec) {
+async fn begin(host: PluginHost, failed: Failed, spec: Spec) {
     let (instance, required) = (spec.instance.clone(), spec.required);
     if let Err(error) = host.start(spec).await {
         tracing::error!(instance, required, error = %error, "a plugin instance did not start");
