@@ -79,10 +79,16 @@ fn faults_of(row: &Row, states: &[&str]) -> Vec<String> {
 fn assert_table(path: &str, count: usize, states: &[&str]) {
     let rows = rows(path);
     let numbers: Vec<usize> = rows.iter().map(|row| row.number).collect();
-    assert_eq!(numbers, (1..=count).collect::<Vec<_>>(), "{path}: each row once, in order");
+    assert_eq!(
+        numbers,
+        (1..=count).collect::<Vec<_>>(),
+        "{path}: each row once, in order"
+    );
     let wrong = rows.iter().flat_map(|row| {
         let faults = faults_of(row, states);
-        faults.into_iter().map(|fault| format!("{path} row {}: {fault}", row.number))
+        faults
+            .into_iter()
+            .map(|fault| format!("{path} row {}: {fault}", row.number))
     });
     let wrong: Vec<String> = wrong.collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -118,7 +124,11 @@ fn links(text: &str) -> Vec<&str> {
         is_code ^= fence;
         !is_code && !fence
     });
-    let targets = prose.flat_map(|line| line.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0)));
+    let targets = prose.flat_map(|line| {
+        line.split("](")
+            .skip(1)
+            .filter_map(|rest| Some(rest.split_once(')')?.0))
+    });
     let files = targets.filter(|target| !target.contains("://") && !target.starts_with('#'));
     files.map(|target| target.split('#').next().unwrap_or(target)).collect()
 }
@@ -138,8 +148,11 @@ fn every_link_between_the_texts_leads_to_a_file() {
     let dead = texts().into_iter().flat_map(|path| {
         let text = read(&path.to_string_lossy());
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        let dead = links(&text).into_iter().filter(|link| !root().join(&folder).join(link).exists());
-        dead.map(|link| format!("{}: {link}", path.display())).collect::<Vec<_>>()
+        let dead = links(&text)
+            .into_iter()
+            .filter(|link| !root().join(&folder).join(link).exists());
+        dead.map(|link| format!("{}: {link}", path.display()))
+            .collect::<Vec<_>>()
     });
     let dead: Vec<String> = dead.collect();
     assert!(dead.is_empty(), "{}", dead.join("\n"));
