@@ -9,4 +9,5 @@
 )]
 
 mod boundary;
+mod proofs;
 mod support;
