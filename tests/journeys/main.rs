@@ -10,4 +10,5 @@
 
 mod boundary;
 mod deployment;
+mod proofs;
 mod support;

@@ -1,22 +1,23 @@
 //! The house of all instances.
 
+mod catalogue;
+
 use crate::inspect::Inspected;
-use crate::lifecycle::{Patience, State};
+use crate::lifecycle::State;
 use crate::loading::Loading;
 use crate::records::{Installed, Records};
 use crate::route::Directory;
+use crate::settings::Settings;
 use crate::slot::{Handle, Slot};
-use crate::spec::{Code, Image, Source, Spec};
+use crate::spec::{Image, Source, Spec};
 use crate::status::Status;
 use crate::store::{Store, Stored};
 use crate::trial::Trial;
 use crate::{Caller, HostError};
-use aerolith_plugin_abi::Root_Ref;
 use aerolith_plugin_wire::Service;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
@@ -27,57 +28,6 @@ pub trait Core: Send + Sync + 'static {
 
     /// An instance's state has changed.
     fn changed(&self, status: &Status);
-}
-
-/// Where the host keeps things, and how patient it is.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The store of verified files and the records.
-    pub folder: PathBuf,
-    /// Folders with the plugins that came with the program.
-    pub shipped: Vec<PathBuf>,
-    /// The program that runs a plugin in a child process, and its first arguments.
-    pub helper: (PathBuf, Vec<String>),
-    /// Threads that poll plugins.
-    pub workers: usize,
-    /// Deadline of `create`.
-    pub create: Duration,
-    /// Deadline of `start` and `resume`.
-    pub start: Duration,
-    /// Deadline of `reload`.
-    pub reload: Duration,
-    /// Deadline of `drain`.
-    pub drain: Duration,
-    /// Time between two questions for an instance's health, and the deadline of each.
-    pub health: Duration,
-    /// Deadline of `stop`.
-    pub stop: Duration,
-    /// Deadline of every other call, unless its declaration leaves it open.
-    pub call: Duration,
-    /// How failures are dealt with.
-    pub patience: Patience,
-}
-
-impl Settings {
-    /// The defaults, in a folder.
-    #[must_use]
-    pub fn new(folder: PathBuf, helper: (PathBuf, Vec<String>)) -> Self {
-        let seconds = Duration::from_secs;
-        Self {
-            folder,
-            shipped: Vec::new(),
-            helper,
-            workers: 2,
-            create: seconds(10),
-            start: seconds(30),
-            reload: seconds(10),
-            drain: seconds(30),
-            health: seconds(10),
-            stop: seconds(5),
-            call: seconds(30),
-            patience: Patience::default(),
-        }
-    }
 }
 
 pub(crate) struct Shared {
@@ -193,91 +143,6 @@ impl PluginHost {
     pub async fn trial(&self, spec: Spec) -> Result<Trial, HostError> {
         let image = self.image(&spec.source)?;
         Trial::begin(Slot::new(self.0.clone(), spec, image)).await
-    }
-
-    fn image(&self, source: &Source) -> Result<Image, HostError> {
-        match source {
-            Source::Linked(root) => linked(*root),
-            Source::File(path) => Ok(self.0.store.add(path, None)?.into()),
-            Source::Named(name) => self.named(name),
-        }
-    }
-
-    fn named(&self, name: &str) -> Result<Image, HostError> {
-        let installed = lock(&self.0.records).installed(name).cloned();
-        if let Some(installed) = installed {
-            return Ok(self.0.store.get(&installed.current)?.into());
-        }
-        let shipped = self.scanned()?;
-        let path = shipped.get(name).ok_or_else(|| HostError::NoPlugin {
-            name: name.into(),
-            known: self.known(&shipped),
-        })?;
-        Ok(self.0.store.add(path, None)?.into())
-    }
-
-    /// The shipped files of the last scan; the first asks for one.
-    fn scanned(&self) -> Result<BTreeMap<String, PathBuf>, HostError> {
-        let last = lock(&self.0.shipped).clone();
-        last.map_or_else(|| self.shipped(), Ok)
-    }
-
-    fn known(&self, shipped: &BTreeMap<String, PathBuf>) -> String {
-        let records = lock(&self.0.records);
-        let known: std::collections::BTreeSet<&str> =
-            shipped.keys().chain(records.all().keys()).map(String::as_str).collect();
-        known.into_iter().collect::<Vec<_>>().join(", ")
-    }
-
-    /// The plugins that came with the program, by name. Files that are none are passed over with a warning.
-    ///
-    /// # Errors
-    /// [`HostError::SameName`] when two files carry one name.
-    pub fn shipped(&self) -> Result<BTreeMap<String, PathBuf>, HostError> {
-        let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
-        let folders = self
-            .0
-            .settings
-            .shipped
-            .iter()
-            .filter_map(|folder| std::fs::read_dir(folder).ok());
-        let mut paths: Vec<PathBuf> = folders.flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.sort();
-        for path in paths
-            .into_iter()
-            .filter(|path| path.extension().is_some_and(|e| e == "so"))
-        {
-            let inspected = match self.check(&path) {
-                Ok(inspected) => inspected,
-                Err(error) => {
-                    tracing::warn!(%error, "not a plugin for this host");
-                    continue;
-                }
-            };
-            let name = inspected.manifest.name;
-            if let Some(first) = found.get(&name) {
-                return Err(HostError::SameName {
-                    name,
-                    first: first.clone(),
-                    second: path,
-                });
-            }
-            found.insert(name, path);
-        }
-        *lock(&self.0.shipped) = Some(found.clone());
-        Ok(found)
-    }
-
-    /// The names of all plugins that can be started by name, sorted.
-    ///
-    /// # Errors
-    /// [`HostError::SameName`]
-    pub fn available(&self) -> Result<Vec<String>, HostError> {
-        let mut names: Vec<String> = self.shipped()?.into_keys().collect();
-        names.extend(lock(&self.0.records).all().keys().cloned());
-        names.sort();
-        names.dedup();
-        Ok(names)
     }
 
     /// Looks at a file without running any of its code.
@@ -461,13 +326,4 @@ impl PluginHost {
             slot.stop().await;
         }
     }
-}
-
-fn linked(root: Root_Ref) -> Result<Image, HostError> {
-    let text = (root.manifest())();
-    let manifest = serde_json::from_str(text.as_str()).map_err(|e| HostError::LinkedManifest(e.to_string()))?;
-    Ok(Image {
-        manifest,
-        code: Code::Linked(root),
-    })
 }

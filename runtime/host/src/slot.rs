@@ -1,5 +1,11 @@
 //! One configured instance through all its lives: started, failed, restarted, replaced, stopped.
 
+mod handle;
+mod health;
+mod replace;
+
+pub(crate) use handle::Handle;
+
 use crate::descriptors::Descriptors;
 use crate::host::Shared;
 use crate::lifecycle::{Record, State, Verdict};
@@ -8,8 +14,7 @@ use crate::make::{Made, make};
 use crate::spec::{Image, Spec};
 use crate::status::{Status, now};
 use crate::{HostError, status};
-use aerolith_plugin_wire::manifest::Replace;
-use aerolith_plugin_wire::{Bytes, Code, Error, Reply, Sent, Service, SinkBox, plugin};
+use aerolith_plugin_wire::{Bytes, Error};
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -144,53 +149,12 @@ impl Slot {
     }
 
     fn went_up(self: &Arc<Self>, made: &Made, image: Image) {
-        {
-            let mut status = lock(&self.status);
-            (status.plugin, status.version) = (image.manifest.name.clone(), image.manifest.version.clone());
-            (status.sha256, status.provides, status.pid) = (image.sha256().to_owned(), image.provides(), made.pid);
-        }
+        lock(&self.status).pid = made.pid;
         *lock(&self.began) = Instant::now();
-        *lock(&self.image) = image;
+        self.adopt(image);
         self.put(Current::Up(made.live.clone()));
         self.enter(State::Running, "");
         self.ask_for_health(&made.live);
-    }
-
-    /// Asks an instance now and then how it is, as long as it is the one that answers here.
-    fn ask_for_health(self: &Arc<Self>, live: &Arc<Live>) {
-        let (slot, live, every) = (Arc::downgrade(self), Arc::downgrade(live), self.shared.settings.health);
-        self.shared.own.spawn(async move {
-            let mut missed = 0;
-            loop {
-                tokio::time::sleep(every).await;
-                let Some(live) = live.upgrade() else { return };
-                let client = plugin::Client(Within(live.clone(), every));
-                let health = client.health().await;
-                missed = if health.is_ok() { 0 } else { missed + 1 };
-                let Some(slot) = slot.upgrade() else { return };
-                if !matches!(&**slot.current.load(), Current::Up(current) if Arc::ptr_eq(current, &live)) {
-                    return;
-                }
-                slot.felt(health, missed);
-            }
-        });
-    }
-
-    /// What an instance says of its health; one silence is forgiven, two in a row are not.
-    fn felt(&self, health: Result<plugin::Health, Error>, missed: u32) {
-        let (state, why) = match health {
-            Ok(plugin::Health {
-                state: plugin::HealthState::Healthy,
-                ..
-            }) => (State::Running, String::new()),
-            Ok(plugin::Health { reason, .. }) => (State::Degraded, reason),
-            Err(_) if missed < 2 => return,
-            Err(error) => (State::Degraded, error.to_string()),
-        };
-        let known = lock(&self.status).state;
-        if known != state && matches!(known, State::Running | State::Degraded) {
-            self.enter(state, why);
-        }
     }
 
     /// Starts the instance. A failure enters the restart policy and is also answered.
@@ -272,6 +236,20 @@ impl Slot {
         });
     }
 
+    /// Makes an image the one of this slot.
+    fn adopt(&self, image: Image) {
+        {
+            let mut status = lock(&self.status);
+            (status.plugin, status.version) = (image.manifest.name.clone(), image.manifest.version.clone());
+            (status.sha256, status.provides) = (image.sha256().to_owned(), image.provides());
+        }
+        *lock(&self.image) = image;
+    }
+
+    fn is_switched_off(&self) -> bool {
+        lock(&self.status).state == State::Stopped
+    }
+
     /// A station on the way up.
     pub(crate) fn passed(&self, state: State) {
         // While an older instance runs, the slot is Running whatever its successor goes through.
@@ -336,176 +314,6 @@ impl Slot {
                 instance = lock(&self.status).instance,
                 "code of this instance still blocks a thread, which cannot be taken from it before the daemon restarts"
             );
-        }
-    }
-
-    /// Gives the running instance a new configuration, or replaces it when it cannot take one.
-    pub(crate) async fn reload(self: &Arc<Self>, config: serde_json::Value) -> Result<(), HostError> {
-        let turn = self.turn().await;
-        let old = std::mem::replace(&mut lock(&self.spec).config, config.clone());
-        let Current::Up(live) = &*self.current.load_full() else {
-            return Ok(());
-        };
-        let bytes = Bytes::from(config.to_string().into_bytes());
-        let taken = live
-            .call_within("plugin/1.reload", bytes, None, Some(self.shared.settings.reload))
-            .await;
-        drop(turn);
-        let replaced = match taken {
-            Ok(_) => return Ok(()),
-            Err(Error {
-                code: Code::Unimplemented,
-                ..
-            }) => self.replace(self.image()).await,
-            Err(error) => Err(self.error("reload", error)),
-        };
-        replaced.inspect_err(|_| lock(&self.spec).config = old)
-    }
-
-    /// Replaces the running instance by one of another image, the way its manifest says. When that fails, the old one
-    /// runs on and the error says why.
-    pub(crate) async fn replace(self: &Arc<Self>, image: Image) -> Result<(), HostError> {
-        let _turn = self.turn().await;
-        let before = self.image();
-        match &*self.current.load_full() {
-            Current::Up(old) => match image.manifest.replace {
-                Replace::Beside => self.beside(old, image).await?,
-                Replace::Handover => self.hand_over(old, image).await?,
-            },
-            _ => {
-                let made = self.bring_up(&image, b"").await?;
-                self.went_up(&made, image);
-            }
-        }
-        if before != self.image() {
-            *lock(&self.previous) = Some(before);
-        }
-        Ok(())
-    }
-
-    async fn beside(self: &Arc<Self>, old: &Arc<Live>, image: Image) -> Result<(), HostError> {
-        let made = self.bring_up(&image, b"").await?;
-        self.went_up(&made, image);
-        self.end(old).await;
-        Ok(())
-    }
-
-    async fn hand_over(self: &Arc<Self>, old: &Arc<Live>, image: Image) -> Result<(), HostError> {
-        self.put(Current::Switching);
-        self.enter(State::Draining, "hands over to its successor");
-        let drained = old
-            .call_within("plugin/1.drain", Bytes::new(), None, Some(self.shared.settings.drain))
-            .await;
-        let made = match drained {
-            Ok(state) => self
-                .bring_up(&image, &state)
-                .await
-                .map_err(|error| (error, Some(state))),
-            Err(error) => Err((self.error("drain", error), None)),
-        };
-        match made {
-            Ok(made) => {
-                self.went_up(&made, image);
-                self.last_words(old, "plugin/1.stop", self.shared.settings.stop).await;
-                self.close(old).await;
-                Ok(())
-            }
-            Err((error, state)) => self.take_back(old, error, state.unwrap_or_default()).await,
-        }
-    }
-
-    /// The successor failed: the old instance takes everything back. Answers why in any case.
-    async fn take_back(self: &Arc<Self>, old: &Arc<Live>, why: HostError, state: Bytes) -> Result<(), HostError> {
-        let resumed = old
-            .call_within("plugin/1.resume", state, None, Some(self.shared.settings.start))
-            .await;
-        match resumed {
-            Ok(_) => {
-                self.put(Current::Up(old.clone()));
-                self.enter(
-                    State::Running,
-                    format!("the successor failed, the former one runs on: {why}"),
-                );
-            }
-            Err(error) => {
-                self.put(Current::Down);
-                self.close(old).await;
-                self.give_up(
-                    Duration::ZERO,
-                    &format!("the successor failed ({why}), and the former one too: {error}"),
-                );
-            }
-        }
-        Err(why)
-    }
-
-    /// Back to the image before the last replacement.
-    pub(crate) fn previous(&self) -> Option<Image> {
-        lock(&self.previous).clone()
-    }
-
-    async fn live(&self) -> Result<Arc<Live>, Error> {
-        loop {
-            let changed = self.changed.notified();
-            match &*self.current.load_full() {
-                Current::Up(live) => return Ok(live.clone()),
-                Current::Down => return Err(self.down()),
-                Current::Switching => {}
-            }
-            changed.await;
-        }
-    }
-
-    fn down(&self) -> Error {
-        let status = lock(&self.status);
-        let why = if status.message.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", status.message)
-        };
-        Error::new(
-            Code::Unavailable,
-            format!("plugin instance `{}` is {:?}{why}", status.instance, status.state),
-        )
-    }
-}
-
-/// A live instance with one deadline for every call.
-struct Within(Arc<Live>, Duration);
-
-impl Service for Within {
-    fn call(&self, method: &str, request: Bytes, sink: Option<SinkBox>) -> Reply {
-        self.0.call_within(method, request, sink, Some(self.1))
-    }
-
-    fn send(&self, method: &str, item: &[u8]) -> Result<Sent, Error> {
-        self.0.send(method, item)
-    }
-}
-
-/// The instance under its name, whoever answers for it: a handle that stays good across replacements.
-pub(crate) struct Handle(pub(crate) Arc<Slot>);
-
-impl Service for Handle {
-    fn call(&self, method: &str, request: Bytes, sink: Option<SinkBox>) -> Reply {
-        if let Current::Up(live) = &**self.0.current.load() {
-            return live.call(method, request, sink);
-        }
-        let (slot, method) = (self.0.clone(), method.to_owned());
-        Box::pin(async move {
-            let deadline = slot.shared.settings.call;
-            let live = tokio::time::timeout(deadline, slot.live())
-                .await
-                .unwrap_or_else(|_| Err(slot.down()))?;
-            live.call(&method, request, sink).await
-        })
-    }
-
-    fn send(&self, method: &str, item: &[u8]) -> Result<Sent, Error> {
-        match &**self.0.current.load() {
-            Current::Up(live) => live.send(method, item),
-            Current::Switching => Ok(Sent::Full),
-            Current::Down => Err(self.0.down()),
         }
     }
 }
