@@ -114,6 +114,9 @@ fn what_another_boot_left_is_not_looked_for() {
     assert_ne!(node.process("shop.web.1").pid, before.pid);
 }
 
+/// What happens to a file.
+type Damage = dyn Fn(&[u8]) -> Vec<u8>;
+
 #[test]
 fn damaged_state_is_said_and_kept_and_costs_nobody_else() {
     let mut node = Node::started();
@@ -123,7 +126,7 @@ fn damaged_state_is_said_and_kept_and_costs_nobody_else() {
     let empty = |_: &[u8]| Vec::new();
     let cut = |bytes: &[u8]| bytes[..bytes.len() / 2].to_vec();
     let flipped = |bytes: &[u8]| bytes.iter().enumerate().map(flip).collect();
-    let damages: [&dyn Fn(&[u8]) -> Vec<u8>; 3] = [&empty, &cut, &flipped];
+    let damages: [&Damage; 3] = [&empty, &cut, &flipped];
     for damage in damages {
         node.kill();
         let folder = fs::read_dir(node.path("data/state/application")).unwrap();
