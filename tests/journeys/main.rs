@@ -9,5 +9,6 @@
 )]
 
 mod boundary;
+mod deployment;
 mod proofs;
 mod support;

@@ -41,7 +41,7 @@ pub(crate) fn run() -> Result<()> {
     let mut node = Node::start(&aerolith, folder.path())?;
     step("deploying");
     node.client(&["apply", "-f", "packages.json"])?;
-    node.client(&["apply", "-f", "shop.yml"])?;
+    node.client(&["apply", "-f", "shop.yml", "--wait"])?;
 
     let greeting = answer(http, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").context("the greeter")?;
     let pong = answer(port, b"PING\r\nQUIT\r\n").context("redis-server")?;
@@ -69,7 +69,7 @@ pub(crate) fn run() -> Result<()> {
         println!("  {next}");
     }
     step("cleaning up");
-    node.client(&["delete", "application", "shop"])?;
+    node.client(&["delete", "application", "shop", "--wait"])?;
     node.stop()
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 mod artifacts;
+mod campaign;
 mod demo;
 mod footprint;
 mod plugins;
@@ -18,6 +19,8 @@ cargo xtask COMMAND
   demo                 build everything, run a node and deploy an application of two services
   campaign footprint [STARTS]
                        disk, start and memory of an idle node, into docs/records/footprint.md
+  campaign kill [SIZE] [SEED]
+                       kill the daemon at SIZE (300) random points of deployments; record in docs/records/kill.md
   plugins [--out DIR]  build every plugin for shipping, each alone, as lib<name>.so in DIR (default target/shipped)
   release [--out DIR]  the stripped binary with its plugins beside it, as they are installed (default target/dist)
 ";
@@ -37,6 +40,9 @@ fn run(words: &[&str]) -> Result<()> {
     match words {
         ["test", stages @ ..] => stages::run(stages),
         ["demo"] => demo::run(),
+        ["campaign", "kill"] => campaign::kill(None, None),
+        ["campaign", "kill", size] => campaign::kill(Some(size), None),
+        ["campaign", "kill", size, seed] => campaign::kill(Some(size), Some(seed)),
         ["campaign", "footprint"] => footprint::run(11),
         ["campaign", "footprint", starts] => footprint::run(starts.parse()?),
         ["plugins"] => plugins::ship(&root().join("target/shipped")).map(drop),

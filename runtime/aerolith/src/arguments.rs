@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aerolith_model::ResourceKind;
+use aerolith_model::{GoDuration, ResourceKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -64,8 +64,10 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "FILE")]
         file: PathBuf,
         /// Only say what would be done
-        #[arg(long)]
+        #[arg(long, conflicts_with = "wait")]
         dry_run: bool,
+        #[command(flatten)]
+        patience: Patience,
     },
     /// Make resources desired no more
     Delete(Delete),
@@ -119,6 +121,19 @@ pub(crate) struct Delete {
     /// Everything that stands in a file; `-` is standard input
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) patience: Patience,
+}
+
+/// Whether to wait until what was asked is so.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Patience {
+    /// Wait until the applications concerned run, or are gone; exit code 1 with the reasons if that does not come
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "TIME", default_value = "5m", requires = "wait")]
+    pub(crate) timeout: GoDuration,
 }
 
 #[derive(Debug, Args)]
@@ -231,6 +246,22 @@ mod tests {
             "aerolith delete",
             "aerolith delete app",
             "aerolith delete app weather -f a.yml",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_who_waits_may_say_how_long_and_a_preview_is_not_waited_for() {
+        let applied = parse("aerolith apply -f a.yml --wait --timeout 90s").unwrap();
+        let Command::Apply { patience, .. } = applied.command else {
+            panic!("{applied:?}")
+        };
+        assert!(patience.wait && patience.timeout == GoDuration::from_secs(90));
+        for wrong in [
+            "aerolith apply -f a.yml --timeout 9s",
+            "aerolith apply -f a.yml --wait --dry-run",
+            "aerolith delete app a --wait --timeout soon",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

@@ -8,6 +8,7 @@ mod ps;
 mod resources;
 mod shell;
 mod source;
+mod wait;
 
 pub(crate) use check::check;
 pub(crate) use events::events;

@@ -1,7 +1,6 @@
 //! `aerolith run`: the rooms put together, started, and brought to their end.
 
 mod boot;
-mod bridge;
 mod control;
 mod heard;
 mod logging;
@@ -24,7 +23,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::arguments::Run;
-use crate::daemon::bridge::{Bus, Host};
 use crate::daemon::control::Daemon;
 use crate::daemon::settings::Settings;
 use crate::outcome::listening;
@@ -60,7 +58,7 @@ async fn live(settings: Settings) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let foundation = Foundation::open(settings.foundation())?;
     boot::clear_what_an_earlier_one_left(&settings.of_this_boot, boot::ID)?;
-    let host = PluginHost::open(settings.host()?, Arc::new(Bus(foundation.clone())))?;
+    let host = PluginHost::open(settings.host()?, Arc::new(foundation.clone()))?;
     let daemon = Arc::new(Daemon::new(host.clone(), foundation.clone()));
     let listener = Listener::open(&settings.socket).map_err(listening)?;
     tracing::info!(socket = %settings.socket.display(), data = %settings.data.display(), "the API is ready");
@@ -96,7 +94,7 @@ async fn live(settings: Settings) -> anyhow::Result<()> {
 /// Plugins first, then the node that needs them.
 async fn start(daemon: &Daemon, foundation: Foundation, settings: Settings) -> anyhow::Result<()> {
     plugins::start(daemon, settings.instances).await;
-    let node = Node::open(foundation, Arc::new(Host(daemon.host().clone()))).await;
+    let node = Node::open(foundation, Arc::new(daemon.host().clone())).await;
     daemon.begin(node.context("the node cannot be opened")?);
     notify::tell("READY=1");
     tracing::info!("the node is ready");

@@ -82,7 +82,11 @@ fn perform(arguments: Arguments, screen: Screen) -> anyhow::Result<u8> {
 /// Asks the daemon.
 async fn ask(client: &Client, command: Command, screen: Screen) -> anyhow::Result<()> {
     match command {
-        Command::Apply { file, dry_run } => command::apply(client, &file, dry_run, screen).await,
+        Command::Apply {
+            file,
+            dry_run,
+            patience,
+        } => command::apply(client, &file, dry_run, patience, screen).await,
         Command::Delete(delete) => command::delete(client, delete, screen).await,
         Command::Get { kind, name } => command::get(client, kind, name.as_deref(), screen).await,
         Command::Ps => command::ps(client, screen).await,

@@ -39,6 +39,8 @@ pub struct Applied {
     pub dry_run: bool,
     /// What is done next.
     pub steps: Vec<Step>,
+    /// The applications that it concerns.
+    pub applications: Vec<String>,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }
@@ -79,6 +81,8 @@ pub struct Application {
     pub state: String,
     /// Why, where there is something to say.
     pub reason: String,
+    /// Whether it stays so until something happens: nothing is being done for it.
+    pub settled: bool,
     /// Its services.
     pub services: Vec<Service>,
 }

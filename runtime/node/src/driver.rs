@@ -16,8 +16,10 @@ use crate::desired::Desired;
 use crate::durable;
 use crate::foundation::Foundation;
 use crate::layout::relative;
+use crate::news::News;
 use crate::prepare::{self, PrepareError, Prepared, Preparer, VersionId, blocking};
 use crate::record::Terms;
+use crate::status::status;
 use crate::supervise::{Launch, Supervisor, Workspace};
 use crate::workload::{engine_kind, workload};
 
@@ -96,7 +98,7 @@ impl Board {
     }
 }
 
-fn subject(step: &Step) -> &ServiceId {
+pub(crate) fn subject(step: &Step) -> &ServiceId {
     match step {
         Step::Prepare { service, .. } | Step::Remove { service, .. } => service,
         Step::Stop { instance } | Step::Start { instance, .. } => &instance.service,
@@ -112,6 +114,7 @@ pub(crate) struct Driver {
     stale: bool,
     /// Something was removed since the last cleaning.
     unclean: bool,
+    news: News,
 }
 
 impl Driver {
@@ -122,6 +125,7 @@ impl Driver {
             plugins,
             stale: true,
             unclean: true,
+            news: News::default(),
         }
     }
 
@@ -131,6 +135,7 @@ impl Driver {
             let now = Instant::now();
             while self.advance(now).await {}
             self.clean().await;
+            self.news.tell(self.works.foundation.bus(), status(&self.works));
             // What was due has been taken up, if planning still wants it.
             let again_at = self
                 .works
@@ -311,9 +316,9 @@ impl Driver {
     }
 
     async fn remove(&self, version: VersionId) -> bool {
-        self.works.board().prepared.remove(&version);
         let (folders, id) = (self.works.preparer.folders.clone(), version.clone());
         let removed = blocking(move || prepare::remove(&folders, &id)).await;
+        self.works.board().prepared.remove(&version);
         match removed.and_then(|removed| removed.map_err(Into::into)) {
             Ok(()) => self.works.foundation.bus().tell(
                 format!("service/{}/removed", version.0),

@@ -17,6 +17,7 @@ mod kv;
 mod layout;
 mod lock;
 mod metrics;
+mod news;
 mod node;
 mod plugins;
 mod prepare;

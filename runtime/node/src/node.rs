@@ -94,7 +94,7 @@ impl Node {
         status(&self.0.works)
     }
 
-    /// What happens from now on: `app/NAME/…`, `service/APP.SERVICE/…`, `instance/ID/…`, and what plugins tell.
+    /// What happens from now on: `node/revision`, `app/NAME/…`, `service/APP.SERVICE/…`, `instance/ID/…`, and what plugins tell.
     ///
     /// # Errors
     /// [`BadTopic::Filter`].

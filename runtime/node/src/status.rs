@@ -1,10 +1,13 @@
 //! How the node is, for people and programs.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use aerolith_plan::{Goal, InstanceId, ServiceId};
 use aerolith_plugin_wire::engine::Exit;
 use serde::Serialize;
 
-use crate::driver::{Board, Works};
+use crate::driver::{Board, Works, subject};
 use crate::state::Damaged;
 use crate::supervise::{Phase, Watched};
 
@@ -16,7 +19,7 @@ pub struct NodeStatus {
     pub node: String,
     /// Revision of the desired state in force.
     pub revision: u64,
-    /// Every application that is desired, or of which something runs still.
+    /// Every application that is desired, or of which something is left still.
     pub applications: Vec<ApplicationStatus>,
     /// Files of the state that could not be read.
     pub damaged: Vec<Damaged>,
@@ -34,6 +37,8 @@ pub struct ApplicationStatus {
     pub state: Condition,
     /// Why, where something is to be said.
     pub reason: String,
+    /// Whether it stays so until something happens: nothing is being done for it, and nothing waits for its time.
+    pub settled: bool,
     /// Its services.
     pub services: Vec<ServiceStatus>,
 }
@@ -115,12 +120,17 @@ pub(crate) fn status(works: &Works) -> NodeStatus {
         .collect();
     names.extend(board.desired.held.keys().cloned());
     names.extend(watched.iter().map(|w| w.id.service.application.to_string()));
+    names.extend(board.prepared.keys().map(|(id, _)| id.application.to_string()));
     let of_kind = |id: &&crate::state::ResourceId| id.kind == aerolith_model::ResourceKind::Application;
     names.extend(board.desired.resources.keys().filter(of_kind).map(|id| id.name.clone()));
     names.sort();
     names.dedup();
     let node = works.foundation.0.settings.node.clone();
-    let applications = names.iter().map(|name| application(&board, &watched, name)).collect();
+    let busy = busy(works, &board, &watched);
+    let applications = names
+        .iter()
+        .map(|name| application(&board, &watched, &busy, name))
+        .collect();
     NodeStatus {
         node,
         revision: board.desired.revision,
@@ -129,9 +139,25 @@ pub(crate) fn status(works: &Works) -> NodeStatus {
     }
 }
 
-fn application(board: &Board, watched: &[std::sync::Arc<Watched>], name: &str) -> ApplicationStatus {
-    let desired = board.desired.goals.services.keys();
-    let mut ids: Vec<&ServiceId> = desired.chain(watched.iter().map(|w| &w.id.service)).collect();
+/// The applications for which something is being done, or will be by itself.
+fn busy(works: &Works, board: &Board, watched: &[Arc<Watched>]) -> BTreeSet<String> {
+    let steps = board.steps(&board.desired, &works.supervisor);
+    let moving = watched
+        .iter()
+        .filter(|w| !matches!(w.view().phase, Phase::Running | Phase::Completed | Phase::Failed));
+    let ids = steps
+        .iter()
+        .map(subject)
+        .chain(board.preparing.iter().map(|(id, _)| id));
+    ids.chain(moving.map(|w| &w.id.service))
+        .map(|id| id.application.to_string())
+        .collect()
+}
+
+fn application(board: &Board, watched: &[Arc<Watched>], busy: &BTreeSet<String>, name: &str) -> ApplicationStatus {
+    let known = watched.iter().map(|w| &w.id.service);
+    let known = known.chain(board.prepared.keys().map(|(id, _)| id));
+    let mut ids: Vec<&ServiceId> = board.desired.goals.services.keys().chain(known).collect();
     ids.retain(|id| id.application.as_str() == name);
     ids.sort();
     ids.dedup();
@@ -152,11 +178,12 @@ fn application(board: &Board, watched: &[std::sync::Arc<Watched>], name: &str) -
         version,
         state,
         reason,
+        settled: !busy.contains(name),
         services,
     }
 }
 
-fn service(board: &Board, watched: &[std::sync::Arc<Watched>], id: &ServiceId) -> ServiceStatus {
+fn service(board: &Board, watched: &[Arc<Watched>], id: &ServiceId) -> ServiceStatus {
     let goal = board.desired.goals.services.get(id);
     let mine = watched.iter().filter(|w| w.id.service == *id);
     let mut instances: Vec<InstanceStatus> = mine.map(|w| instance(w)).collect();

@@ -165,6 +165,7 @@ async fn what_died_while_nobody_looked_counts_as_a_failure() {
         let node = shop(&world, policy).await;
         world.crash(node).await;
         world.engine().end("shop.web.1", code(0));
+        world.engine().forget("shop.web.1");
         let node = world.open().await;
         match runs {
             2 => assert_eq!(running(&node, "shop.web.1").await.restarts, 1),
@@ -178,6 +179,18 @@ async fn what_died_while_nobody_looked_counts_as_a_failure() {
         assert_eq!(world.engine().runs_of("shop.web.1").len(), runs);
         node.shutdown().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_it_ended_while_the_node_was_away_is_known_where_the_engine_was_not_away() {
+    let world = World::new();
+    let node = shop(&world, "on-failure").await;
+    world.crash(node).await;
+    world.engine().end("shop.web.1", code(0));
+    let node = world.open().await;
+    let ended = phase(&node, "shop.web.1", Phase::Completed).await;
+    assert_eq!((ended.restarts, ended.exit.unwrap().code), (0, Some(0)));
+    node.shutdown().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -100,7 +100,7 @@ impl Drop for Node {
         }
         // A step failed: leave nothing running all the same.
         let _ = command(&self.aerolith, &self.folder)
-            .args(["delete", "application", "shop"])
+            .args(["delete", "application", "shop", "--wait", "--timeout", "30s"])
             .output();
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();

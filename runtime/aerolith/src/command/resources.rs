@@ -9,21 +9,30 @@ use hyper::Method;
 use serde_json::Value;
 
 use super::source::text;
-use crate::arguments::Delete;
+use super::wait::{Wanted, Watch};
+use crate::arguments::{Delete, Patience};
 use crate::client::{Client, quoted};
 use crate::screen::Screen;
 use crate::table::{Cell, Table};
 
 /// Applies a file.
-pub(crate) async fn apply(client: &Client, file: &Path, dry_run: bool, screen: Screen) -> anyhow::Result<()> {
+pub(crate) async fn apply(
+    client: &Client,
+    file: &Path,
+    dry_run: bool,
+    patience: Patience,
+    screen: Screen,
+) -> anyhow::Result<()> {
     let (name, text) = text(file)?;
+    let watch = Watch::begin(client, patience).await?;
     let target = format!("/v1/resources?dryRun={dry_run}&source={}", quoted(&name));
     let answer = client.send(Method::PUT, &target, text).await?;
     let applied: Applied = serde_json::from_value(answer.clone())?;
     for warning in &applied.warnings {
         screen.message(&format!("warning: {warning}"));
     }
-    screen.tell(&answer, || summary(&applied))
+    screen.tell(&answer, || summary(&applied))?;
+    watch.until(&Wanted::run(&applied)).await
 }
 
 fn summary(applied: &Applied) -> String {
@@ -46,6 +55,7 @@ fn summary(applied: &Applied) -> String {
 
 /// Deletes one resource, or everything that stands in a file: applications first, since they use the others.
 pub(crate) async fn delete(client: &Client, wanted: Delete, screen: Screen) -> anyhow::Result<()> {
+    let watch = Watch::begin(client, wanted.patience).await?;
     let mut targets = match (wanted.file, wanted.kind, wanted.name) {
         (Some(file), ..) => {
             let (name, text) = text(&file)?;
@@ -55,17 +65,21 @@ pub(crate) async fn delete(client: &Client, wanted: Delete, screen: Screen) -> a
                 .map(|r| (r.kind(), r.name().to_owned()))
                 .collect()
         }
-        (None, Some(kind), Some(name)) => return one(client, kind, &name, screen).await,
+        (None, Some(kind), Some(name)) => {
+            let applied = one(client, kind, &name, screen).await?;
+            return watch.until(&Wanted::gone(applied)).await;
+        }
         _ => Vec::new(),
     };
     targets.sort();
+    let mut gone = Wanted::default();
     for (kind, name) in targets {
         match one(client, kind, &name, screen).await {
             Err(error) if is_absent(&error) => screen.message(&format!("{kind} `{name}` is not there")),
-            other => other?,
+            other => gone.add(other?),
         }
     }
-    Ok(())
+    watch.until(&gone).await
 }
 
 fn is_absent(error: &anyhow::Error) -> bool {
@@ -74,11 +88,12 @@ fn is_absent(error: &anyhow::Error) -> bool {
         .is_some_and(|failure| failure.code == Reason::NotFound)
 }
 
-async fn one(client: &Client, kind: ResourceKind, name: &str, screen: Screen) -> anyhow::Result<()> {
+async fn one(client: &Client, kind: ResourceKind, name: &str, screen: Screen) -> anyhow::Result<Applied> {
     let answer = client
         .json(Method::DELETE, &format!("/v1/{kind}s/{}", quoted(name)))
         .await?;
-    screen.tell(&answer, || format!("{kind} `{name}` deleted\n"))
+    screen.tell(&answer, || format!("{kind} `{name}` deleted\n"))?;
+    Ok(serde_json::from_value(answer)?)
 }
 
 /// Shows the resources of a kind, or one of them.

@@ -128,11 +128,13 @@ impl Control for Daemon {
     }
 
     async fn delete(&self, kind: ResourceKind, name: &str) -> Result<Applied, Failure> {
-        let (node, name) = (self.node().await, name.to_owned());
-        let deleted = tokio::spawn(async move { node.delete(kind, &name).await }).await;
+        let (node, id) = (self.node().await, name.to_owned());
+        let deleted = tokio::spawn(async move { node.delete(kind, &id).await }).await;
         let revision = deleted.map_err(lost)?.map_err(|error| of_change(&error))?;
+        let is_application = kind == ResourceKind::Application;
         Ok(Applied {
             revision,
+            applications: is_application.then(|| name.to_owned()).into_iter().collect(),
             ..Applied::default()
         })
     }

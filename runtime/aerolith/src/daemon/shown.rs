@@ -57,6 +57,7 @@ pub(super) fn applied(applied: aerolith_node::Applied, dry_run: bool) -> Applied
         revision: applied.revision,
         dry_run,
         steps,
+        applications: applied.applications,
         warnings: Vec::new(),
     }
 }
@@ -83,6 +84,7 @@ fn application(status: ApplicationStatus) -> Application {
         name: status.name,
         version: status.version,
         reason: status.reason,
+        settled: status.settled,
         services,
     }
 }

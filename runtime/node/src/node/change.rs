@@ -21,6 +21,8 @@ pub struct Applied {
     pub revision: u64,
     /// The first steps towards it; others follow from how these come out.
     pub steps: Vec<PlannedStep>,
+    /// The applications given, and those that use a configuration or a secret given, sorted.
+    pub applications: Vec<String>,
 }
 
 /// One step, for people.
@@ -87,6 +89,7 @@ impl Node {
         let (revision, after) = self.change(change, dry_run).await?;
         let works = &self.0.works;
         let desired = Desired::of(revision, after, &[], &*works.preparer.plugins).await;
+        let applications = concerned(&desired.resources, &ids);
         let steps = works.board().steps(&desired, &works.supervisor);
         if !dry_run {
             self.tell(&ids, "applied", revision);
@@ -94,6 +97,7 @@ impl Node {
         Ok(Applied {
             revision,
             steps: steps.iter().map(PlannedStep::of).collect(),
+            applications,
         })
     }
 
@@ -186,6 +190,15 @@ fn commit(foundation: &Foundation, change: Change, dry_run: bool) -> Result<(u64
         state.commit(change)?
     };
     Ok((revision, after))
+}
+
+fn concerned(resources: &Resources, ids: &BTreeSet<ResourceId>) -> Vec<String> {
+    let of = |id: &ResourceId| match id.kind {
+        ResourceKind::Application => vec![id.name.clone()],
+        _ => users(resources, id),
+    };
+    let all: BTreeSet<String> = ids.iter().flat_map(of).collect();
+    all.into_iter().collect()
 }
 
 /// The applications that need a configuration or a secret.

@@ -92,14 +92,11 @@ impl Instance {
                 self.tell("adopted", &json!({}));
                 self.running(handle).await
             }
-            Ok(None) if self.record.life == Life::Intended => self.start().await,
-            Ok(None) => {
-                self.ended(Exit {
-                    unknown: true,
-                    ..Exit::default()
-                })
-                .await
-            }
+            // It has ended: the engine may know how, as when only the engine was away, and gives up what it holds of it.
+            Ok(None) => match self.record.life.clone() {
+                Life::Running(handle) => Next::Watch(handle),
+                Life::Idle | Life::Intended | Life::Ended { .. } => self.start().await,
+            },
             Err(reason) => self.again(reason, Next::Recover),
         }
     }
@@ -210,6 +207,7 @@ impl Instance {
                 self.forget(&engine, &handle).await;
                 self.ended(exit).await
             }
+            Err(error) if error.code == Code::NotFound => self.ended(unknown()).await,
             Err(error) => self.again(format!("the engine cannot watch it: {error}"), Next::Recover),
         }
     }
@@ -326,6 +324,14 @@ impl Instance {
         self.shared
             .bus
             .tell(format!("instance/{}/{what}", self.record.id), data.clone());
+    }
+}
+
+/// The end of something that ended while nobody looked.
+fn unknown() -> Exit {
+    Exit {
+        unknown: true,
+        ..Exit::default()
     }
 }
 

@@ -72,6 +72,13 @@ impl Scripted {
         self.runs_of(instance).last().unwrap().exit.send_replace(Some(exit));
     }
 
+    /// Forgets all runs of an instance, as an engine does that began anew; they can still be counted.
+    pub fn forget(&self, instance: &str) {
+        let mut runs = self.runs.lock().unwrap();
+        let mine = runs.iter_mut().filter(|run| run.workload.instance == instance);
+        mine.for_each(|run| run.workload.token.clear());
+    }
+
     pub fn refuse(&self, method: &'static str, error: Error) {
         self.refuses.lock().unwrap().insert(method, error);
     }

@@ -1,0 +1,69 @@
+//! The daemon's API over its socket, as far as a test must know when it listens.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a test waits for what must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks, and reads the answer to its end.
+pub(crate) fn get(socket: &Path, target: &str) -> std::io::Result<serde_json::Value> {
+    let mut stream = BufReader::new(ask(socket, target)?);
+    let length = head(&mut stream)?.unwrap_or_default();
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body)?;
+    Ok(serde_json::from_slice(&body)?)
+}
+
+/// The events from now on: the daemon listens for us when this returns.
+pub(crate) struct Events(BufReader<UnixStream>);
+
+impl Events {
+    pub(crate) fn listen(socket: &Path, filter: &str) -> std::io::Result<Self> {
+        let filter = filter.replace('#', "%23").replace('+', "%2B");
+        let mut stream = BufReader::new(ask(socket, &format!("/v1/events?filter={filter}"))?);
+        head(&mut stream)?;
+        Ok(Self(stream))
+    }
+
+    /// The next event; an error when the daemon ends or nothing comes.
+    pub(crate) fn next(&mut self) -> std::io::Result<serde_json::Value> {
+        loop {
+            let mut line = String::new();
+            if self.0.read_line(&mut line)? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            // Between the lines of events stand the sizes of their chunks.
+            if let Ok(event @ serde_json::Value::Object(_)) = serde_json::from_str(&line) {
+                return Ok(event);
+            }
+        }
+    }
+}
+
+fn ask(socket: &Path, target: &str) -> std::io::Result<UnixStream> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: aerolith\r\n\r\n")?;
+    Ok(stream)
+}
+
+/// Reads the head of an answer; answers the length of the body where it is told.
+fn head(stream: &mut BufReader<UnixStream>) -> std::io::Result<Option<usize>> {
+    let mut length = None;
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let line = line.trim_end().to_ascii_lowercase();
+        if line.is_empty() {
+            return Ok(length);
+        }
+        if let Some(told) = line.strip_prefix("content-length:") {
+            length = told.trim().parse().ok();
+        }
+    }
+}
