@@ -114,16 +114,20 @@ fn what_another_boot_left_is_not_looked_for() {
     assert_ne!(node.process("shop.web.1").pid, before.pid);
 }
 
+/// What happens to a file.
+type Damage = fn(&[u8]) -> Vec<u8>;
+
+fn flipped(bytes: &[u8]) -> Vec<u8> {
+    let flip = |(at, byte): (usize, &u8)| byte ^ (u8::from(at == 9) << 4);
+    bytes.iter().enumerate().map(flip).collect()
+}
+
 #[test]
 fn damaged_state_is_said_and_kept_and_costs_nobody_else() {
     let mut node = Node::started();
     node.apply(&staying("shop"));
     let before = node.process("shop.web.1");
-    let flip = |(at, byte): (usize, &u8)| byte ^ (u8::from(at == 9) << 4);
-    let empty = |_: &[u8]| Vec::new();
-    let cut = |bytes: &[u8]| bytes[..bytes.len() / 2].to_vec();
-    let flipped = |bytes: &[u8]| bytes.iter().enumerate().map(flip).collect();
-    let damages: [&dyn Fn(&[u8]) -> Vec<u8>; 3] = [&empty, &cut, &flipped];
+    let damages: [Damage; 3] = [|_| Vec::new(), |bytes| bytes[..bytes.len() / 2].to_vec(), flipped];
     for damage in damages {
         node.kill();
         let folder = fs::read_dir(node.path("data/state/application")).unwrap();
