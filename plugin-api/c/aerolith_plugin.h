@@ -6,8 +6,8 @@
  * The rules, once for all of them:
  *
  *   Methods    Everything is a method by name: `accel/1.stats` is the method `stats` of version 1 of the capability
- *              `accel`. Every plugin answers `plugin/1` (start, reload, drain, resume, stop) and what its manifest says
- *              that it provides. Any other method answers AEROLITH_UNIMPLEMENTED.
+ *              `accel`. Every plugin answers `plugin/1` (start, reload, drain, resume, health, stop) and what its
+ *              manifest says that it provides. Any other method answers AEROLITH_UNIMPLEMENTED.
  *   Payloads   Requests and replies are JSON in UTF-8, except where a capability says raw bytes. An empty request is an
  *              empty object. Tolerate unknown members of a request: that is how a newer core speaks to an older plugin.
  *              What is no JSON, or of a wrong type, answers AEROLITH_INVALID.
@@ -33,7 +33,7 @@ extern "C" {
 /* Major of this entry: a library of another major is not loaded. */
 #define AEROLITH_ENTRY_MAJOR 1u
 /* The plugin API of this header, for the manifest's `api` and `api_min`. */
-#define AEROLITH_API "0.1"
+#define AEROLITH_API "0.2"
 
 /* What a function answers, as int32_t. The numbers are frozen; one that the other side does not know reads as INTERNAL.
  * IO, BUSY, TIMEOUT and UNAVAILABLE tell the core that trying again may help. */
@@ -153,7 +153,7 @@ extern AEROLITH_EXPORT const aerolith_plugin aerolith_plugin_v1;
  * `json` is the manifest, a string literal:
  *   {"format": 1, "api": AEROLITH_API, "api_min": AEROLITH_API,
  *    "name": lower case letters, digits and '-', "version": yours, for people, "vendor": you,
- *    "provides": {"accel/1": ["fingerprint", ...], "plugin/1": ["start", "reload", "drain", "resume", "stop"]},
+ *    "provides": {"accel/1": ["fingerprint", ...], "plugin/1": ["start", "reload", "drain", "resume", "health", "stop"]},
  *    "replace": "beside" | "handover",
  *    "permissions": ["call CAPABILITY" | "publish FILTER" | "subscribe FILTER" | "kv" | "secrets" | "descriptors" |
  *                    "processes"]}

@@ -303,6 +303,12 @@ static int32_t nothing(monitor *m, aerolith_view bytes, aerolith_receiver reply)
     return AEROLITH_OK;
 }
 
+/* It does its work as it should. A core of API 0.1 never asks. */
+static int32_t health(monitor *m, aerolith_view bytes, aerolith_receiver reply) {
+    (void)m, (void)bytes;
+    return reply.take(reply.into, AEROLITH_TEXT("{\"state\":\"healthy\"}"));
+}
+
 /* ---- The entry ---- */
 
 static const struct {
@@ -311,7 +317,8 @@ static const struct {
 } METHODS[] = {
     {"accel/1.fingerprint", fingerprint}, {"accel/1.stats", stats},   {"accel/1.reserve", reserve},
     {"accel/1.release", release},         {"plugin/1.start", start},  {"plugin/1.reload", reload},
-    {"plugin/1.drain", nothing},          {"plugin/1.resume", nothing}, {"plugin/1.stop", nothing},
+    {"plugin/1.drain", nothing},          {"plugin/1.resume", nothing}, {"plugin/1.health", health},
+    {"plugin/1.stop", nothing},
 };
 
 static int32_t call(void *self, aerolith_view method, aerolith_view bytes, const aerolith_receiver *items,
@@ -355,9 +362,9 @@ static void destroy(void *self) {
     free(m);
 }
 
-AEROLITH_PLUGIN("{\"format\":1,\"api\":\"" AEROLITH_API "\",\"api_min\":\"" AEROLITH_API "\","
+AEROLITH_PLUGIN("{\"format\":1,\"api\":\"" AEROLITH_API "\",\"api_min\":\"0.1\","
                 "\"name\":\"monitor-c\",\"version\":\"0.1.0\",\"vendor\":\"Aerolith\","
                 "\"provides\":{\"accel/1\":[\"fingerprint\",\"stats\",\"reserve\",\"release\"],"
-                "\"plugin/1\":[\"start\",\"reload\",\"drain\",\"resume\",\"stop\"]},"
+                "\"plugin/1\":[\"start\",\"reload\",\"drain\",\"resume\",\"health\",\"stop\"]},"
                 "\"replace\":\"beside\",\"permissions\":[]}",
                 create, call, send, destroy);

@@ -96,6 +96,16 @@ mod runtime {
         runtime: Mutex<Option<Runtime>>,
     }
 
+    /// Whoever drops the last of an instance may stand inside another runtime of the same tokio, where only a shutdown
+    /// that does not wait is allowed. An instance that was made by the core was shut down patiently before.
+    impl Drop for Own {
+        fn drop(&mut self) {
+            if let Some(runtime) = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+                runtime.shutdown_background();
+            }
+        }
+    }
+
     impl Own {
         pub(super) fn start(&self, scope: &Arc<Scope>, workers: usize) -> std::io::Result<()> {
             let host = scope.host;

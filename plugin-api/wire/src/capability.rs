@@ -1,4 +1,4 @@
-//! [`capability!`]: the one declaration from which trait, dispatch, client and method list come.
+//! The macro `capability`: the one declaration from which trait, dispatch, client and method list come.
 
 use crate::{Error, Reply};
 

@@ -59,13 +59,13 @@ async fn live(settings: Settings) -> anyhow::Result<()> {
     let foundation = Foundation::open(settings.foundation())?;
     boot::clear_what_an_earlier_one_left(&settings.of_this_boot, boot::ID)?;
     let host = PluginHost::open(settings.host()?, Arc::new(foundation.clone()))?;
-    let daemon = Arc::new(Daemon::new(host.clone(), foundation.clone()));
+    let daemon = Arc::new(Daemon::new(host.clone(), foundation.clone(), settings.instances));
     let listener = Listener::open(&settings.socket).map_err(listening)?;
     tracing::info!(socket = %settings.socket.display(), data = %settings.data.display(), "the API is ready");
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async { stopped.await.unwrap_or_default() };
     let api = tokio::spawn(serve(listener, router(daemon.clone()), stopped));
-    let started = start(&daemon, foundation, settings);
+    let started = start(&daemon, foundation);
     let ended = tokio::select! {
         result = started => match result {
             Ok(()) => Ok(signals.next().await),
@@ -92,8 +92,8 @@ async fn live(settings: Settings) -> anyhow::Result<()> {
 }
 
 /// Plugins first, then the node that needs them.
-async fn start(daemon: &Daemon, foundation: Foundation, settings: Settings) -> anyhow::Result<()> {
-    plugins::start(daemon, settings.instances).await;
+async fn start(daemon: &Daemon, foundation: Foundation) -> anyhow::Result<()> {
+    plugins::start(daemon).await;
     let node = Node::open(foundation, Arc::new(daemon.host().clone())).await;
     daemon.begin(node.context("the node cannot be opened")?);
     notify::tell("READY=1");

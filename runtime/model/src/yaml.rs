@@ -35,7 +35,7 @@ impl fmt::Display for ParseError {
 }
 
 /// Reads a text that is one YAML document (JSON is one too) into any type, with errors that say where. For resources
-/// see [`crate::parse`].
+/// see [`crate::parse()`].
 ///
 /// # Errors
 /// Bad YAML, a duplicate key, or what the type refuses, with line and column.

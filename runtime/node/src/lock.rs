@@ -1,8 +1,9 @@
 //! One daemon per data folder.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 
@@ -11,6 +12,9 @@ use crate::durable::{FileError, On};
 /// The data folder is held as long as this lives; the system gives it back when the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct Lock(#[allow(dead_code, reason = "held, never read")] File);
+
+/// How long a daemon that was killed may take until the system has taken everything from it.
+const LAST_BREATH: Duration = Duration::from_secs(2);
 
 /// Why the data folder is not to be had.
 #[derive(Debug, thiserror::Error)]
@@ -37,15 +41,20 @@ pub(crate) fn lock(folder: &Path) -> Result<Lock, LockError> {
         .truncate(false)
         .open(&path)
         .on("open", &path)?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
+    let began = Instant::now();
+    while let Err(error) = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        if error != rustix::io::Errno::WOULDBLOCK {
+            return Err(error).on("lock", &path).map_err(LockError::File);
+        }
+        let pid = holder(&path);
+        if !pid.is_some_and(is_dying) || began.elapsed() > LAST_BREATH {
+            let holder = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
             return Err(LockError::Taken {
                 folder: folder.to_owned(),
-                holder: holder(file),
+                holder,
             });
         }
-        Err(error) => return Err(error).on("lock", &path).map_err(LockError::File),
+        std::thread::park_timeout(Duration::from_millis(5));
     }
     file.set_len(0)
         .and_then(|()| writeln!(file, "{}", std::process::id()))
@@ -53,17 +62,20 @@ pub(crate) fn lock(folder: &Path) -> Result<Lock, LockError> {
     Ok(Lock(file))
 }
 
-fn holder(file: File) -> String {
-    let mut text = String::new();
-    match file
-        .take(32)
-        .read_to_string(&mut text)
-        .ok()
-        .and_then(|_| text.trim().parse::<u32>().ok())
-    {
-        Some(pid) => format!("process {pid}"),
-        None => "another process".to_owned(),
-    }
+/// The process that noted itself as the holder.
+fn holder(path: &Path) -> Option<u32> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// Whether a process has been killed and only its end is still to come: its last thread is a zombie, or it is gone.
+fn is_dying(pid: u32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return true;
+    };
+    let state = stat
+        .rsplit_once(')')
+        .and_then(|(_, rest)| rest.trim_start().chars().next());
+    matches!(state, Some('Z' | 'X' | 'x'))
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ fn of_service(application: &str, service: &Service, now: u64) -> Vec<[Cell; 7]> 
     service
         .instances
         .iter()
-        .map(|instance| running(application, &service.name, instance, now))
+        .map(|instance| running(application, service, instance, now))
         .collect()
 }
 
@@ -67,16 +67,22 @@ fn waiting(application: &str, service: &str, word: &str, reason: &str) -> [Cell;
     ]
 }
 
-fn running(application: &str, service: &str, instance: &Instance, now: u64) -> [Cell; 7] {
+fn running(application: &str, service: &Service, instance: &Instance, now: u64) -> [Cell; 7] {
+    // An instance of the old version runs on while the new one cannot be had: the service knows why.
+    let reason = if instance.reason.is_empty() {
+        &service.reason
+    } else {
+        &instance.reason
+    };
     let since = instance.since.map(|since| span(now.saturating_sub(since)));
     [
         Cell::from(application),
-        Cell::from(&format!("{service}/{}", instance.index)),
+        Cell::from(&format!("{}/{}", service.name, instance.index)),
         state(&instance.state),
         maybe(instance.pid),
         maybe(since),
         Cell::from(&instance.restarts),
-        Cell::from(&instance.reason),
+        Cell::from(reason),
     ]
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aerolith_api::{
     Applied, ByteStream, Control, EventStream, Failure, Health, NodeStatus, Plugin, PluginDetail, Reason, Version,
 };
-use aerolith_host::{HostError, PluginHost};
+use aerolith_host::{HostError, PluginHost, Source, Spec};
 use aerolith_model::{Resource, ResourceKind};
 use aerolith_node::{Foundation, Node};
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use super::heard::heard;
 use super::plugins::apart;
 use super::refusal::{of_change, of_engine, of_host, of_logs, of_topic};
 use super::{shown, version};
+use crate::instances::{InstanceFiles, specs};
 
 /// Everything that the API asks. The node comes when its plugins are there; until then a question to it waits.
 pub(super) struct Daemon {
@@ -24,6 +25,8 @@ pub(super) struct Daemon {
     foundation: Foundation,
     node: SetOnce<Node>,
     failed: Failed,
+    /// What the operator wants of instances.
+    files: InstanceFiles,
 }
 
 /// What went wrong with plugins of which there is not even an instance to show.
@@ -41,12 +44,13 @@ impl Failed {
 }
 
 impl Daemon {
-    pub(super) fn new(host: PluginHost, foundation: Foundation) -> Self {
+    pub(super) fn new(host: PluginHost, foundation: Foundation, files: InstanceFiles) -> Self {
         Self {
             host,
             foundation,
             node: SetOnce::new(),
             failed: Failed::default(),
+            files,
         }
     }
 
@@ -54,9 +58,9 @@ impl Daemon {
         &self.host
     }
 
-    /// What starting a plugin needs.
-    pub(super) fn for_starting(&self) -> (PluginHost, Failed) {
-        (self.host.clone(), self.failed.clone())
+    /// What starting the plugins needs.
+    pub(super) fn for_starting(&self) -> (PluginHost, Failed, InstanceFiles) {
+        (self.host.clone(), self.failed.clone(), self.files.clone())
     }
 
     /// The node is there.
@@ -87,6 +91,13 @@ impl Daemon {
         let asked = apart(what(self.host.clone())).await;
         asked.map_err(lost)?.map_err(|error| of_host(&error))
     }
+}
+
+/// The instances that a plugin gets which was not there when the daemon began.
+fn new_specs(host: &PluginHost, plugin: &str, files: InstanceFiles) -> Vec<Spec> {
+    let of_plugin = |spec: &Spec| matches!(&spec.source, Source::Named(name) if name == plugin);
+    let specs = specs(vec![plugin.to_owned()], files).into_iter().filter(of_plugin);
+    specs.filter(|spec| host.service(&spec.instance).is_none()).collect()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
@@ -199,6 +210,10 @@ impl Control for Daemon {
     async fn install(&self, file: &Path) -> Result<String, Failure> {
         let file = file.to_owned();
         let stored = self.ask(|host| async move { host.install(&file).await }).await?;
-        Ok(stored.inspected.manifest.name)
+        let name = stored.inspected.manifest.name;
+        for spec in new_specs(&self.host, &name, self.files.clone()) {
+            self.ask(|host| async move { host.start(spec).await }).await?;
+        }
+        Ok(name)
     }
 }

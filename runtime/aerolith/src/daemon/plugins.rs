@@ -13,8 +13,8 @@ use crate::instances::{InstanceFiles, specs};
 const HEAD_START: Duration = Duration::from_secs(5);
 
 /// Starts every instance. What goes wrong is reported, shows in the node's health, and ends nothing else.
-pub(super) async fn start(daemon: &Daemon, files: InstanceFiles) {
-    let (host, failed) = daemon.for_starting();
+pub(super) async fn start(daemon: &Daemon) {
+    let (host, failed, files) = daemon.for_starting();
     let starts = tokio::time::timeout(HEAD_START, apart(start_all(host, failed, files)));
     match starts.await {
         Ok(Ok(())) => {}

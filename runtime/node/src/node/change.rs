@@ -86,6 +86,7 @@ impl Node {
             put: resources,
             delete: Vec::new(),
         };
+        let _wake = Waking(self);
         let (revision, after) = self.change(change, dry_run).await?;
         let works = &self.0.works;
         let desired = Desired::of(revision, after, &[], &*works.preparer.plugins).await;
@@ -115,6 +116,7 @@ impl Node {
             put: Vec::new(),
             delete: vec![id.clone()],
         };
+        let _wake = Waking(self);
         let (revision, _) = self.change(change, false).await?;
         self.tell(&BTreeSet::from([id]), "deleted", revision);
         Ok(revision)
@@ -123,9 +125,7 @@ impl Node {
     async fn change(&self, change: Change, dry_run: bool) -> Result<(u64, Resources), ChangeError> {
         let foundation = self.0.works.foundation.clone();
         let done = tokio::task::spawn_blocking(move || commit(&foundation, change, dry_run)).await;
-        let done = done.map_err(|e| ChangeError::Thread(e.to_string()))??;
-        self.wake();
-        Ok(done)
+        done.map_err(|e| ChangeError::Thread(e.to_string()))?
     }
 
     fn tell(&self, ids: &BTreeSet<ResourceId>, what: &str, revision: u64) {
@@ -138,6 +138,16 @@ impl Node {
             self.bus()
                 .tell(format!("{kind}/{}/{what}", id.name), json!({"revision": revision}));
         }
+    }
+}
+
+/// Sets the driver to work when a change is over, even where nobody waits for its end any more; not earlier, or the first
+/// steps would be taken before they are told.
+struct Waking<'a>(&'a Node);
+
+impl Drop for Waking<'_> {
+    fn drop(&mut self) {
+        self.0.wake();
     }
 }
 

@@ -10,6 +10,7 @@
 use aerolith_host::{Caller, Core, PluginHost, Settings, Source, Spec, Status};
 use aerolith_plugin_wire::{Bytes, Error, Reply, Result, Sent, Service, SinkBox, accel};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -44,7 +45,17 @@ impl Service for Counted {
     }
 }
 
-fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("golden-host: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let file = std::env::args_os()
         .nth(1)
         .map(PathBuf::from)
