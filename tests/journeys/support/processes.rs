@@ -58,11 +58,29 @@ pub(crate) fn kill(pid: u32) {
 }
 
 fn read(pid: u32) -> Option<Process> {
-    let bytes = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let bytes = environ(pid)?;
     let text = String::from_utf8_lossy(&bytes);
     let pairs = text.split('\0').filter_map(|entry| entry.split_once('='));
     Some(Process {
         pid,
         environment: pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
     })
+}
+
+/// A process that is just executing shows no environment for a moment, or part of one: it is read until two readings are
+/// alike. Kernel threads and those that have ended show neither an environment nor a program; some were given none.
+fn environ(pid: u32) -> Option<Vec<u8>> {
+    let mut before = Vec::new();
+    for _ in 0..1_000 {
+        let bytes = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        if !bytes.is_empty() && bytes == before {
+            return Some(bytes);
+        }
+        if bytes.is_empty() {
+            fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+            std::thread::yield_now();
+        }
+        before = bytes;
+    }
+    None
 }
