@@ -174,7 +174,13 @@ impl Campaign {
     fn check(&self, version: u64, survivors: &[Process], point: Point) {
         let now = self.node.processes();
         let names: Vec<_> = now.iter().filter_map(Process::instance).collect();
-        assert_eq!(names, ["shop.slow.1", "shop.steady.1", "shop.turned.1"], "{point:?}");
+        assert_eq!(
+            names,
+            ["shop.slow.1", "shop.steady.1", "shop.turned.1"],
+            "{point:?}: {:#}\n{}",
+            self.node.status(),
+            self.node.log()
+        );
         let wanted = Some(version.to_string());
         for process in now.iter().filter(|p| p.instance() != Some("shop.steady.1")) {
             assert_eq!(

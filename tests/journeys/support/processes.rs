@@ -4,6 +4,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long a process may be about to execute another program.
+const EXECUTING: Duration = Duration::from_secs(2);
 
 /// A running process, as it was executed.
 #[derive(Debug, Clone)]
@@ -33,8 +37,9 @@ pub(crate) fn of(folder: &Path) -> Vec<Process> {
     let pids = fs::read_dir("/proc").unwrap().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let others = pids.filter(|pid| *pid != std::process::id());
+    let until = Instant::now() + EXECUTING;
     others
-        .filter_map(read)
+        .filter_map(|pid| read(pid, until))
         .filter(|process| process.environment.values().any(|value| value.contains(&text)))
         .collect()
 }
@@ -57,8 +62,8 @@ pub(crate) fn kill(pid: u32) {
     let _ = kill_process(pid, Signal::KILL);
 }
 
-fn read(pid: u32) -> Option<Process> {
-    let bytes = environ(pid)?;
+fn read(pid: u32, until: Instant) -> Option<Process> {
+    let bytes = environ(pid, until)?;
     let text = String::from_utf8_lossy(&bytes);
     let pairs = text.split('\0').filter_map(|entry| entry.split_once('='));
     Some(Process {
@@ -68,19 +73,21 @@ fn read(pid: u32) -> Option<Process> {
 }
 
 /// A process that is just executing shows no environment for a moment, or part of one: it is read until two readings are
-/// alike. Kernel threads and those that have ended show neither an environment nor a program; some were given none.
-fn environ(pid: u32) -> Option<Vec<u8>> {
+/// alike. Kernel threads and those that have ended show neither an environment nor a program; one that shows none for long
+/// was given none.
+fn environ(pid: u32, until: Instant) -> Option<Vec<u8>> {
     let mut before = Vec::new();
-    for _ in 0..1_000 {
+    loop {
         let bytes = fs::read(format!("/proc/{pid}/environ")).ok()?;
         if !bytes.is_empty() && bytes == before {
             return Some(bytes);
         }
         if bytes.is_empty() {
-            fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+            fs::read_link(format!("/proc/{pid}/exe"))
+                .ok()
+                .filter(|_| Instant::now() < until)?;
             std::thread::yield_now();
         }
         before = bytes;
     }
-    None
 }
