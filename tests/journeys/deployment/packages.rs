@@ -126,6 +126,7 @@ fn what_is_not_as_promised_is_neither_unpacked_nor_started() {
         reason.contains("md5 mismatch") && reason.contains(&right) && reason.contains(&url),
         "{reason}"
     );
+    node.done(&["delete", "application", "shop", "--wait"]);
     let other = sha256(b"something else");
     let reason = refused(
         &node,
