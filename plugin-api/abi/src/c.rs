@@ -88,27 +88,31 @@ pub struct PluginV1 {
     /// The manifest, the same text as in the file's section.
     pub manifest: View,
     /// Makes an instance; on failure leaves the message in `error` and answers a code.
-    pub create: unsafe extern "C" fn(
-        host: *const HostV1,
-        instance: View,
-        config: View,
-        state: View,
-        out: *mut *mut c_void,
-        error: Receiver,
-    ) -> i32,
+    pub create: Option<
+        unsafe extern "C" fn(
+            host: *const HostV1,
+            instance: View,
+            config: View,
+            state: View,
+            out: *mut *mut c_void,
+            error: Receiver,
+        ) -> i32,
+    >,
     /// Answers a call from any thread; it may block. `items` takes the items of a stream, `reply` the answer or the
     /// error's message. Answers 0 or a code.
-    pub call: unsafe extern "C" fn(
-        this: *mut c_void,
-        method: View,
-        request: View,
-        items: *const Receiver,
-        reply: Receiver,
-    ) -> i32,
+    pub call: Option<
+        unsafe extern "C" fn(
+            this: *mut c_void,
+            method: View,
+            request: View,
+            items: *const Receiver,
+            reply: Receiver,
+        ) -> i32,
+    >,
     /// The one-way path: 0 taken, 1 no room, else a negative code. Must not block.
-    pub send: unsafe extern "C" fn(this: *mut c_void, method: View, item: View) -> i32,
+    pub send: Option<unsafe extern "C" fn(this: *mut c_void, method: View, item: View) -> i32>,
     /// Ends the instance; no call is running.
-    pub destroy: unsafe extern "C" fn(this: *mut c_void),
+    pub destroy: Option<unsafe extern "C" fn(this: *mut c_void)>,
 }
 
 // SAFETY: immutable tables of functions that may be called from any thread, as the header demands.

@@ -129,9 +129,19 @@ mod runtime {
             let Some(runtime) = runtime else { return };
             // On a thread of its own: where the plugin is linked in, this one may belong to a runtime of the same tokio,
             // which does not let another be shut down on it.
-            let ending = std::thread::spawn(move || runtime.shutdown_timeout(PATIENCE));
-            // That thread does nothing that could panic.
-            let _ = ending.join();
+            let held = Arc::new(Mutex::new(Some(runtime)));
+            let take = |held: &Mutex<Option<Runtime>>| held.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let theirs = held.clone();
+            let ending = std::thread::Builder::new().spawn(move || {
+                if let Some(runtime) = take(&theirs) {
+                    runtime.shutdown_timeout(PATIENCE);
+                }
+            });
+            match ending {
+                // That thread does nothing that could panic.
+                Ok(ending) => drop(ending.join()),
+                Err(_) => drop(take(&held).map(Runtime::shutdown_background)),
+            }
         }
     }
 }

@@ -2,9 +2,11 @@
 #![allow(unsafe_code, reason = "the C side of the boundary")]
 
 use crate::context::Context;
+use crate::library::CEntry;
 use crate::table::duplicate;
 use aerolith_plugin_abi::{API, c};
 use aerolith_plugin_wire::{Bytes, Code, Error, Reply, Result, Sent, Service, SinkBox, stream};
+use rustix::fd::IntoRawFd;
 use std::ffi::c_void;
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ struct Table {
 /// One instance behind the C entry.
 struct Inner {
     this: *mut c_void,
-    entry: &'static c::PluginV1,
+    entry: CEntry,
     table: Box<Table>,
 }
 
@@ -37,7 +39,7 @@ pub(crate) struct CInstance(Arc<Inner>);
 
 impl CInstance {
     pub(crate) fn create(
-        entry: &'static c::PluginV1,
+        entry: CEntry,
         context: &Arc<Context>,
         name: &str,
         config: &[u8],
@@ -63,6 +65,9 @@ impl CInstance {
         };
         if code != 0 {
             return Err(error(code, &message));
+        }
+        if this.is_null() {
+            return Err(Error::new(Code::Internal, "`create` answered no instance"));
         }
         Ok(Self(Arc::new(Inner { this, entry, table })))
     }
@@ -178,13 +183,14 @@ const HOST: c::HostV1 = c::HostV1 {
     take: host_take,
 };
 
-/// The context behind the number that C code was given.
+/// The context behind the pointer that C code was given, unless its instance has stopped: code that runs on after that
+/// reaches the core no more.
 ///
 /// # Safety
-/// `ctx` must be the one of the instance's host table, while the instance lives.
-unsafe fn context<'a>(ctx: *mut c_void) -> &'a Arc<Context> {
+/// `ctx` must be the one of the instance's host table, while the instance is not destroyed.
+unsafe fn context(ctx: *mut c_void) -> Result<Arc<Context>> {
     // SAFETY: the caller's promise.
-    unsafe { &(*ctx.cast::<Table>()).context }
+    Context::of(unsafe { &*ctx.cast::<Table>() }.context.number())
 }
 
 /// A view as text; what is no UTF-8 is replaced.
@@ -198,18 +204,20 @@ unsafe fn text(view: c::View) -> String {
 
 unsafe extern "C" fn host_log(ctx: *mut c_void, level: u8, target: c::View, message: c::View, fields: c::View) {
     // SAFETY: the header demands the instance's own ctx and views that are valid for the call.
-    unsafe {
-        context(ctx)
-            .log
-            .write(level, &text(target), &text(message), &text(fields));
-    };
+    let (context, [target, message, fields]) = unsafe { (context(ctx), [target, message, fields].map(|v| text(v))) };
+    if let Ok(context) = context {
+        context.log.write(level, &target, &message, &fields);
+    }
 }
 
 unsafe extern "C" fn host_call(ctx: *mut c_void, method: c::View, request: c::View, reply: c::Receiver) -> i32 {
     // SAFETY: as in `host_log`.
     let (context, method, request) = unsafe { (context(ctx), text(method), request.bytes().to_vec()) };
-    let call = context.service.call(&method, request.into(), None);
-    let (code, answer) = match block_on(context, call) {
+    let answer = context.and_then(|context| {
+        let call = context.service.call(&method, request.into(), None);
+        block_on(&context, call)
+    });
+    let (code, answer) = match answer {
         Ok(answer) => (0, answer),
         Err(e) => (number(e.code), Bytes::from(e.message.into_bytes())),
     };
@@ -219,7 +227,7 @@ unsafe extern "C" fn host_call(ctx: *mut c_void, method: c::View, request: c::Vi
 }
 
 /// Waits on a thread of the C plugin's. A thread that polls futures must not wait: it answers `Busy`.
-fn block_on(context: &Arc<Context>, call: Reply) -> Result<Bytes> {
+fn block_on(context: &Context, call: Reply) -> Result<Bytes> {
     let executor = context.tasks.executor().clone();
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| executor.block_on(call)))
         .unwrap_or_else(|_| Err(Error::new(Code::Busy, "a host call from `send` cannot wait")))
@@ -227,8 +235,8 @@ fn block_on(context: &Arc<Context>, call: Reply) -> Result<Bytes> {
 
 unsafe extern "C" fn host_send(ctx: *mut c_void, method: c::View, item: c::View) -> i32 {
     // SAFETY: as in `host_log`.
-    let sent = unsafe { context(ctx).service.send(&text(method), item.bytes()) };
-    match sent {
+    let (context, method, item) = unsafe { (context(ctx), text(method), item.bytes()) };
+    match context.and_then(|context| context.service.send(&method, item)) {
         Ok(Sent::Accepted) => 0,
         Ok(Sent::Full) => 1,
         Err(e) => -number(e.code),
@@ -238,16 +246,14 @@ unsafe extern "C" fn host_send(ctx: *mut c_void, method: c::View, item: c::View)
 unsafe extern "C" fn host_keep(ctx: *mut c_void, name: c::View, fd: i32) -> i32 {
     // SAFETY: as in `host_log`.
     let (context, name) = unsafe { (context(ctx), text(name)) };
-    duplicate(fd)
-        .and_then(|fd| context.descriptors.keep(&name, fd))
-        .map_or_else(|e| number(e.code), |()| 0)
+    let kept = context.and_then(|context| context.descriptors.keep(&name, duplicate(fd)?));
+    kept.map_or_else(|e| number(e.code), |()| 0)
 }
 
 unsafe extern "C" fn host_take(ctx: *mut c_void, name: c::View) -> i32 {
     // SAFETY: as in `host_log`.
     let (context, name) = unsafe { (context(ctx), text(name)) };
     context
-        .descriptors
-        .take(&name)
-        .map_or(-1, rustix::fd::IntoRawFd::into_raw_fd)
+        .and_then(|context| context.descriptors.take(&name))
+        .map_or(-1, IntoRawFd::into_raw_fd)
 }

@@ -35,24 +35,20 @@ impl Descriptors {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
     }
 
-    /// A duplicate of a descriptor that stays in the store.
-    pub(crate) fn copy(&self, name: &str) -> Option<OwnedFd> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)?
-            .try_clone()
-            .ok()
+    /// Duplicates of all descriptors, which stay in the store.
+    pub(crate) fn copies(&self) -> BTreeMap<String, OwnedFd> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter()
+            .filter_map(|(name, fd)| Some((name.clone(), fd.try_clone().ok()?)))
+            .collect()
     }
 
-    /// The names in the store, sorted.
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .keys()
-            .cloned()
-            .collect()
+    /// Puts back what is not in the store any more.
+    pub(crate) fn restore(&self, copies: BTreeMap<String, OwnedFd>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, copy) in copies {
+            kept.entry(name).or_insert(copy);
+        }
     }
 }
 
@@ -69,8 +65,18 @@ mod tests {
     fn what_was_kept_is_taken_once() {
         let store = Descriptors::default();
         store.keep("a", null()).unwrap();
-        assert_eq!(store.names(), ["a"]);
+        assert!(store.copies().contains_key("a"));
         assert!(store.take("a").is_some() && store.take("a").is_none());
+    }
+
+    #[test]
+    fn what_was_taken_can_be_put_back_and_what_was_kept_since_stays() {
+        let store = Descriptors::default();
+        store.keep("a", null()).unwrap();
+        let copies = store.copies();
+        store.take("a").unwrap();
+        store.restore(copies);
+        assert!(store.take("a").is_some());
     }
 
     #[test]

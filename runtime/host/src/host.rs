@@ -322,8 +322,13 @@ impl PluginHost {
     /// Stops every instance.
     pub async fn shutdown(&self) {
         let slots: Vec<_> = lock(&self.0.slots).values().cloned().collect();
-        for slot in slots {
-            slot.stop().await;
+        let stopping: Vec<_> = slots
+            .into_iter()
+            .map(|slot| self.0.own.spawn(async move { slot.stop().await }))
+            .collect();
+        for slot in stopping {
+            // A stop that panicked is over as well.
+            let _ = slot.await;
         }
     }
 }

@@ -11,6 +11,7 @@ use aerolith_plugin_wire::service::{Behind, from_answer};
 use aerolith_plugin_wire::{Error, Service};
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
 use std::collections::HashMap;
+use std::ffi::c_void;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -50,6 +51,14 @@ pub enum LoadError {
         /// As found.
         size: u32,
     },
+    /// Its C entry lacks a function.
+    #[error("{path}: expected a C entry with all four functions, found `{function}` null")]
+    CFunction {
+        /// Which file.
+        path: PathBuf,
+        /// Which function.
+        function: &'static str,
+    },
     /// The code says other things than the section.
     #[error("{path}: expected the manifest of its section, found another one in its code: {found}")]
     OtherManifest {
@@ -64,7 +73,7 @@ pub enum LoadError {
 #[derive(Clone, Copy)]
 pub(crate) enum Library {
     Rust(Root_Ref),
-    C(&'static c::PluginV1),
+    C(CEntry),
 }
 
 static LOADED: LazyLock<Mutex<HashMap<String, Library>>> = LazyLock::new(Mutex::default);
@@ -72,12 +81,13 @@ static LOADED: LazyLock<Mutex<HashMap<String, Library>>> = LazyLock::new(Mutex::
 impl Library {
     /// Loads a file of the store, once for each digest.
     pub(crate) fn load(stored: &Stored) -> Result<Self, LoadError> {
-        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(library) = loaded.get(&stored.sha256) {
+        let loaded = || LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(library) = loaded().get(&stored.sha256) {
             return Ok(*library);
         }
+        // Not under the lock: a constructor that hangs is to hold up nobody else. Opening a file twice is harmless.
         let library = Self::open(stored)?;
-        loaded.insert(stored.sha256.clone(), library);
+        loaded().insert(stored.sha256.clone(), library);
         Ok(library)
     }
 
@@ -104,8 +114,8 @@ impl Library {
             // SAFETY: the symbol of this name is the table that the C header declares.
             Entry::C => unsafe { handle.get::<*const c::PluginV1>(c::ENTRY_SYMBOL) }
                 .map_err(linker)
-                // SAFETY: the symbol's address is that of a static table; its size is checked before it is used.
-                .and_then(|entry| check_c(path, unsafe { &*entry.into_raw().cast::<c::PluginV1>() }))
+                // SAFETY: the symbol's address is that of a static table that the library never takes back.
+                .and_then(|entry| unsafe { check_c(path, entry.into_raw().cast()) })
                 .map(Self::C),
         };
         // Whatever came of it, code has been mapped and may have left threads behind.
@@ -136,16 +146,57 @@ impl Library {
     }
 }
 
-fn check_c(path: &std::path::Path, entry: &'static c::PluginV1) -> Result<&'static c::PluginV1, LoadError> {
+/// The functions of a C entry, all of them there.
+#[derive(Clone, Copy)]
+pub(crate) struct CEntry {
+    manifest: c::View,
+    pub(crate) create: CCreate,
+    pub(crate) call: CCall,
+    pub(crate) send: unsafe extern "C" fn(*mut c_void, c::View, c::View) -> i32,
+    pub(crate) destroy: unsafe extern "C" fn(*mut c_void),
+}
+
+type CCreate = unsafe extern "C" fn(*const c::HostV1, c::View, c::View, c::View, *mut *mut c_void, c::Receiver) -> i32;
+type CCall = unsafe extern "C" fn(*mut c_void, c::View, c::View, *const c::Receiver, c::Receiver) -> i32;
+
+// SAFETY: a static text and functions that may be called from any thread, as the header demands.
+unsafe impl Send for CEntry {}
+// SAFETY: as above.
+unsafe impl Sync for CEntry {}
+
+/// Checks an entry before anything behind its first two numbers is read.
+///
+/// # Safety
+/// `entry` must point to a table that begins as `aerolith_plugin` does and has as many bytes as it says.
+unsafe fn check_c(path: &std::path::Path, entry: *const c::PluginV1) -> Result<CEntry, LoadError> {
     let expected = size_of::<c::PluginV1>();
-    if entry.entry_major == 1 && entry.size as usize >= expected {
-        return Ok(entry);
+    // SAFETY: every table has these two numbers first.
+    let (size, major) = unsafe {
+        (
+            (&raw const (*entry).size).read(),
+            (&raw const (*entry).entry_major).read(),
+        )
+    };
+    if major != 1 || (size as usize) < expected {
+        return Err(LoadError::CEntry {
+            path: path.into(),
+            expected,
+            major,
+            size,
+        });
     }
-    Err(LoadError::CEntry {
+    // SAFETY: it has all members of the first version.
+    let entry = unsafe { &*entry };
+    let missing = |function| LoadError::CFunction {
         path: path.into(),
-        expected,
-        major: entry.entry_major,
-        size: entry.size,
+        function,
+    };
+    Ok(CEntry {
+        manifest: entry.manifest,
+        create: entry.create.ok_or_else(|| missing("create"))?,
+        call: entry.call.ok_or_else(|| missing("call"))?,
+        send: entry.send.ok_or_else(|| missing("send"))?,
+        destroy: entry.destroy.ok_or_else(|| missing("destroy"))?,
     })
 }
 

@@ -84,6 +84,10 @@ async fn door(
         let child = parent::spawn(slot, stored, context, generation, state).await?;
         return Ok((Box::new(child.service), Some(child.pid)));
     }
+    let mark = match &image.code {
+        Code::Stored(stored) => Some(slot.shared.loading.mark(&stored.sha256)),
+        Code::Linked(_) => None,
+    };
     let library = load(slot, image).await?;
     slot.passed(State::Loaded);
     let (config, state, context) = (spec.config.to_string(), state.to_vec(), context.clone());
@@ -101,6 +105,7 @@ async fn door(
             format!("it did not answer within {deadline:?}"),
         )),
     };
+    drop(mark);
     let door = made.map_err(|e| slot.error("create", e))?;
     slot.passed(State::Created);
     Ok((door, None))
@@ -110,14 +115,21 @@ async fn load(slot: &Arc<Slot>, image: &Image) -> Result<Library, HostError> {
     match &image.code {
         Code::Linked(root) => Ok(Library::Rust(*root)),
         Code::Stored(stored) => {
-            let (stored, marker) = (stored.clone(), slot.shared.loading.clone());
-            let loaded = slot
-                .shared
-                .executor
-                .spawn_blocking(move || marker.around(&stored, || Library::load(&stored)));
-            match loaded.await {
-                Ok(loaded) => Ok(loaded?),
-                Err(e) => Err(slot.error("load", Error::new(ErrorCode::Panic, e))),
+            let (stored, deadline) = (stored.clone(), slot.shared.settings.create);
+            let loaded = slot.shared.executor.spawn_blocking(move || Library::load(&stored));
+            match tokio::time::timeout(deadline, loaded).await {
+                Ok(Ok(loaded)) => Ok(loaded?),
+                Ok(Err(e)) => Err(slot.error("load", Error::new(ErrorCode::Panic, e))),
+                Err(_) => Err(slot.error(
+                    "load",
+                    Error::new(
+                        ErrorCode::Timeout,
+                        format!(
+                            "a constructor in it did not come to an end within {deadline:?}; the dynamic linker stays \
+                             blocked until the daemon restarts"
+                        ),
+                    ),
+                )),
             }
         }
     }

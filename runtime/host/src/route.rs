@@ -45,6 +45,8 @@ fn permitted(permissions: &Permissions, method: &str, item: &[u8]) -> Result<()>
         ("host/1", "secret") => check(Act::Secret(&payload::decode::<SecretName>(item)?.name)),
         ("host/1", name) if name.starts_with("kv_") => check(Act::Kv),
         ("host/1", _) => Ok(()),
+        // The life of an instance is the host's business alone.
+        ("plugin/1", _) => Err(denied(method)),
         (capability, _) => check(Act::Call(capability)),
     }
 }

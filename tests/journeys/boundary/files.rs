@@ -239,3 +239,54 @@ async fn a_library_that_the_dynamic_linker_cannot_complete_is_refused_in_one_lin
         "{line}"
     );
 }
+
+/// A plugin in C made of the monitor's source with some text put in another's place.
+fn c_plugin(house: &House, name: &str, change: impl FnOnce(String) -> String) -> std::path::PathBuf {
+    let folder = crate::support::build::root().join("plugin-api/c");
+    let source = house.folder.path().join(format!("{name}.c"));
+    let code = fs::read_to_string(folder.join("monitor.c")).unwrap();
+    fs::write(&source, change(code)).unwrap();
+    let file = house.folder.path().join(format!("{name}.so"));
+    let mut cc = std::process::Command::new("cc");
+    let built = cc
+        .args(["-shared", "-fPIC", "-I"])
+        .arg(folder)
+        .arg("-o")
+        .arg(&file)
+        .arg(&source)
+        .status();
+    assert!(built.unwrap().success());
+    file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_in_c_without_one_of_its_functions_is_refused_by_its_name() {
+    let house = House::new();
+    let file = c_plugin(&house, "null", |code| {
+        let changed = code.replace("create, call, send, destroy)", "create, call, NULL, destroy)");
+        assert_ne!(changed, code);
+        changed
+    });
+    let line = refused(&house, &file).await;
+    assert!(line.contains("found `send` null"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_constructor_that_hangs_in_a_child_is_named_and_costs_that_child_only() {
+    let house = House::with(|settings| settings.create = Duration::from_millis(500));
+    let hang = "\n#include <unistd.h>\n__attribute__((constructor)) static void hang(void) { for (;;) pause(); }\n";
+    let file = c_plugin(&house, "hanging", |code| code + hang);
+    let error = house
+        .start("hanging", &file, Isolation::Process, json!({}))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("`hanging`") && error.to_string().contains("within 500ms"),
+        "{error}"
+    );
+    house
+        .start("good", &plugin("probe"), Isolation::Process, json!({}))
+        .await
+        .unwrap();
+    house.monitor("good").fingerprint().await.unwrap();
+}

@@ -93,36 +93,31 @@ async fn a_required_instance_that_fails_makes_the_node_unhealthy_and_nothing_mor
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_stopped_instance_runs_afterwards() {
-    let house = House::new();
-    house
-        .start("t", &plugin("probe"), Isolation::None, json!({"tickMs": 1}))
-        .await
-        .unwrap();
-    house.core.event("probe/tick", 20).await;
-    house.host.remove("t").await.unwrap();
-    let ticks = |house: &House| house.core.told.lock().unwrap().events.len();
-    let at_stop = ticks(&house);
-    // Twenty of its intervals, measured by another instance's ticks rather than by a clock.
-    house
-        .start("clock", &plugin("probe"), Isolation::None, json!({"tickMs": 1}))
-        .await
-        .unwrap();
-    house
-        .core
-        .until("ticks of the clock", |told| {
+    for isolation in [Isolation::None, Isolation::Process] {
+        let house = House::new();
+        let ticks = |house: &House, of: &str| {
+            let told = house.core.told.lock().unwrap();
+            told.events.iter().filter(|(instance, _)| instance == of).count()
+        };
+        house
+            .start("t", &plugin("probe"), isolation, json!({"tickMs": 1}))
+            .await
+            .unwrap();
+        house.core.event("probe/tick", 20).await;
+        house.host.remove("t").await.unwrap();
+        let at_stop = ticks(&house, "t");
+        // Twenty of its intervals, measured by another instance's ticks rather than by a clock.
+        house
+            .start("clock", &plugin("probe"), Isolation::None, json!({"tickMs": 1}))
+            .await
+            .unwrap();
+        let passed = |told: &crate::support::core::Told| {
             (told.events.iter().filter(|(i, _)| i == "clock").count() > 20).then_some(())
-        })
-        .await;
-    let of_the_stopped = house
-        .core
-        .told
-        .lock()
-        .unwrap()
-        .events
-        .iter()
-        .filter(|(i, _)| i == "t")
-        .count();
-    assert_eq!(of_the_stopped, at_stop);
+        };
+        house.core.until("ticks of the clock", passed).await;
+        assert_eq!(ticks(&house, "t"), at_stop, "{isolation:?}");
+        house.host.shutdown().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,3 +124,19 @@ async fn a_plugin_of_the_same_capability_takes_anothers_place_by_configuration_a
         "sn:golden"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_life_of_another_instance_is_nobodys_to_call() {
+    let house = House::new();
+    house
+        .start(
+            "p",
+            &plugin("probe"),
+            Isolation::None,
+            json!({"callOther": "plugin/1.stop"}),
+        )
+        .await
+        .unwrap();
+    let error = house.monitor("p").stats(&Select::default()).await.unwrap_err();
+    assert_eq!(error.code, Code::Denied);
+}

@@ -194,3 +194,29 @@ async fn an_installed_plugin_replaces_the_running_one_and_a_rollback_puts_it_bac
     house.host.rollback("probe").await.unwrap();
     assert_eq!(house.status("probe").sha256, first);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_does_not_start_in_place_of_a_failed_one_leaves_it_failed_and_tried_again() {
+    let house = House::with(|settings| settings.patience.failures = 100);
+    let config = json!({"panicIn": "start"});
+    house
+        .start("p", &plugin("probe"), Isolation::None, config)
+        .await
+        .unwrap_err();
+    house
+        .host
+        .replace("p", &Source::File(other_file(&house, "probe")))
+        .await
+        .unwrap_err();
+    let restarts = house.status("p").restarts;
+    let before = house.core.told.lock().unwrap().statuses.len();
+    house
+        .core
+        .until("another try", |told| {
+            told.statuses[before..]
+                .iter()
+                .find(|s| s.restarts > restarts)
+                .map(|_| ())
+        })
+        .await;
+}

@@ -32,7 +32,7 @@ impl Library {
         let (mut this, mut message) = (std::ptr::null_mut(), Vec::new());
         let (name, config, state) = (View::of(b"monitor-1"), View::of(config.as_bytes()), View::of(b""));
         // SAFETY: every view and receiver outlives the call, and the host everything.
-        let code = unsafe { (self.0.create)(&HOST, name, config, state, &mut this, into(&mut message)) };
+        let code = unsafe { (self.0.create.unwrap())(&HOST, name, config, state, &mut this, into(&mut message)) };
         answered(code, message).map(|_| Instance(Arc::new(Raw { entry: self.0, this })))
     }
 }
@@ -53,7 +53,7 @@ unsafe impl Sync for Raw {}
 impl Drop for Raw {
     fn drop(&mut self) {
         // SAFETY: this is the last owner, so no call is running.
-        unsafe { (self.entry.destroy)(self.this) };
+        unsafe { (self.entry.destroy.unwrap())(self.this) };
     }
 }
 
@@ -62,7 +62,8 @@ impl Raw {
         let mut reply = Vec::new();
         let (method, request) = (View::of(method.as_bytes()), View::of(request));
         // SAFETY: every view and receiver outlives the call.
-        let code = unsafe { (self.entry.call)(self.this, method, request, std::ptr::null(), into(&mut reply)) };
+        let code =
+            unsafe { (self.entry.call.unwrap())(self.this, method, request, std::ptr::null(), into(&mut reply)) };
         answered(code, reply)
     }
 }
@@ -78,7 +79,7 @@ impl Service for Instance {
 
     fn send(&self, method: &str, item: &[u8]) -> Result<Sent> {
         // SAFETY: both views outlive the call.
-        let code = unsafe { (self.0.entry.send)(self.0.this, View::of(method.as_bytes()), View::of(item)) };
+        let code = unsafe { (self.0.entry.send.unwrap())(self.0.this, View::of(method.as_bytes()), View::of(item)) };
         match code {
             0 => Ok(Sent::Accepted),
             1 => Ok(Sent::Full),

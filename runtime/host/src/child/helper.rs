@@ -68,7 +68,7 @@ async fn converse(socket: std::os::unix::net::UnixStream, executor: Handle) -> i
         peer: peer.clone(),
         kept: kept.clone(),
         executor: executor.clone(),
-        made: OnceLock::new(),
+        made: Arc::default(),
     });
     let tasks = Tasks::new(executor);
     let other = Box::new(move |frame: Frame| {
@@ -86,11 +86,12 @@ async fn converse(socket: std::os::unix::net::UnixStream, executor: Handle) -> i
 }
 
 /// The one instance of this process, once it is made.
+#[derive(Clone)]
 struct Instance {
     peer: Arc<Peer>,
     kept: Arc<Descriptors>,
     executor: Handle,
-    made: OnceLock<(Arc<Context>, Door)>,
+    made: Arc<OnceLock<(Arc<Context>, Door)>>,
 }
 
 impl Instance {
@@ -154,8 +155,10 @@ impl Service for Instance {
                 Err(e) => Box::pin(std::future::ready(Err(e))),
             };
         }
-        // On this thread of the executor: a child has nothing else to do, and the daemon keeps the time.
-        Box::pin(std::future::ready(self.make(&request)))
+        // On a thread of its own: it may block, and it may call the core and wait.
+        let (instance, executor) = (self.clone(), self.executor.clone());
+        let made = executor.spawn_blocking(move || instance.make(&request));
+        Box::pin(async move { made.await.unwrap_or_else(|e| Err(Error::new(Code::Panic, e))) })
     }
 
     fn send(&self, method: &str, item: &[u8]) -> Result<Sent> {

@@ -14,9 +14,10 @@ use aerolith_plugin_wire::payload::Blob;
 use aerolith_plugin_wire::{Bytes, Code, Error, Kind, Reply, Result, Sent, Service, SinkBox, kind_of, payload};
 use rustix::fd::OwnedFd;
 use std::io;
+use std::net::Shutdown;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -35,8 +36,23 @@ pub(crate) struct Spawned {
 pub(crate) struct ChildService {
     remote: Remote,
     manifest: Manifest,
-    /// Dropped with this: the watch then ends the child.
-    _alive: oneshot::Sender<()>,
+    /// Our end of the socket: the child ends when it is shut.
+    socket: std::os::unix::net::UnixStream,
+    /// Dropped with this: the watch then sees to it that the child ends.
+    alive: Option<oneshot::Sender<()>>,
+    /// The watch says when it has.
+    ended: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Drop for ChildService {
+    /// Returns when the child is gone, so that nothing of it runs on beside a successor.
+    fn drop(&mut self) {
+        // One that is closed already has ended by itself.
+        let _ = self.socket.shutdown(Shutdown::Write);
+        drop(self.alive.take());
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = ended.recv_timeout(2 * PATIENCE);
+    }
 }
 
 impl Service for ChildService {
@@ -80,6 +96,7 @@ pub(crate) async fn spawn(
     };
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(failed)?;
     ours.set_nonblocking(true).map_err(failed)?;
+    let socket = ours.try_clone().map_err(failed)?;
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::from(OwnedFd::from(theirs)))
@@ -123,26 +140,28 @@ pub(crate) async fn spawn(
             },
         ));
     }
-    watch(slot, child, gone, generation);
+    let (last, ended) = mpsc::channel();
+    watch(slot, child, gone, last, generation);
     Ok(Spawned {
         service: ChildService {
             remote: Remote(peer),
             manifest: stored.inspected.manifest.clone(),
-            _alive: alive,
+            socket,
+            alive: Some(alive),
+            ended: Mutex::new(ended),
         },
         pid,
     })
 }
 
 async fn make(peer: &Arc<Peer>, kept: &Descriptors, create: &Create) -> Result<()> {
-    for name in kept.names() {
-        if let Some(copy) = kept.copy(&name) {
-            let frame = Frame {
-                descriptor: Some(copy),
-                ..Frame::new(FrameKind::Keep, 0, &name, [])
-            };
-            peer.put(frame).await?;
-        }
+    for (name, copy) in kept.copies() {
+        let keep = Frame::new(FrameKind::Keep, 0, &name, []);
+        peer.put(Frame {
+            descriptor: Some(copy),
+            ..keep
+        })
+        .await?;
     }
     let body = payload::encode(create)?;
     Remote(peer.clone())
@@ -151,11 +170,31 @@ async fn make(peer: &Arc<Peer>, kept: &Descriptors, create: &Create) -> Result<(
         .map(drop)
 }
 
+/// What the child may ask, as long as its instance is one.
+struct Living(Arc<Context>);
+
+impl Service for Living {
+    fn call(&self, method: &str, request: Bytes, sink: Option<SinkBox>) -> Reply {
+        match Context::of(self.0.number()) {
+            Ok(context) => context.service.call(method, request, sink),
+            Err(e) => Box::pin(std::future::ready(Err(e))),
+        }
+    }
+
+    fn send(&self, method: &str, item: &[u8]) -> Result<Sent> {
+        Context::of(self.0.number())?.service.send(method, item)
+    }
+}
+
 /// Reads what the child says until it says nothing any more.
 fn converse(slot: &Arc<Slot>, peer: &Arc<Peer>, mut reader: Reader, context: &Arc<Context>) {
     let (peer, context, kept) = (peer.clone(), context.clone(), slot.descriptors.clone());
     slot.shared.own.spawn(async move {
-        let (service, tasks, heard) = (context.service.clone(), context.tasks.clone(), context.clone());
+        let (service, tasks, heard) = (
+            Arc::new(Living(context.clone())),
+            context.tasks.clone(),
+            context.clone(),
+        );
         let other = Box::new(move |frame| hear(frame, &*heard.log, &heard, &kept));
         // The watch tells how the child ended; how the socket did is of no interest.
         let _ = peer.converse(&mut reader, service, tasks, other).await;
@@ -180,10 +219,12 @@ fn hear(frame: Frame, log: &dyn Log, context: &Context, kept: &Descriptors) {
 }
 
 /// Notices the child's end, or ends it when the instance is dropped.
-fn watch(slot: &Arc<Slot>, mut child: Child, gone: oneshot::Receiver<()>, generation: u64) {
+fn watch(slot: &Arc<Slot>, mut child: Child, gone: oneshot::Receiver<()>, last: mpsc::Sender<()>, generation: u64) {
     let slot = Arc::downgrade(slot);
     let own = slot.upgrade().map(|slot| slot.shared.own.clone());
     let watching = async move {
+        // Dropped at the end of this, which is what the instance's drop waits for.
+        let _last = last;
         tokio::select! {
             status = child.wait() => {
                 if let Some(slot) = slot.upgrade() {

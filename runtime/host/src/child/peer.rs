@@ -18,6 +18,7 @@ const WINDOW: usize = 16;
 /// Calls the other side.
 pub(super) struct Peer {
     out: mpsc::Sender<Frame>,
+    runtime: tokio::runtime::Handle,
     waiting: Mutex<Waiting>,
 }
 
@@ -93,6 +94,7 @@ impl Peer {
         });
         Arc::new(Self {
             out,
+            runtime: runtime.clone(),
             waiting: Mutex::default(),
         })
     }
@@ -112,6 +114,14 @@ impl Peer {
             Ok(()) => Ok(Sent::Accepted),
             Err(mpsc::error::TrySendError::Full(_)) => Ok(Sent::Full),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(self.over()),
+        }
+    }
+
+    /// Puts a frame into the queue, now or as soon as there is room.
+    fn put_soon(&self, frame: Frame) {
+        if let Err(mpsc::error::TrySendError::Full(frame)) = self.out.try_send(frame) {
+            let out = self.out.clone();
+            self.runtime.spawn(async move { out.send(frame).await });
         }
     }
 
@@ -240,8 +250,7 @@ impl Peer {
         };
         stream::forward(write, move |reason| {
             if let Some(reason) = reason {
-                // A full queue means that the answer behind it, which says the same, comes late anyway.
-                let _ = closing.try_put(Frame::new(Kind::Close, id, "", to_body(reason)));
+                closing.put_soon(Frame::new(Kind::Close, id, "", to_body(reason)));
             }
         })
     }
@@ -309,8 +318,7 @@ impl Drop for Cancel {
     fn drop(&mut self) {
         self.peer.waiting().calls.remove(&self.id);
         if self.armed {
-            // When the queue is full, the answer will find nobody, which is the same to the caller.
-            let _ = self.peer.try_put(Frame::new(Kind::Cancel, self.id, "", []));
+            self.peer.put_soon(Frame::new(Kind::Cancel, self.id, "", []));
         }
     }
 }

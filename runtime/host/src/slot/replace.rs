@@ -45,10 +45,13 @@ impl Slot {
                 Replace::Handover => self.hand_over(old, image).await?,
             },
             _ if self.is_switched_off() => self.adopt(image),
-            _ => {
-                let made = self.bring_up(&image, b"").await?;
-                self.went_up(&made, image);
-            }
+            _ => match self.bring_up(&image, b"").await {
+                Ok(made) => self.went_up(&made, image),
+                Err(error) => {
+                    self.give_up(Duration::ZERO, &error.to_string());
+                    return Err(error);
+                }
+            },
         }
         if before != self.image() {
             *lock(&self.previous) = Some(before);
@@ -69,6 +72,8 @@ impl Slot {
         let drained = old
             .call_within("plugin/1.drain", Bytes::new(), None, Some(self.shared.settings.drain))
             .await;
+        // Whatever the successor takes out of the store can be put back, should it fail.
+        let left = self.descriptors.copies();
         let made = match drained {
             Ok(state) => self
                 .bring_up(&image, &state)
@@ -83,7 +88,10 @@ impl Slot {
                 self.close(old).await;
                 Ok(())
             }
-            Err((error, state)) => self.take_back(old, error, state.unwrap_or_default()).await,
+            Err((error, state)) => {
+                self.descriptors.restore(left);
+                self.take_back(old, error, state.unwrap_or_default()).await
+            }
         }
     }
 
