@@ -100,7 +100,7 @@ pub struct SecretData {
     pub data: BTreeMap<String, Blob>,
 }
 
-/// A process that a plugin answers for, so that the core does not reap it as an orphan.
+/// A process that a plugin answers for, so that the core knows whose it is: only the plugin waits for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Process {
@@ -114,7 +114,7 @@ pub struct Process {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessEvent {
-    /// A process is about to be started: reap nothing unknown until `Spawned`.
+    /// A process is about to be started: until `Spawned`, a pid that nobody has registered may be this plugin's.
     Spawning,
     /// The start is over, whether it went well or not.
     Spawned,

@@ -55,7 +55,7 @@ pub(crate) fn program(workload: &Workload) -> Result<PathBuf> {
     Ok(program::locate(workload.program.as_ref().ok_or_else(none)?)?)
 }
 
-/// Starts a process so that the core does not take it for an orphan, and holds it.
+/// Starts a process that the core knows for this engine's from the start, and holds it.
 ///
 /// # Errors
 /// What `start` answers; when the core does not take the announcement; when the system gives no descriptor for the process.

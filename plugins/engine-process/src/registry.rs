@@ -79,7 +79,7 @@ impl Registry {
     /// Tells the core what happens to a process.
     ///
     /// # Errors
-    /// When the core does not take it: it would then reap what is started.
+    /// When the core does not take it: it would then not know whose the process is.
     pub(crate) fn tell(&self, pid: u32, event: ProcessEvent) -> Result<()> {
         match self.context.process(&Told { pid, event })? {
             Sent::Accepted => Ok(()),

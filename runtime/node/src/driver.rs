@@ -8,13 +8,13 @@ use std::time::Duration;
 use aerolith_plan::{Fingerprint, Goals, InstanceId, Observed, ServiceId, Step, plan};
 use serde_json::json;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::bus::Events;
 use crate::desired::Desired;
 use crate::durable;
 use crate::foundation::Foundation;
+use crate::jobs::Jobs;
 use crate::layout::relative;
 use crate::news::News;
 use crate::prepare::{self, PrepareError, Prepared, Preparer, VersionId, blocking};
@@ -107,7 +107,7 @@ pub(crate) fn subject(step: &Step) -> &ServiceId {
 
 pub(crate) struct Driver {
     works: Arc<Works>,
-    jobs: JoinSet<(VersionId, Result<Prepared, PrepareError>)>,
+    jobs: Jobs,
     /// What happens to plugins: one that comes may be the one that was missing.
     plugins: Events,
     /// The desired state must be read again though its revision is the same.
@@ -121,7 +121,7 @@ impl Driver {
     pub(crate) fn new(works: Arc<Works>, plugins: Events) -> Self {
         Self {
             works,
-            jobs: JoinSet::new(),
+            jobs: Jobs::default(),
             plugins,
             stale: true,
             unclean: true,
@@ -147,7 +147,7 @@ impl Driver {
                 .min();
             tokio::select! {
                 () = self.works.changed.notified() => {}
-                Some(done) = self.jobs.join_next() => self.take_job(done),
+                Some((version, result)) = self.jobs.next() => self.take_job(version, result),
                 Some(_) = self.plugins.next() => self.take_plugins(),
                 () = until(again_at) => {}
             }
@@ -229,23 +229,13 @@ impl Driver {
             }
         }
         let (works, desired) = (self.works.clone(), desired.clone());
-        self.jobs.spawn(async move {
-            let result = works.preparer.prepare(&desired, &version.0).await;
-            (version, result)
-        });
+        let service = version.0.clone();
+        self.jobs
+            .spawn(version, async move { works.preparer.prepare(&desired, &service).await });
     }
 
-    fn take_job(&self, done: Result<(VersionId, Result<Prepared, PrepareError>), tokio::task::JoinError>) {
+    fn take_job(&self, version: VersionId, result: Result<Prepared, PrepareError>) {
         let mut board = self.works.board();
-        let (version, result) = match done {
-            Ok(done) => done,
-            Err(error) => {
-                // Nobody knows which it was: all are free to be prepared again.
-                tracing::error!(%error, "a preparation was lost");
-                board.preparing.clear();
-                return;
-            }
-        };
         board.preparing.remove(&version);
         let bus = self.works.foundation.bus();
         match result {

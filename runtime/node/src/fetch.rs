@@ -1,6 +1,7 @@
 //! Downloads one object: bytes from a fetcher into the package store, with resume, and files off the async threads.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use aerolith_packages::{Blob, Expected, Store, StoreError};
 use aerolith_plugin_wire::fetcher::{self, Download, Fetch, Head, Validator};
 use aerolith_plugin_wire::{Bytes, Code, Error};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::plugins::{self, Fetcher, NoProvider, Plugins};
 
@@ -20,6 +22,11 @@ const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Longest time between two tries that each bring something.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Longest silence of a download, before its head and between two pieces. Time in which the disk holds it up is not
+/// counted.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+/// Longest time until a fetcher answers once its stream is over.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 /// The header of Baetyl's token.
 const TOKEN_HEADER: &str = "x-bce-security-token";
 
@@ -243,12 +250,32 @@ async fn attempt(
         headers: headers.collect::<BTreeMap<_, _>>(),
     };
     let (sink, download) = fetcher::channel(PIECES);
-    let (fetched, received) = tokio::join!(fetcher.fetch(&asked, sink), receive(&asked, download, progress, orders));
+    let mut fetching = pin!(fetcher.fetch(&asked, sink));
+    let mut receiving = pin!(receive(&asked, download, progress, orders));
+    let (fetched, received) = tokio::select! {
+        fetched = &mut fetching => (Some(fetched), receiving.await),
+        received = &mut receiving => (timeout(LONGEST_ANSWER, fetching).await.ok(), received),
+    };
     match (fetched, received) {
-        (Err(error), Err(why)) if error.code == Code::Stopped => Err(why),
-        (Err(error), _) => Err(error),
-        (Ok(_), received) => received,
+        (Some(Err(error)), Err(why)) if error.code == Code::Stopped => Err(why),
+        (Some(Err(error)), _) => Err(error),
+        (None, Ok(())) => Err(silent(LONGEST_ANSWER, "its last byte")),
+        (_, received) => received,
     }
+}
+
+/// What comes within the longest silence.
+async fn heard<T>(coming: impl Future<Output = Result<T, Error>>, after: u64) -> Result<T, Error> {
+    timeout(LONGEST_SILENCE, coming)
+        .await
+        .unwrap_or_else(|_| Err(silent(LONGEST_SILENCE, &format!("{after} bytes"))))
+}
+
+fn silent(limit: Duration, after: &str) -> Error {
+    Error::new(
+        Code::Timeout,
+        format!("nothing came for {} s after {after}", limit.as_secs()),
+    )
 }
 
 /// Reads to the end. The download is dropped then, so that what is not read any more does not hold the fetcher up.
@@ -258,12 +285,11 @@ async fn receive(
     progress: &mut Progress,
     orders: &mpsc::Sender<Order>,
 ) -> Result<(), Error> {
-    let head = download
-        .head()
+    let head = heard(download.head(), asked.offset)
         .await?
         .ok_or_else(|| Error::io("the fetch ended before its head"))?;
     begin(asked, head, progress, orders).await?;
-    while let Some(piece) = download.piece().await? {
+    while let Some(piece) = heard(download.piece(), progress.bytes).await? {
         progress.bytes += piece.len() as u64;
         orders.send(Order::Piece(piece)).await.map_err(|_| stopped())?;
     }

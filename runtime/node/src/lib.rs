@@ -13,6 +13,7 @@ mod fetch;
 mod folders;
 mod foundation;
 mod hosted;
+mod jobs;
 mod kv;
 mod layout;
 mod lock;

@@ -79,6 +79,9 @@ pub enum PrepareError {
     /// A thread was lost.
     #[error("the thread that works on files ended early: {0}")]
     Thread(String),
+    /// The preparation ended without a result: a fault of the program.
+    #[error("preparing it ended early: {0}")]
+    Lost(String),
 }
 
 /// Prepares versions of services.

@@ -1,4 +1,4 @@
-//! Which processes plugins answer for, so that the daemon, as the reaper of orphans, takes none that is waited for.
+//! Which pids are known to be a plugin's: those that it said it waits for, and whether it is just starting another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,7 +42,8 @@ impl Processes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(instance);
     }
 
-    /// Whether a child of the daemon that has ended is nobody's: no plugin waits for it, and none is just starting it.
+    /// Whether a pid is known to be no plugin's: none waits for it, and none is just starting a process, which might be
+    /// this one.
     #[must_use]
     pub fn is_orphan(&self, pid: u32) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -158,6 +158,66 @@ async fn an_intent_that_came_to_nothing_is_started_once() {
     node.shutdown().await;
 }
 
+/// A shop whose daemon died in a start that only its token names, after the first process of it had ended. Answers the
+/// handle by which the rest of it is removed.
+async fn half_started(world: &World) -> Handle {
+    let node = shop(world, "always").await;
+    let token = world.engine().runs_of("shop.web.1")[0].workload.token.clone();
+    world.crash(node).await;
+    world.engine().end("shop.web.1", code(0));
+    rewrite(world, |record| record["life"] = "intended".into());
+    let (instance, state) = ("shop.web.1".into(), serde_json::Value::Null);
+    Handle { instance, token, state }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_intent_left_is_removed_by_its_old_token_before_a_new_start() {
+    let world = World::new();
+    let remains = half_started(&world).await;
+    world.engine().refuse("remove", Error::io("the kernel is busy"));
+    let node = world.open().await;
+    until("removing fails", || {
+        instance_of(&node, "shop.web.1").filter(|i| i.reason.contains("kernel is busy"))
+    })
+    .await;
+    assert_eq!(
+        world.engine().runs_of("shop.web.1").len(),
+        1,
+        "nothing is started beside it"
+    );
+    world.engine().obey();
+    running(&node, "shop.web.1").await;
+    let removed = world.engine().removed.lock().unwrap().clone();
+    assert!(removed.len() >= 2 && removed.iter().all(|seen| *seen == (remains.clone(), 1)));
+    let runs = world.engine().runs_of("shop.web.1");
+    assert_eq!(runs.len(), 2);
+    assert_ne!(runs[1].workload.token, remains.token);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_intent_left_is_removed_before_a_stopped_instance_is_forgotten() {
+    let world = World::new();
+    let remains = half_started(&world).await;
+    world.engine().refuse("remove", Error::io("the kernel is busy"));
+    let node = world.open().await;
+    node.delete(ResourceKind::Application, "shop").await.unwrap();
+    until("stopping fails", || {
+        instance_of(&node, "shop.web.1").filter(|i| i.state == Phase::Stopping && i.reason.contains("kernel is busy"))
+    })
+    .await;
+    assert!(
+        world.path(RECORD).exists(),
+        "it is not forgotten while something of it is left"
+    );
+    world.engine().removed.lock().unwrap().clear();
+    world.engine().obey();
+    until("it is forgotten", || (!world.path(RECORD).exists()).then_some(())).await;
+    assert_eq!(*world.engine().removed.lock().unwrap(), [(remains, 1)]);
+    assert_eq!(world.engine().runs_of("shop.web.1").len(), 1);
+    node.shutdown().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_died_while_nobody_looked_counts_as_a_failure() {
     for (policy, runs) in [("on-failure", 2), ("no", 1)] {

@@ -23,7 +23,7 @@ pub(crate) struct Patience(Instant);
 impl Patience {
     /// From now on.
     pub(crate) fn new() -> Self {
-        Self(Instant::now() + Duration::from_millis(200))
+        Self(Instant::now() + Duration::from_secs(2))
     }
 }
 

@@ -67,6 +67,77 @@ impl Plugins for One {
     }
 }
 
+/// Says nothing more at some point, for ever.
+struct Silent {
+    /// Bytes before the silence; without any, not even the head comes.
+    after: Option<usize>,
+    /// It ends its stream, and only its answer does not come.
+    ends: bool,
+    tries: Mutex<u32>,
+}
+
+impl PackageFetcher for Silent {
+    async fn schemes(&self) -> Result<Schemes> {
+        Ok(Schemes::default())
+    }
+
+    async fn fetch(&self, _: Fetch, into: Stream<Bytes>) -> Result<Fetched> {
+        *self.tries.lock().unwrap() += 1;
+        if let Some(after) = self.after {
+            write_head(&into, &Head::default()).await?;
+            into.write_raw(BYTES[..after].to_vec()).await?;
+        }
+        let _open = (!self.ends).then_some(into);
+        std::future::pending().await
+    }
+}
+
+/// How a download from a silent place ends, after how many seconds and tries.
+async fn silence(after: Option<usize>, ends: bool) -> (Error, u64, u32) {
+    let place = Arc::new(Silent {
+        after,
+        ends,
+        tries: Mutex::default(),
+    });
+    let service: Arc<dyn Service> = Arc::new(Dispatch(place.clone()));
+    let (orders, mut received) = mpsc::channel(PIECES);
+    let taken = tokio::spawn(async move { while received.recv().await.is_some() {} });
+    let begun = tokio::time::Instant::now();
+    let fetcher = fetcher::Client(service);
+    let object = object(r#"{"url":"test://h/f"}"#);
+    let (error, count) = fetch(&fetcher, &object, &orders, Duration::ZERO).await.unwrap_err();
+    assert_eq!(count, *place.tries.lock().unwrap());
+    drop(orders);
+    taken.await.unwrap();
+    (error, begun.elapsed().as_secs(), count)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_download_that_falls_silent_is_given_up_and_tried_again() {
+    for (after, told) in [(None, "after 0 bytes"), (Some(4), "after 4 bytes")] {
+        let (error, seconds, tries) = silence(after, false).await;
+        assert!(error.retryable && error.code == Code::Timeout, "{error}");
+        assert!(
+            error.message.contains("60 s") && error.message.contains(told),
+            "{error}"
+        );
+        let each = LONGEST_SILENCE.as_secs();
+        let all = u64::from(tries) * each;
+        let bound = all + u64::from(tries) * LONGEST_ANSWER.as_secs();
+        assert!(
+            tries >= TRIES && (all..=bound).contains(&seconds),
+            "{tries} tries in {seconds} s"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetcher_whose_answer_does_not_come_is_given_up() {
+    let (error, _, tries) = silence(Some(BYTES.len()), true).await;
+    assert!(error.retryable && tries >= TRIES, "{tries} tries: {error}");
+    assert!(error.message.contains("10 s after its last byte"), "{error}");
+}
+
 fn place(breaks: u32, etag: Option<&'static str>, error: Code) -> Arc<Place> {
     Arc::new(Place {
         breaks,

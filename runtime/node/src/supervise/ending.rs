@@ -1,5 +1,6 @@
 //! How an instance is stopped and forgotten.
 
+use aerolith_plugin_wire::Code;
 use aerolith_plugin_wire::engine::{Handle, Stop};
 use serde_json::json;
 
@@ -14,7 +15,7 @@ impl Instance {
         self.show(Phase::Stopping, String::new());
         let handle = match &self.record.life {
             Life::Running(handle) => Ok(Some(handle.clone())),
-            Life::Intended => self.look().await,
+            Life::Intended => self.look_and_clear().await,
             Life::Idle | Life::Ended { .. } => Ok(None),
         };
         let stopped = match handle {
@@ -25,6 +26,31 @@ impl Instance {
         match stopped {
             Ok(()) => self.clear_away().await,
             Err(reason) => self.again_stopping(reason),
+        }
+    }
+
+    /// As [`Instance::look`]; where nothing is found, nothing is left either.
+    async fn look_and_clear(&self) -> Result<Option<Handle>, String> {
+        let found = self.look().await?;
+        if found.is_none() {
+            self.clear_remains().await?;
+        }
+        Ok(found)
+    }
+
+    /// Has the engine remove what a start left whose handle never came: its first process may be gone while others that
+    /// it started run on. They carry the old token, so this comes before a new one is given.
+    pub(super) async fn clear_remains(&self) -> Result<(), String> {
+        let remains = Handle {
+            instance: self.record.id.to_string(),
+            token: self.record.workload.token.clone(),
+            state: serde_json::Value::Null,
+        };
+        match self.engine().await?.remove(&remains).await {
+            Err(error) if error.code != Code::NotFound => {
+                Err(format!("the engine cannot remove what an earlier start left: {error}"))
+            }
+            _ => Ok(()),
         }
     }
 

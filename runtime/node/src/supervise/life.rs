@@ -95,7 +95,11 @@ impl Instance {
             // It has ended: the engine may know how, as when only the engine was away, and gives up what it holds of it.
             Ok(None) => match self.record.life.clone() {
                 Life::Running(handle) => Next::Watch(handle),
-                Life::Idle | Life::Intended | Life::Ended { .. } => self.start().await,
+                Life::Intended => match self.clear_remains().await {
+                    Ok(()) => self.start().await,
+                    Err(reason) => self.again(reason, Next::Recover),
+                },
+                Life::Idle | Life::Ended { .. } => self.start().await,
             },
             Err(reason) => self.again(reason, Next::Recover),
         }

@@ -38,6 +38,8 @@ pub struct Scripted {
     pub runs: Mutex<Vec<Run>>,
     pub prepared: Mutex<Vec<Workload>>,
     pub stops: Mutex<Vec<(String, u64)>>,
+    /// What was removed, each with the runs that there were until then.
+    pub removed: Mutex<Vec<(Handle, usize)>>,
     /// By method, what it answers instead.
     pub refuses: Mutex<BTreeMap<&'static str, Error>>,
     /// Told to whoever waits for an end: the engine is replaced.
@@ -197,8 +199,10 @@ impl Engine for Scripted {
         Ok(exit)
     }
 
-    async fn remove(&self, _: Handle) -> Result<()> {
-        Ok(())
+    async fn remove(&self, request: Handle) -> Result<()> {
+        let runs = self.runs.lock().unwrap().len();
+        self.removed.lock().unwrap().push((request, runs));
+        self.asked("remove")
     }
 
     async fn stats(&self, _: Handle) -> Result<Usage> {
