@@ -44,7 +44,7 @@ pub(crate) fn kill(size: Option<&str>, seed: Option<&str>) -> Result<()> {
     let facts = Facts {
         date: said("date", &["-u", "+%F"])?,
         revision: said("git", &["describe", "--always", "--dirty"])?,
-        machine: said("uname", &["-srm"])?,
+        machine: said("uname", &["-sm"])?,
         minutes: began.elapsed().as_secs_f64() / 60.0,
     };
     let folder = root().join("docs/records");
