@@ -80,7 +80,8 @@ fn abandon(registry: &Registry, pid: u32) {
     let Some(child) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
         return;
     };
-    let ended = kill_process(child, Signal::KILL).and_then(|()| waitpid(Some(child), WaitOptions::empty()));
+    let ended = kill_process(child, Signal::KILL)
+        .and_then(|()| rustix::io::retry_on_intr(|| waitpid(Some(child), WaitOptions::empty())));
     match ended {
         Ok(_) => registry.tell_or_log(pid, ProcessEvent::Released),
         Err(error) => tracing::warn!(pid, %error, "a process that cannot be held cannot be ended either"),

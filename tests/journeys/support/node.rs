@@ -3,6 +3,7 @@
 use super::build::{binary, plugin};
 use super::processes::{self, Process};
 use super::socket::{self, Events, PATIENCE};
+use rustix::net::RecvFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
@@ -109,9 +110,10 @@ impl Node {
         ready.set_read_timeout(Some(PATIENCE)).unwrap();
         self.spawn(daemon.env("NOTIFY_SOCKET", &notify));
         let mut said = [0; 64];
-        let length = ready.recv(&mut said);
+        // A wait with a time limit is not taken up again by the kernel when a stopped machine goes on (signal(7)).
+        let length = rustix::io::retry_on_intr(|| rustix::net::recv(&ready, &mut said, RecvFlags::empty()));
         assert!(
-            matches!(length, Ok(length) if said.get(..length) == Some(b"READY=1")),
+            matches!(length, Ok((_, length)) if said.get(..length) == Some(b"READY=1")),
             "the daemon is not ready: {}",
             self.log()
         );

@@ -1,6 +1,7 @@
 //! A node in a folder of its own, and its command line.
 
 use anyhow::{Context as _, Result, bail};
+use rustix::net::RecvFlags;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -52,7 +53,9 @@ impl Node {
 
     pub(crate) fn wait_until_ready(&self) -> Result<()> {
         let mut said = [0; 256];
-        let length = self.ready.recv(&mut said).context("the node did not become ready")?;
+        // A wait with a time limit is not taken up again by the kernel when a stopped machine goes on (signal(7)).
+        let length = rustix::io::retry_on_intr(|| rustix::net::recv(&self.ready, &mut said, RecvFlags::empty()));
+        let (_, length) = length.context("the node did not become ready")?;
         let said = String::from_utf8_lossy(said.get(..length).unwrap_or_default());
         if said.contains("READY=1") {
             Ok(())
