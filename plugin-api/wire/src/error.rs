@@ -2,6 +2,9 @@
 
 use aerolith_plugin_abi::{PluginError, RETRYABLE};
 use std::fmt;
+use std::time::Duration;
+
+const RETRY_AFTER: &str = "retryAfterSeconds";
 
 /// What kind of failure it is. The numbers are frozen; one that is not known here reads as `Internal`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -108,6 +111,21 @@ impl Error {
     /// The instance has stopped, or the call was cancelled.
     pub fn stopped(message: impl fmt::Display) -> Self {
         Self::new(Code::Stopped, message)
+    }
+
+    /// The same error, with the time after which another try may help (HTTP's `Retry-After`, RFC 9110, section
+    /// 10.2.3), kept as whole seconds in the detail.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        let detail = serde_json::json!({ RETRY_AFTER: wait.as_secs() }).to_string();
+        Self { detail, ..self }
+    }
+
+    /// The time of [`Error::retry_after`], where there is one.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        let detail: serde_json::Value = serde_json::from_str(&self.detail).ok()?;
+        detail.get(RETRY_AFTER)?.as_u64().map(Duration::from_secs)
     }
 
     /// The same error, not worth another try.

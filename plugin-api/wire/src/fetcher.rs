@@ -22,8 +22,13 @@ pub struct Fetch {
     pub offset: u64,
     /// What the bytes already here were known by; without an offset it says nothing.
     pub validator: Validator,
+    /// Without an offset: when the place is still in this state, answer [`Head::unchanged`] and no bytes.
+    pub unless: Validator,
     /// Sent with the request where the protocol has headers (Baetyl's `x-bce-security-token`, for one). Never logged.
     pub headers: BTreeMap<String, String>,
+    /// The entries of the secret that the object names, for the fetcher to prove itself with: `username` and `password`,
+    /// `token`, or whatever its protocol needs. Only for the place of the URL itself. Never logged.
+    pub credentials: BTreeMap<String, String>,
 }
 
 /// By what a place knows a state of its bytes (RFC 9110, section 8.8).
@@ -46,6 +51,8 @@ pub struct Head {
     pub size: Option<u64>,
     /// By what the place knows this state.
     pub validator: Validator,
+    /// The place is still in the state of [`Fetch::unless`]; no bytes follow.
+    pub unchanged: bool,
 }
 
 /// How a fetch ended.

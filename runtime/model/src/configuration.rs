@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::text::{Key, Md5, Name, Sha256, Url};
+use crate::text::{Key, Md5, Name, Sha256, Signature, Url};
 
 /// Label that says what kind of configuration one is (Baetyl v2).
 pub const PACKAGE_LABEL: &str = "baetyl-config-type";
@@ -111,6 +111,15 @@ pub struct Object {
     /// Sent as `x-bce-security-token` (Baetyl v2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Token>,
+    /// Sent with the request where the protocol has headers (ours).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// Secret with what the fetcher proves itself by, such as `username` and `password`, or `token` (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Name>,
+    /// Detached signature of its bytes (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
     /// How to unpack it.
     #[serde(default, skip_serializing_if = "Unpack::is_none")]
     pub unpack: Unpack,
@@ -132,10 +141,20 @@ impl Object {
             md5: None,
             size: None,
             token: None,
+            headers: BTreeMap::new(),
+            credentials: None,
+            signature: None,
             unpack: Unpack::None,
             platform: None,
             metadata: BTreeMap::new(),
         }
+    }
+
+    /// The last part of its address, without query and fragment; empty where the address ends with a slash.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        let path = self.url.as_str().split(['?', '#']).next().unwrap_or_default();
+        path.rsplit(['/', ':']).next().unwrap_or_default()
     }
 }
 
@@ -169,6 +188,9 @@ pub enum Unpack {
     /// A tar archive compressed with zstd (ours).
     #[serde(rename = "tar.zst")]
     TarZst,
+    /// Whatever its first bytes announce, never by its name (ours).
+    #[serde(rename = "auto")]
+    Auto,
 }
 
 impl Unpack {

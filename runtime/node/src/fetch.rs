@@ -242,12 +242,14 @@ async fn attempt(
     let headers = object
         .token
         .iter()
-        .map(|token| (TOKEN_HEADER.to_owned(), token.0.clone()));
+        .map(|token| (TOKEN_HEADER.to_owned(), token.0.clone()))
+        .chain(object.headers.clone());
     let asked = Fetch {
         url: object.url.to_string(),
         offset: progress.offset(),
         validator: progress.validator.clone(),
         headers: headers.collect::<BTreeMap<_, _>>(),
+        ..Fetch::default()
     };
     let (sink, download) = fetcher::channel(PIECES);
     let mut fetching = pin!(fetcher.fetch(&asked, sink));

@@ -112,6 +112,7 @@ fn unpack(package: &str, key: &Key, unpack: Unpack) -> Result<aerolith_packages:
         Unpack::Zip => Ok(aerolith_packages::Unpack::Zip),
         Unpack::Tar => Ok(aerolith_packages::Unpack::Tar),
         Unpack::Tgz => Ok(aerolith_packages::Unpack::TarGz),
+        Unpack::Auto => Ok(aerolith_packages::Unpack::Auto),
         Unpack::TarZst => Err(PackageError::Format {
             package: package.into(),
             key: key.to_string(),
@@ -121,11 +122,7 @@ fn unpack(package: &str, key: &Key, unpack: Unpack) -> Result<aerolith_packages:
 
 /// The name of an object that is not unpacked: in a package the last part of its URL, else its key (Baetyl v2).
 fn file_name(configuration: &Configuration, key: &Key, object: &Object) -> String {
-    let path = object.url.as_str().split(['?', '#']).next().unwrap_or_default();
-    let last = path
-        .rsplit(['/', ':'])
-        .next()
-        .filter(|last| configuration.is_package() && !last.is_empty());
+    let last = Some(object.file_name()).filter(|last| configuration.is_package() && !last.is_empty());
     last.unwrap_or(key.as_str()).to_owned()
 }
 

@@ -44,7 +44,8 @@ struct Content<'a> {
 enum Data<'a> {
     Text(&'a str),
     Object {
-        url: &'a str,
+        url: Option<&'a str>,
+        name: &'a str,
         sha256: Option<&'a str>,
         md5: Option<&'a str>,
         unpack: aerolith_model::Unpack,
@@ -92,7 +93,9 @@ fn entry_data(entry: &Entry) -> Data<'_> {
     match entry {
         Entry::Text(text) => Data::Text(text),
         Entry::Object(object) => Data::Object {
-            url: object.url.as_str(),
+            // The same bytes from another place are the same bytes.
+            url: object.sha256.is_none().then_some(object.url.as_str()),
+            name: object.file_name(),
             sha256: object.sha256.as_ref().map(aerolith_model::Sha256::as_str),
             md5: object.md5.as_ref().map(aerolith_model::Md5::as_str),
             unpack: object.unpack,
