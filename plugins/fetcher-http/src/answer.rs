@@ -32,6 +32,7 @@ pub fn read(status: StatusCode, headers: &HeaderMap, offset: u64, known: &Valida
                 offset: 0,
                 size,
                 validator: validator(headers),
+                ..Head::default()
             }))
         }
         206 if changed => Ok(Answer::Anew),
@@ -67,6 +68,7 @@ fn part(headers: &HeaderMap, offset: u64, known: &Validator) -> Result<Head> {
         offset,
         size,
         validator: or(validator(headers), known),
+        ..Head::default()
     })
 }
 
@@ -77,6 +79,7 @@ fn beyond(headers: &HeaderMap, offset: u64, known: &Validator) -> Option<Head> {
         offset,
         size,
         validator: or(validator(headers), known),
+        ..Head::default()
     })
 }
 
@@ -184,6 +187,7 @@ mod tests {
             offset: 0,
             size: Some(12),
             validator,
+            ..Head::default()
         };
         assert_eq!(
             answer(200, &sent, 0, &Validator::default()),
