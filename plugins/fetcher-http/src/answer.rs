@@ -204,7 +204,8 @@ mod tests {
             Ok(Answer::Bytes(Head {
                 offset: 5,
                 size: Some(12),
-                validator: tag("\"a\"")
+                validator: tag("\"a\""),
+                ..Head::default()
             }))
         );
         let got = answer(206, &[(CONTENT_RANGE, "Bytes 5-11/*")], 5, &Validator::default());
@@ -213,7 +214,8 @@ mod tests {
             Ok(Answer::Bytes(Head {
                 offset: 5,
                 size: None,
-                validator: Validator::default()
+                validator: Validator::default(),
+                ..Head::default()
             }))
         );
     }
@@ -270,7 +272,8 @@ mod tests {
             Ok(Answer::Complete(Head {
                 offset: 5,
                 size: Some(5),
-                validator: tag("\"a\"")
+                validator: tag("\"a\""),
+                ..Head::default()
             }))
         );
         assert_eq!(
