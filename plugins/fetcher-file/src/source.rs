@@ -58,6 +58,7 @@ impl Source {
             offset,
             size: Some(self.size),
             validator: self.validator.clone(),
+            ..Head::default()
         }
     }
 

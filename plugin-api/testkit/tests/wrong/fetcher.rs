@@ -51,6 +51,7 @@ impl Memory {
                 etag,
                 last_modified: None,
             },
+            ..Head::default()
         }
     }
 }

@@ -37,6 +37,7 @@ impl PackageFetcher for Place {
                 offset: request.offset,
                 size: None,
                 validator,
+                ..Head::default()
             },
         )
         .await?;
