@@ -70,6 +70,7 @@ impl Settings {
             runtime: self.of_this_boot.clone(),
             node: self.node.clone(),
             limits: aerolith_packages::Limits::default(),
+            packages: aerolith_node::PackagePolicy::default(),
         }
     }
 

@@ -343,6 +343,7 @@ impl World {
             runtime: self.path("run"),
             node: "gate".into(),
             limits: aerolith_packages::Limits::default(),
+            packages: aerolith_node::PackagePolicy::default(),
         })
     }
 
