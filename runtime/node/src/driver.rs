@@ -47,6 +47,8 @@ pub(crate) struct Board {
     pub(crate) prepared: BTreeMap<VersionId, Prepared>,
     pub(crate) preparing: BTreeSet<VersionId>,
     pub(crate) troubles: BTreeMap<VersionId, Trouble>,
+    /// Why what nobody needs could not be removed the last time.
+    pub(crate) unclean: Option<String>,
 }
 
 /// Why a version is not prepared.
@@ -54,6 +56,8 @@ pub(crate) struct Board {
 pub(crate) struct Trouble {
     pub(crate) reason: String,
     pub(crate) since_ms: u64,
+    /// Whether it is this node's own disk that refuses.
+    pub(crate) disk: bool,
     tries: u32,
     again_at: Instant,
 }
@@ -257,9 +261,9 @@ impl Driver {
             Err(PrepareError::Superseded) => {}
             Err(error) => {
                 let reason = error.to_string();
-                tracing::warn!(service = %version.0, reason, "a service cannot be prepared");
+                tracing::warn!(service = %version.0, disk = error.is_of_the_disk(), reason, "a service cannot be prepared");
                 bus.tell(format!("service/{}/failed", version.0), json!({"reason": reason}));
-                let trouble = Trouble::after(board.troubles.get(&version), reason, error.wait());
+                let trouble = Trouble::after(board.troubles.get(&version), reason, &error);
                 board.troubles.insert(version, trouble);
             }
         }
@@ -353,9 +357,14 @@ impl Driver {
             cleaned.map_err(|e| PrepareError::Store(Box::new(e)))
         })
         .await;
-        if let Err(error) | Ok(Err(error)) = cleaned {
-            tracing::warn!(%error, "something that nobody needs stays for now");
+        let refused = match cleaned {
+            Err(error) | Ok(Err(error)) => Some(error.to_string()),
+            Ok(Ok(_)) => None,
+        };
+        if let Some(error) = &refused {
+            tracing::warn!(error, "something that nobody needs stays for now");
         }
+        self.works.board().unclean = refused;
     }
 
     /// What the desired state names: what came of it stays, also while the rest of its package cannot be had.
@@ -387,17 +396,18 @@ impl Driver {
 }
 
 impl Trouble {
-    /// After another try that failed; `asked` is how long the place asked to be left alone.
-    fn after(before: Option<&Self>, reason: String, asked: Option<Duration>) -> Self {
+    /// After another try that failed. A place that asks to be left alone is, as long as nobody would rather wait less.
+    fn after(before: Option<&Self>, reason: String, error: &PrepareError) -> Self {
         let tries = before.map_or(0, |before| before.tries);
         let pause = FIRST_PAUSE.saturating_mul(1 << tries.min(16)).min(LONGEST_PAUSE);
-        let pause = jittered(pause, chance()).max(asked.unwrap_or_default().min(LONGEST_PAUSE));
+        let pause = jittered(pause, chance()).max(error.wait().unwrap_or_default().min(LONGEST_PAUSE));
         let since_ms = before
             .filter(|b| b.reason == reason)
             .map_or_else(prepare::now_ms, |before| before.since_ms);
         Self {
             reason,
             since_ms,
+            disk: error.is_of_the_disk(),
             tries: tries.saturating_add(1),
             again_at: Instant::now() + pause,
         }

@@ -22,7 +22,7 @@ use crate::bus::Bus;
 use crate::desired::Desired;
 use crate::durable::{self, FileError, On, Survives};
 use crate::environment::Host;
-use crate::fetch::{Downloads, Reporter};
+use crate::fetch::{Downloads, FetchError, Reporter};
 use crate::folders::Folders;
 use crate::layout::{MountError, Place, Sources, layout};
 use crate::plugins::{self, NoProvider, Plugins};
@@ -86,6 +86,21 @@ pub enum PrepareError {
 }
 
 impl PrepareError {
+    /// Whether it is this node's own disk that refuses: full, read-only or broken.
+    pub(crate) fn is_of_the_disk(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Store(error) => error.is_of_the_disk(),
+            Self::Package(PackageError::Store { error, .. }) => error.is_of_the_disk(),
+            Self::Package(PackageError::Object { error, .. }) => match &**error {
+                FetchError::Refused { error, .. } | FetchError::Store(error) => error.is_of_the_disk(),
+                FetchError::Pin(_) => true,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// How long the place asked to be left alone.
     pub(crate) fn wait(&self) -> Option<Duration> {
         match self {
