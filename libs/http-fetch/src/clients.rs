@@ -8,6 +8,7 @@ use aerolith_plugin::{Error, Result};
 use reqwest::{Client, redirect};
 use std::time::Duration;
 
+#[cfg(feature = "http2")]
 /// Bytes that a server may send ahead of the reading, in one stream and in all of them (RFC 9113, section 5.2).
 const WINDOW: u32 = 1024 * 1024;
 
@@ -63,14 +64,17 @@ fn client(
     connect: Duration,
     allow_link_local: bool,
 ) -> Result<Client> {
-    Client::builder()
+    let client = Client::builder()
         .tls_backend_preconfigured(trust.client(identity)?)
         .dns_resolver(Names { allow_link_local })
         .redirect(redirect::Policy::none())
         .connect_timeout(connect)
+        .user_agent(agent);
+    #[cfg(feature = "http2")]
+    let client = client
         .http2_initial_stream_window_size(WINDOW)
-        .http2_initial_connection_window_size(WINDOW)
-        .user_agent(agent)
+        .http2_initial_connection_window_size(WINDOW);
+    client
         .build()
         .map_err(|e| Error::invalid(format!("no HTTP client can be made: {}", told(e))))
 }

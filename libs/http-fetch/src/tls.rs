@@ -10,7 +10,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The protocols offered (RFC 7301), the better first.
-const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+const PROTOCOLS: &[&[u8]] = if cfg!(feature = "http2") {
+    &[b"h2", b"http/1.1"]
+} else {
+    &[b"http/1.1"]
+};
 
 /// The authorities that are trusted.
 pub(crate) struct Trust(Arc<RootCertStore>);
@@ -55,7 +59,7 @@ impl Trust {
                 .with_client_auth_cert(chain, key)
                 .map_err(|e| Error::invalid(format!("the client certificate and its key: {e}")))?,
         };
-        config.alpn_protocols = PROTOCOLS.map(Vec::from).to_vec();
+        config.alpn_protocols = PROTOCOLS.iter().map(|name| name.to_vec()).collect();
         Ok(config)
     }
 }
