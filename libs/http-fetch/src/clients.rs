@@ -25,6 +25,16 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
+    /// Looks whether a configuration makes clients. Those themselves are made for the first fetch, for the system's
+    /// authorities take memory, and a plugin that is never asked should not.
+    ///
+    /// # Errors
+    /// Files that cannot be read or are not what they should be.
+    pub(crate) fn check(config: &Config) -> Result<()> {
+        let identity = Identity::files(config.client_certificate.as_deref(), config.client_key.as_deref())?;
+        Trust::own(config.ca.as_deref())?.client(identity).map(drop)
+    }
+
     pub(crate) fn new(config: &Config, agent: &str) -> Result<Self> {
         let trust = Trust::load(config.ca.as_deref())?;
         let connect = config.connect_timeout_seconds.0;

@@ -14,6 +14,7 @@ use aerolith_plugin::{Bytes, Code, Error, Result, Stream, tracing};
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Client, Response, Url};
 use std::time::{Duration, Instant};
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 /// Most bytes of one piece.
@@ -21,14 +22,16 @@ const PIECE: usize = 256 * 1024;
 
 /// Clients with their patience.
 pub struct Exchange {
-    clients: Clients,
+    config: Config,
+    agent: String,
+    /// There from the first fetch on.
+    clients: OnceCell<Clients>,
     /// Until the head of an answer is there.
     head: Duration,
     /// Between two pieces of the body.
     stall: Duration,
     /// Over many pieces of it.
     floor: Floor,
-    allow_link_local: bool,
 }
 
 /// The request to send next.
@@ -54,14 +57,16 @@ impl Exchange {
     ///
     /// # Errors
     /// Files of the configuration that cannot be read or are not what they should be.
-    pub fn new(config: &Config, agent: &str) -> Result<Self> {
+    pub fn new(config: Config, agent: &str) -> Result<Self> {
+        Clients::check(&config)?;
         let (connect, stall) = (config.connect_timeout_seconds.0, config.stall_timeout_seconds.0);
         Ok(Self {
-            clients: Clients::new(config, agent)?,
+            agent: agent.to_owned(),
+            clients: OnceCell::new(),
             head: connect.saturating_add(stall),
             stall,
             floor: config.floor(),
-            allow_link_local: config.allow_link_local,
+            config,
         })
     }
 
@@ -70,7 +75,9 @@ impl Exchange {
     /// # Errors
     /// Whatever kept the bytes from coming, with the address as it may be shown, and whether and when another try may help.
     pub async fn fetch(&self, request: &Fetch, into: &Stream<Bytes>) -> Result<Fetched> {
-        let found = self.find(self.first(request)?).await?;
+        let make = async || Clients::new(&self.config, &self.agent);
+        let clients = self.clients.get_or_try_init(make).await?;
+        let found = self.find(clients, first(clients, request)?).await?;
         write_head(into, &found.head).await?;
         let Some(body) = found.body else {
             return Ok(Fetched { bytes: 0 });
@@ -79,22 +86,8 @@ impl Exchange {
         Ok(Fetched { bytes })
     }
 
-    fn first<'a>(&self, request: &'a Fetch) -> Result<Ask<'a>> {
-        let url = address::read(&request.url).map_err(Error::invalid)?;
-        let mut given = ask::given(request)?;
-        let proof = credentials::read(&request.credentials)?;
-        given.extend(proof.authorization.map(|value| (AUTHORIZATION, value)));
-        Ok(Ask {
-            want: Want::of(request),
-            url,
-            client: self.clients.of(proof.identity)?,
-            given,
-            hops: 0,
-        })
-    }
-
     /// Asks until a server gives bytes, or says that there are no more.
-    async fn find(&self, mut ask: Ask<'_>) -> Result<Found> {
+    async fn find(&self, clients: &Clients, mut ask: Ask<'_>) -> Result<Found> {
         const ANY: &Validator = &Validator {
             etag: None,
             last_modified: None,
@@ -113,7 +106,7 @@ impl Exchange {
                     continue;
                 }
                 Answer::Elsewhere(location) => {
-                    self.follow(&mut ask, location.as_deref())?;
+                    self.follow(clients, &mut ask, location.as_deref())?;
                     continue;
                 }
             };
@@ -123,17 +116,17 @@ impl Exchange {
     }
 
     /// What was given for a server, and what is shown to it, stays with it.
-    fn follow(&self, ask: &mut Ask<'_>, location: Option<&str>) -> Result<()> {
+    fn follow(&self, clients: &Clients, ask: &mut Ask<'_>, location: Option<&str>) -> Result<()> {
         let refused = |why: Refused| at(&ask.url, Error::io(why).permanent());
         if ask.hops == hop::MOST {
             return Err(refused(Refused::TooMany));
         }
-        let hop = hop::next(&ask.url, location, self.allow_link_local).map_err(refused)?;
+        let hop = hop::next(&ask.url, location, self.config.allow_link_local).map_err(refused)?;
         ask.hops += 1;
         ask.url = hop.url;
         if !hop.same_server {
             ask.given.clear();
-            ask.client = self.clients.bare.clone();
+            ask.client = clients.bare.clone();
         }
         Ok(())
     }
@@ -185,6 +178,20 @@ impl Exchange {
             .map_err(|slow| Error::new(Code::Timeout, slow))?;
         Ok(Some(chunk.into()))
     }
+}
+
+fn first<'a>(clients: &Clients, request: &'a Fetch) -> Result<Ask<'a>> {
+    let url = address::read(&request.url).map_err(Error::invalid)?;
+    let mut given = ask::given(request)?;
+    let proof = credentials::read(&request.credentials)?;
+    given.extend(proof.authorization.map(|value| (AUTHORIZATION, value)));
+    Ok(Ask {
+        want: Want::of(request),
+        url,
+        client: clients.of(proof.identity)?,
+        given,
+        hops: 0,
+    })
 }
 
 /// Hands on a piece, or several where it is large.

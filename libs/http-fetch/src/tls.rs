@@ -20,6 +20,18 @@ const PROTOCOLS: &[&[u8]] = if cfg!(feature = "http2") {
 pub(crate) struct Trust(Arc<RootCertStore>);
 
 impl Trust {
+    /// Those of a file alone: what can be wrong in a configuration, and costs next to nothing.
+    ///
+    /// # Errors
+    /// A `ca` file that cannot be read or holds no certificate.
+    pub(crate) fn own(ca: Option<&Path>) -> Result<Self> {
+        let mut roots = RootCertStore::empty();
+        if let Some(path) = ca {
+            add(&mut roots, path)?;
+        }
+        Ok(Self(Arc::new(roots)))
+    }
+
     /// Those of the system and those of a file. A system without authorities is no error, for a node may fetch over http
     /// only or trust its own authority only; an https fetch then says that the issuer is unknown.
     ///

@@ -13,7 +13,7 @@ impl Plugin for HttpFetcher {
 
     fn create(_: Context, config: Config) -> Result<Self> {
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-        Exchange::new(&config, agent).map(Self)
+        Exchange::new(config, agent).map(Self)
     }
 }
 

@@ -31,7 +31,7 @@ impl Plugin for S3Fetcher {
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
         Ok(Self {
             defaults: config.defaults().map_err(Error::invalid)?,
-            exchange: Exchange::new(&config.http, agent)?,
+            exchange: Exchange::new(config.http, agent)?,
         })
     }
 }

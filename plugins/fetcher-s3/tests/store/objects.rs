@@ -199,7 +199,7 @@ fn a_presigned_url_needs_nothing_else() {
     let host = Host::new();
     let (sink, download) = channel(1);
     let (end, (head, bytes)) = host.block_on(async {
-        let exchange = Exchange::new(&http_fetch::Config::default(), "test").unwrap();
+        let exchange = Exchange::new(http_fetch::Config::default(), "test").unwrap();
         let into = Stream::new(sink);
         let fetching = async move { exchange.fetch(&request, &into).await };
         tokio::join!(fetching, all(download))
