@@ -13,8 +13,8 @@ use aerolith_plugin::wire::fetcher::{Fetch, Fetched, Head, Validator, write_head
 use aerolith_plugin::{Bytes, Code, Error, Result, Stream, tracing};
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Client, Response, Url};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 /// Most bytes of one piece.
@@ -25,7 +25,7 @@ pub struct Exchange {
     config: Config,
     agent: String,
     /// There from the first fetch on.
-    clients: OnceCell<Clients>,
+    clients: OnceLock<Clients>,
     /// Until the head of an answer is there.
     head: Duration,
     /// Between two pieces of the body.
@@ -62,7 +62,7 @@ impl Exchange {
         let (connect, stall) = (config.connect_timeout_seconds.0, config.stall_timeout_seconds.0);
         Ok(Self {
             agent: agent.to_owned(),
-            clients: OnceCell::new(),
+            clients: OnceLock::new(),
             head: connect.saturating_add(stall),
             stall,
             floor: config.floor(),
@@ -75,8 +75,7 @@ impl Exchange {
     /// # Errors
     /// Whatever kept the bytes from coming, with the address as it may be shown, and whether and when another try may help.
     pub async fn fetch(&self, request: &Fetch, into: &Stream<Bytes>) -> Result<Fetched> {
-        let make = async || Clients::new(&self.config, &self.agent);
-        let clients = self.clients.get_or_try_init(make).await?;
+        let clients = self.clients()?;
         let found = self.find(clients, first(clients, request)?).await?;
         write_head(into, &found.head).await?;
         let Some(body) = found.body else {
@@ -84,6 +83,15 @@ impl Exchange {
         };
         let bytes = self.deliver(&found.url, &found.head, body, into).await?;
         Ok(Fetched { bytes })
+    }
+
+    /// Two first fetches at once may each make some; one of them is kept.
+    fn clients(&self) -> Result<&Clients> {
+        if let Some(clients) = self.clients.get() {
+            return Ok(clients);
+        }
+        let made = Clients::new(&self.config, &self.agent)?;
+        Ok(self.clients.get_or_init(|| made))
     }
 
     /// Asks until a server gives bytes, or says that there are no more.
