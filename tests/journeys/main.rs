@@ -10,5 +10,6 @@
 
 mod boundary;
 mod deployment;
+mod fetching;
 mod proofs;
 mod support;
