@@ -183,10 +183,10 @@ pub enum Unpack {
     #[serde(rename = "tar")]
     Tar,
     /// A tar archive compressed with gzip.
-    #[serde(rename = "tgz")]
+    #[serde(rename = "tgz", alias = "tar.gz")]
     Tgz,
     /// A tar archive compressed with zstd (ours).
-    #[serde(rename = "tar.zst")]
+    #[serde(rename = "tar.zst", alias = "tzst")]
     TarZst,
     /// Whatever its first bytes announce, never by its name (ours).
     #[serde(rename = "auto")]

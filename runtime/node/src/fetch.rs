@@ -253,7 +253,7 @@ fn write(store: &Store, expected: &Expected, mut orders: mpsc::Receiver<Order>) 
     while let Some(order) = orders.blocking_recv() {
         match order {
             Order::Piece(bytes) => ingest.write(bytes.as_slice())?,
-            Order::Begin(_) => ingest = store.ingest(expected.clone())?,
+            Order::Begin => ingest = store.ingest(expected.clone())?,
             Order::Finish => return ingest.finish().map(Some),
         }
     }

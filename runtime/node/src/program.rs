@@ -35,14 +35,6 @@ pub enum PackageError {
         /// Why.
         error: Box<FetchError>,
     },
-    /// An object in a format that is not unpacked yet.
-    #[error("object `{key}` of `{package}`: unpack `tar.zst` is not supported by this store; use tgz or zip")]
-    Format {
-        /// The package.
-        package: String,
-        /// The variable name.
-        key: String,
-    },
     /// No `program.yml`.
     #[error(
         "package `{package}` has no {MANIFEST} at its root: put one there, in an archive or as a text entry, with a line \
@@ -83,7 +75,7 @@ pub(crate) async fn parts(
         let content = match entry {
             Entry::Text(text) => Content::Text(text.clone().into_bytes()),
             Entry::Object(object) => {
-                let unpack = unpack(package, key, object.unpack)?;
+                let unpack = unpack(object.unpack);
                 let failed = |error| PackageError::Object {
                     package: package.into(),
                     key: key.to_string(),
@@ -119,17 +111,14 @@ pub(crate) fn blobs(parts: &[Part]) -> impl Iterator<Item = &Blob> {
     })
 }
 
-fn unpack(package: &str, key: &Key, unpack: Unpack) -> Result<aerolith_packages::Unpack, PackageError> {
+fn unpack(unpack: Unpack) -> aerolith_packages::Unpack {
     match unpack {
-        Unpack::None => Ok(aerolith_packages::Unpack::None),
-        Unpack::Zip => Ok(aerolith_packages::Unpack::Zip),
-        Unpack::Tar => Ok(aerolith_packages::Unpack::Tar),
-        Unpack::Tgz => Ok(aerolith_packages::Unpack::TarGz),
-        Unpack::Auto => Ok(aerolith_packages::Unpack::Auto),
-        Unpack::TarZst => Err(PackageError::Format {
-            package: package.into(),
-            key: key.to_string(),
-        }),
+        Unpack::None => aerolith_packages::Unpack::None,
+        Unpack::Zip => aerolith_packages::Unpack::Zip,
+        Unpack::Tar => aerolith_packages::Unpack::Tar,
+        Unpack::Tgz => aerolith_packages::Unpack::TarGz,
+        Unpack::TarZst => aerolith_packages::Unpack::TarZst,
+        Unpack::Auto => aerolith_packages::Unpack::Auto,
     }
 }
 
@@ -160,7 +149,7 @@ pub(crate) fn program(
         reporter.tell("reused", json!({"package": package}));
         return Ok((tree, entry));
     }
-    let mut staged = store.stage(parts).map_err(failed)?;
+    let mut staged = store.stage_with_sole(parts, MANIFEST).map_err(failed)?;
     reporter.tell("unpacked", json!({"package": package}));
     let bytes = staged.read(MANIFEST, MOST_MANIFEST).map_err(|error| match error {
         StoreError::Entry {
@@ -182,8 +171,7 @@ fn entry(package: &str, bytes: &[u8]) -> Result<String, PackageError> {
         package: package.into(),
         reason,
     };
-    let text = std::str::from_utf8(bytes).map_err(|e| bad(format!("{MANIFEST} is no UTF-8 text: {e}")))?;
-    let manifest = ProgramManifest::parse(MANIFEST, text).map_err(|e| bad(e.to_string()))?;
+    let manifest = ProgramManifest::read(MANIFEST, bytes).map_err(|e| bad(e.to_string()))?;
     Ok(manifest.entry().to_owned())
 }
 
@@ -271,6 +259,47 @@ mod tests {
             assert!(error.contains(part) && error.contains("`weather`"), "{error}");
         }
         assert!(store.clean(|_| false).unwrap().removed.is_empty());
+    }
+
+    #[test]
+    fn a_program_yml_may_be_in_one_part_only_have_64_kib_and_must_be_text() {
+        let (_dir, store) = open();
+        let archive = |name: &str, bytes: &[u8]| {
+            let mut ingest = store.ingest(aerolith_packages::Expected::default()).unwrap();
+            ingest.write(bytes).unwrap();
+            Part {
+                name: name.into(),
+                content: Content::Object {
+                    blob: ingest.finish().unwrap(),
+                    unpack: aerolith_packages::Unpack::None,
+                    file_name: MANIFEST.into(),
+                },
+            }
+        };
+        let manifest = b"entry: run.sh\n";
+        let run = text("run.sh", "#!/bin/sh\n");
+        let error = |parts: &[Part]| program(&store, "weather", parts, &reporter()).unwrap_err().to_string();
+        let two = error(&[archive("a.yml", manifest), archive("b.yml", manifest), run.clone()]);
+        for named in ["`a.yml`", "`b.yml`", "`program.yml`", "exactly one"] {
+            assert!(two.contains(named), "{two}");
+        }
+        let long = format!("entry: run.sh\n#{}", " ".repeat(64 << 10));
+        let large = error(&[archive("a.yml", long.as_bytes()), run.clone()]);
+        assert!(large.contains("`program.yml`") && large.contains("65536"), "{large}");
+        let huge = error(&[archive("a.yml", &vec![b'#'; 64 << 20]), run.clone()]);
+        assert_eq!(huge, large, "64 MB");
+        let latin = error(&[archive("a.yml", b"# caf\xe9\nentry: run.sh"), run]);
+        assert!(latin.contains("program.yml:1:6: the byte 0xe9"), "{latin}");
+    }
+
+    #[test]
+    fn an_entry_that_is_a_folder_or_climbs_by_a_link_is_refused() {
+        let (_dir, store) = open();
+        for (path, reason) in [("bin", "a folder"), ("absent", "no such file"), ("C:/x", "is absolute")] {
+            let parts = [text("program.yml", &format!("entry: {path}")), text("bin/app", "")];
+            let error = program(&store, "weather", &parts, &reporter()).unwrap_err().to_string();
+            assert!(error.contains(reason) && error.contains(path), "{error}");
+        }
     }
 
     #[test]

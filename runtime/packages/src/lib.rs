@@ -29,11 +29,14 @@ mod limits;
 mod links;
 mod part;
 mod publish;
+mod slot;
 mod stage;
 mod store;
+mod twins;
 mod unpack;
 mod untar;
 mod unzip;
+mod unzstd;
 
 #[cfg(test)]
 mod sandbox;

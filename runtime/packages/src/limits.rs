@@ -19,6 +19,9 @@ pub struct Limits {
     pub max_depth: usize,
     /// Bytes of one path inside a tree. Default 1024, which leaves room below Linux's 4096 for where the tree lies.
     pub max_path: usize,
+    /// Whether two paths that differ only in case or in the form of Unicode are refused, because the tree lies where
+    /// they would be one file. Default: on macOS and Windows only; elsewhere both are unpacked.
+    pub refuse_twins: bool,
 }
 
 impl Default for Limits {
@@ -33,6 +36,7 @@ impl Default for Limits {
             ratio_floor: 64 << 20,
             max_depth: 64,
             max_path: 1024,
+            refuse_twins: cfg!(any(target_os = "macos", windows)),
         }
     }
 }

@@ -1,12 +1,14 @@
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::budget::Budget;
 use crate::entry_path::EntryPath;
 use crate::error::{At, OnPath, escape};
 use crate::links::{self, Kind, Node, Nodes};
+use crate::slot::Slot;
+use crate::twins::Twins;
 use crate::{Limits, Rule, StoreError};
 
 /// A tree under construction: what is written so far, and what it has cost.
@@ -17,19 +19,24 @@ pub(crate) struct Stage<'a> {
     root: PathBuf,
     pub(crate) budget: Budget,
     nodes: Nodes,
+    twins: Option<Twins>,
     names: Vec<&'a str>,
     part: usize,
+    sole: &'a str,
 }
 
 impl<'a> Stage<'a> {
-    /// An empty tree in the empty folder `root`, to be made from the parts with these names.
-    pub(crate) fn new(root: PathBuf, limits: Limits, names: Vec<&'a str>) -> Self {
+    /// An empty tree in the empty folder `root`, to be made from the parts with these names. The file at `sole` may
+    /// come from one part only; empty, there is no such file.
+    pub(crate) fn new(root: PathBuf, limits: Limits, names: Vec<&'a str>, sole: &'a str) -> Self {
         Stage {
             root,
+            twins: limits.refuse_twins.then(Twins::default),
             budget: Budget::new(limits),
             nodes: Nodes::new(),
             names,
             part: 0,
+            sole,
         }
     }
 
@@ -46,8 +53,8 @@ impl<'a> Stage<'a> {
         self.one_directory(at, path)
     }
 
-    /// A file with the bytes of `content`; answers how many there were. One that is there already must be equal; it is
-    /// executable when either is.
+    /// A file with the bytes of `content`, within the budget; answers how many there were. One that is there already
+    /// must be equal; it is executable when either is.
     pub(crate) fn file(
         &mut self,
         at: At<'_>,
@@ -55,31 +62,42 @@ impl<'a> Stage<'a> {
         executable: bool,
         content: &mut dyn Read,
     ) -> Result<u64, StoreError> {
+        let slot = self.slot(at, path, executable)?;
+        let budget = &mut self.budget;
+        slot.fill(at, content, |of_file, more| budget.bytes(of_file, more))
+    }
+
+    /// The place for a file, judged by all but its bytes. Whoever fills it keeps within the budget.
+    pub(crate) fn slot(&mut self, at: At<'_>, path: &str, executable: bool) -> Result<Slot, StoreError> {
         let path = self.parse(at, path)?;
         self.parents(at, &path)?;
         self.budget.entry().map_err(|rule| at.refuse(rule))?;
         let place = self.place(&path);
-        let (size, executable) = match self.nodes.get(&path) {
-            None => (self.write(at, &place, content)?, executable),
+        match self.nodes.get_mut(&path) {
+            None => {
+                self.insert(at, path, Kind::File { executable })?;
+                Ok(Slot::new(place, executable, None))
+            }
             Some(Node {
                 kind: Kind::File { executable: before },
                 part,
             }) => {
-                let (before, part) = (*before, *part);
-                (self.compare(at, &place, part, content)?, executable || before)
+                *before |= executable;
+                let (executable, other) = (*before, escape(self.names[*part]));
+                if path.as_str() == self.sole && *part != self.part {
+                    return Err(at.refuse(Rule::BroughtTwice { other }));
+                }
+                Ok(Slot::new(place, executable, Some(other)))
             }
-            Some(node) => return Err(at.refuse(self.other_kind(node, "a file"))),
-        };
-        set_mode(&place, if executable { 0o555 } else { 0o444 })?;
-        let part = self.nodes.get(&path).map_or(self.part, |node| node.part);
-        self.nodes.insert(
-            path,
-            Node {
-                kind: Kind::File { executable },
-                part,
-            },
-        );
-        Ok(size)
+            Some(node) => {
+                let rule = Rule::OtherKind {
+                    other: escape(self.names[node.part]),
+                    was: node.kind.noun(),
+                    is: "a file",
+                };
+                Err(at.refuse(rule))
+            }
+        }
     }
 
     /// A link. It is made on the disk only when the whole tree is known.
@@ -94,10 +112,7 @@ impl<'a> Stage<'a> {
             target: target.to_owned(),
         };
         match self.nodes.get(&path) {
-            None => {
-                self.nodes.insert(path, Node { kind, part: self.part });
-                Ok(())
-            }
+            None => self.insert(at, path, kind),
             Some(node) if node.kind == kind => Ok(()),
             Some(
                 node @ Node {
@@ -182,80 +197,19 @@ impl<'a> Stage<'a> {
             None => {
                 let place = self.place(&path);
                 fs::create_dir(&place).on("create the folder", &place)?;
-                self.nodes.insert(
-                    path,
-                    Node {
-                        kind: Kind::Directory,
-                        part: self.part,
-                    },
-                );
-                Ok(())
+                self.insert(at, path, Kind::Directory)
             }
         }
     }
 
-    fn write(&mut self, at: At<'_>, place: &Path, content: &mut dyn Read) -> Result<u64, StoreError> {
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(place)
-            .on("create", place)?;
-        self.pump(at, content, |bytes| {
-            file.write_all(bytes).on("write", place).map(|()| true)
-        })
-    }
-
-    fn compare(&mut self, at: At<'_>, place: &Path, part: usize, content: &mut dyn Read) -> Result<u64, StoreError> {
-        let mut there = File::open(place).on("open", place)?;
-        let mut before = vec![0; CHUNK];
-        let size = self.pump(at, content, |bytes| {
-            let before = &mut before[..bytes.len()];
-            match there.read_exact(before) {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-                other => other.on("read", place).map(|()| before == bytes),
-            }
-        });
-        let rule = Rule::OtherBytes {
-            other: escape(self.names[part]),
-        };
-        match size {
-            Ok(size) if there.metadata().on("look at", place)?.len() == size => Ok(size),
-            Ok(_) => Err(at.refuse(rule)),
-            Err(StoreError::Refused {
-                rule: Rule::OtherBytes { .. },
-                ..
-            }) => Err(at.refuse(rule)),
-            Err(error) => Err(error),
+    /// Takes a new path into the tree.
+    fn insert(&mut self, at: At<'_>, path: EntryPath, kind: Kind) -> Result<(), StoreError> {
+        if let Some(other) = self.twins.as_mut().and_then(|twins| twins.add(&path)) {
+            let other = escape(other.as_str());
+            return Err(at.refuse(Rule::Twin { other }));
         }
-    }
-
-    /// Moves `content` to `take`, within the budget. `take` answers whether the bytes are as they should be.
-    fn pump(
-        &mut self,
-        at: At<'_>,
-        content: &mut dyn Read,
-        mut take: impl FnMut(&[u8]) -> Result<bool, StoreError>,
-    ) -> Result<u64, StoreError> {
-        let (mut chunk, mut size) = (vec![0; CHUNK], 0);
-        loop {
-            let read = match content.read(&mut chunk) {
-                Ok(0) => return Ok(size),
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    return Err(at.refuse(Rule::Broken {
-                        detail: escape(&error.to_string()),
-                    }));
-                }
-            };
-            self.budget.bytes(size, read as u64).map_err(|rule| at.refuse(rule))?;
-            if !take(&chunk[..read])? {
-                return Err(at.refuse(Rule::OtherBytes { other: String::new() }));
-            }
-            size += read as u64;
-        }
+        self.nodes.insert(path, Node { kind, part: self.part });
+        Ok(())
     }
 
     fn other_kind(&self, was: &Node, is: &'static str) -> Rule {
@@ -270,9 +224,6 @@ impl<'a> Stage<'a> {
         escape(self.names[node.part])
     }
 }
-
-/// Bytes moved at once.
-const CHUNK: usize = 1 << 16;
 
 pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), StoreError> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).on("set the mode of", path)

@@ -53,7 +53,6 @@ fn what_is_not_there_is_asked_for_once_and_not_in_a_storm() {
 }
 
 #[test]
-#[ignore = "the node does not heed Retry-After yet"]
 fn a_busy_place_is_asked_again_when_it_said() {
     let bytes = bulky(4096);
     let content = bytes.clone();

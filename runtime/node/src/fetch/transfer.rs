@@ -25,8 +25,8 @@ pub(super) const TOKEN_HEADER: &str = "x-bce-security-token";
 /// What whoever stores the bytes is told.
 #[derive(Debug)]
 pub(super) enum Order {
-    /// Forget what came so far; what comes now is known by this.
-    Begin(Head),
+    /// Forget what came so far.
+    Begin,
     Piece(Bytes),
     Finish,
 }
@@ -178,10 +178,7 @@ impl Transfer<'_> {
         }
         if !goes_on || head.offset == 0 {
             self.progress = Progress::default();
-            self.orders
-                .send(Order::Begin(head.clone()))
-                .await
-                .map_err(|_| stopped())?;
+            self.orders.send(Order::Begin).await.map_err(|_| stopped())?;
         }
         self.progress.validator = head.validator;
         Ok(())
