@@ -10,5 +10,6 @@
 
 mod boundary;
 mod deployment;
+mod packages;
 mod proofs;
 mod support;
