@@ -11,5 +11,6 @@
 mod boundary;
 mod deployment;
 mod fetching;
+mod packages;
 mod proofs;
 mod support;
