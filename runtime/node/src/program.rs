@@ -4,8 +4,10 @@ use std::path::Path;
 
 use aerolith_model::{Configuration, Entry, Key, Object, ProgramManifest, Unpack};
 use aerolith_packages::{Blob, Content, Part, Rule, Store, StoreError, Tree, TreeId};
+use serde_json::json;
 
-use crate::fetch::{Downloads, FetchError};
+use crate::desired::Desired;
+use crate::fetch::{Downloads, FetchError, Reporter, Wanted};
 
 /// The file of a package that names its program (Baetyl v2).
 const MANIFEST: &str = "program.yml";
@@ -60,8 +62,13 @@ pub enum PackageError {
     },
 }
 
-/// Fetches every object of a configuration and answers what its tree is made of.
-pub(crate) async fn parts(from: &Downloads, configuration: &Configuration) -> Result<Vec<Part>, PackageError> {
+/// Makes sure of every object of a configuration and answers what its tree is made of.
+pub(crate) async fn parts(
+    from: &Downloads,
+    desired: &Desired,
+    configuration: &Configuration,
+    reporter: &Reporter,
+) -> Result<Vec<Part>, PackageError> {
     let package = configuration.name.as_str();
     let mut parts = Vec::new();
     for (key, entry) in &configuration.data {
@@ -74,7 +81,13 @@ pub(crate) async fn parts(from: &Downloads, configuration: &Configuration) -> Re
                     key: key.to_string(),
                     error: Box::new(error),
                 };
-                let blob = from.object(object).await.map_err(failed)?;
+                let wanted = Wanted {
+                    pinned: desired.pinned(configuration, key, object),
+                    object,
+                    credentials: desired.credentials(object),
+                };
+                let report = reporter.object(key.as_str());
+                let blob = from.object(&wanted, &report).await.map_err(failed)?;
                 Content::Object {
                     blob,
                     unpack,
@@ -116,7 +129,12 @@ fn file_name(configuration: &Configuration, key: &Key, object: &Object) -> Strin
 }
 
 /// Publishes a program's tree, its entry executable, and answers it with the entry. Blocks.
-pub(crate) fn program(store: &Store, package: &str, parts: &[Part]) -> Result<(Tree, String), PackageError> {
+pub(crate) fn program(
+    store: &Store,
+    package: &str,
+    parts: &[Part],
+    reporter: &Reporter,
+) -> Result<(Tree, String), PackageError> {
     let failed = |error| PackageError::Store {
         package: package.into(),
         error: Box::new(error),
@@ -128,9 +146,11 @@ pub(crate) fn program(store: &Store, package: &str, parts: &[Part]) -> Result<(T
             reason: format!("cannot read {}: {e}", tree.root().join(MANIFEST).display()),
         })?;
         let entry = entry(package, &bytes)?;
+        reporter.tell("reused", json!({"package": package}));
         return Ok((tree, entry));
     }
     let mut staged = store.stage_with_sole(parts, MANIFEST).map_err(failed)?;
+    reporter.tell("unpacked", json!({"package": package}));
     let bytes = staged.read(MANIFEST, MOST_MANIFEST).map_err(|error| match error {
         StoreError::Entry {
             rule: Rule::Missing, ..
@@ -141,7 +161,9 @@ pub(crate) fn program(store: &Store, package: &str, parts: &[Part]) -> Result<(T
     })?;
     let entry = entry(package, &bytes)?;
     staged.make_executable(&entry).map_err(failed)?;
-    Ok((staged.publish(id).map_err(failed)?, entry))
+    let tree = staged.publish(id).map_err(failed)?;
+    reporter.tell("published", json!({"package": package}));
+    Ok((tree, entry))
 }
 
 fn entry(package: &str, bytes: &[u8]) -> Result<String, PackageError> {
@@ -195,6 +217,11 @@ mod tests {
         }
     }
 
+    fn reporter() -> Reporter {
+        let instance: aerolith_plan::InstanceId = "shop.web.1".parse().unwrap();
+        Reporter::new(&crate::bus::Bus::default(), &instance.service)
+    }
+
     fn open() -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path().join("store"), Limits::default()).unwrap();
@@ -206,8 +233,8 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let (dir, store) = open();
         let parts = [text("program.yml", "entry: run.sh\n"), text("run.sh", "#!/bin/sh\n")];
-        let (tree, entry) = program(&store, "pp", &parts).unwrap();
-        let (again, same) = program(&store, "pp", &parts).unwrap();
+        let (tree, entry) = program(&store, "pp", &parts, &reporter()).unwrap();
+        let (again, same) = program(&store, "pp", &parts, &reporter()).unwrap();
         assert_eq!((again.id(), &*same, &*entry), (tree.id(), "run.sh", "run.sh"));
         let to = dir.path().join("apps/a/tree");
         std::fs::create_dir_all(to.join("left by a crash")).unwrap();
@@ -228,7 +255,7 @@ mod tests {
             (vec![text("program.yml", "entry: ../../bin/sh")], "climbs out"),
             (vec![text("program.yml", "entry: x\nentry: y")], "program.yml:2"),
         ] {
-            let error = program(&store, "weather", &parts).unwrap_err().to_string();
+            let error = program(&store, "weather", &parts, &reporter()).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("`weather`"), "{error}");
         }
         assert!(store.clean(|_| false).unwrap().removed.is_empty());
@@ -251,7 +278,7 @@ mod tests {
         };
         let manifest = b"entry: run.sh\n";
         let run = text("run.sh", "#!/bin/sh\n");
-        let error = |parts: &[Part]| program(&store, "weather", parts).unwrap_err().to_string();
+        let error = |parts: &[Part]| program(&store, "weather", parts, &reporter()).unwrap_err().to_string();
         let two = error(&[archive("a.yml", manifest), archive("b.yml", manifest), run.clone()]);
         for named in ["`a.yml`", "`b.yml`", "`program.yml`", "exactly one"] {
             assert!(two.contains(named), "{two}");
@@ -270,7 +297,7 @@ mod tests {
         let (_dir, store) = open();
         for (path, reason) in [("bin", "a folder"), ("absent", "no such file"), ("C:/x", "is absolute")] {
             let parts = [text("program.yml", &format!("entry: {path}")), text("bin/app", "")];
-            let error = program(&store, "weather", &parts).unwrap_err().to_string();
+            let error = program(&store, "weather", &parts, &reporter()).unwrap_err().to_string();
             assert!(error.contains(reason) && error.contains(path), "{error}");
         }
     }

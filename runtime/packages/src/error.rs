@@ -267,6 +267,11 @@ impl StoreError {
         }
     }
 
+    /// Whether it is the store's own disk that refuses: full, read-only or broken.
+    pub fn is_of_the_disk(&self) -> bool {
+        matches!(self, StoreError::Io { .. })
+    }
+
     /// The broken rule, where a package broke one.
     pub fn rule(&self) -> Option<&Rule> {
         match self {

@@ -239,19 +239,17 @@ pub(crate) fn is_absent(error: &StoreError) -> bool {
 /// Takes the root's lock and notes who holds it. The system gives it back when the process ends, however it ends.
 fn lock(root: &Path) -> Result<File, StoreError> {
     let path = root.join("lock");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .on("open", &path)?;
+    let mut writing = OpenOptions::new();
+    let writing = writing.write(true).create(true).truncate(false).open(&path);
+    let mut pid = writing.on("open", &path)?;
+    // Held for reading only, so that the store never keeps its disk from being remounted.
+    let file = File::open(&path).on("open", &path)?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
-            let mut pid = String::new();
-            file.take(32).read_to_string(&mut pid).on("read", &path)?;
-            let holder = match pid.trim() {
+            let mut noted = String::new();
+            file.take(32).read_to_string(&mut noted).on("read", &path)?;
+            let holder = match noted.trim() {
                 "" => "another process".to_owned(),
                 pid => format!("process {}", escape(pid)),
             };
@@ -262,8 +260,8 @@ fn lock(root: &Path) -> Result<File, StoreError> {
         }
         Err(error) => return Err(error).on("lock", &path),
     }
-    file.set_len(0)
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
+    pid.set_len(0)
+        .and_then(|()| writeln!(pid, "{}", std::process::id()))
         .on("write", &path)?;
     Ok(file)
 }
