@@ -82,12 +82,13 @@ fn record(facts: &Facts, (size, seed): (&str, &str), passed: bool, told: &str) -
     text
 }
 
-fn fresh_seed() -> Result<String> {
+/// A seed that nobody has given: the time.
+pub(crate) fn fresh_seed() -> Result<String> {
     said("date", &["+%s"])
 }
 
 /// What a command says, on one line.
-fn said(program: &str, arguments: &[&str]) -> Result<String> {
+pub(crate) fn said(program: &str, arguments: &[&str]) -> Result<String> {
     let output = Command::new(program).args(arguments).current_dir(root()).output();
     let output = output.with_context(|| format!("{program} did not start"))?;
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())

@@ -5,6 +5,7 @@ mod artifacts;
 mod campaign;
 mod demo;
 mod footprint;
+mod fuzz;
 mod plugins;
 mod stages;
 
@@ -21,6 +22,8 @@ cargo xtask COMMAND
                        disk, start and memory of an idle node, into docs/records/footprint.md
   campaign kill [SIZE] [SEED]
                        kill the daemon at SIZE (300) random points of deployments; record in docs/records/kill.md
+  campaign fuzz [SECONDS] [SEED]
+                       fuzz every target of fuzz/ for SECONDS (60) with nightly; record in docs/records/fuzz.md
   plugins [--out DIR]  build every plugin for shipping, each alone, as lib<name>.so in DIR (default target/shipped)
   release [--out DIR]  the stripped binary with its plugins beside it, as they are installed (default target/dist)
 ";
@@ -43,6 +46,9 @@ fn run(words: &[&str]) -> Result<()> {
         ["campaign", "kill"] => campaign::kill(None, None),
         ["campaign", "kill", size] => campaign::kill(Some(size), None),
         ["campaign", "kill", size, seed] => campaign::kill(Some(size), Some(seed)),
+        ["campaign", "fuzz"] => fuzz::run("60", None),
+        ["campaign", "fuzz", seconds] => fuzz::run(seconds, None),
+        ["campaign", "fuzz", seconds, seed] => fuzz::run(seconds, Some(seed)),
         ["campaign", "footprint"] => footprint::run(11),
         ["campaign", "footprint", starts] => footprint::run(starts.parse()?),
         ["plugins"] => plugins::ship(&root().join("target/shipped")).map(drop),
