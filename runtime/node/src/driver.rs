@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use aerolith_packages::KeptParts;
 use aerolith_plan::{Fingerprint, Goals, InstanceId, Observed, ServiceId, Step, plan};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -337,7 +338,7 @@ impl Driver {
                     durable::remove(&folder)?;
                 }
             }
-            let cleaned = store.clean(|stored| prepared.values().any(|p| p.uses(stored)));
+            let cleaned = store.clean(&kept_parts(), |stored| prepared.values().any(|p| p.uses(stored)));
             cleaned.map_err(|e| PrepareError::Store(Box::new(e)))
         })
         .await;
@@ -361,6 +362,19 @@ impl Driver {
         for trouble in self.works.board().troubles.values_mut() {
             trouble.again_at = Instant::now();
         }
+    }
+}
+
+/// Time that a cut off download stays for somebody to come back for it.
+const PART_STAYS: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Bytes of all of them together.
+const PARTS_STAY: u64 = 4 << 30;
+
+fn kept_parts() -> KeptParts {
+    let since = SystemTime::now().checked_sub(PART_STAYS);
+    KeptParts {
+        since: since.unwrap_or(SystemTime::UNIX_EPOCH),
+        bytes: PARTS_STAY,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use aerolith_model::Object;
-use aerolith_packages::{Blob, Expected, Store, StoreError};
+use aerolith_packages::{self as packages, Blob, Expected, Ingest, Store, StoreError};
 use aerolith_plugin_wire::fetcher::{self, Download, Fetch, Head, Validator};
 use aerolith_plugin_wire::{Bytes, Code, Error};
 use tokio::sync::mpsc;
@@ -93,9 +93,7 @@ impl Downloads {
         let expected = expected(object)?;
         let one = self.one_at_a_time(object.url.as_str());
         let _turn = one.lock().await;
-        if let Some(digest) = &expected.sha256
-            && let Some(blob) = self.store.blob(digest)?
-        {
+        if let Some(blob) = self.stored(&expected)? {
             return Ok(blob);
         }
         let scheme = object
@@ -107,6 +105,15 @@ impl Downloads {
             .to_ascii_lowercase();
         let fetcher = plugins::fetcher(&*self.plugins, &scheme).await?;
         self.download(&fetcher, object, expected).await
+    }
+
+    /// What is stored already under the digests that are promised.
+    fn stored(&self, expected: &Expected) -> Result<Option<Blob>, StoreError> {
+        match (&expected.sha256, &expected.md5) {
+            (Some(digest), _) => self.store.blob(digest),
+            (None, Some(md5)) => self.store.blob_by_md5(md5),
+            (None, None) => Ok(None),
+        }
     }
 
     fn one_at_a_time(&self, url: &str) -> Arc<tokio::sync::Mutex<()>> {
@@ -123,9 +130,28 @@ impl Downloads {
     async fn download(&self, fetcher: &Fetcher, object: &Object, expected: Expected) -> Result<Blob, FetchError> {
         let url = shown(object.url.as_str());
         let (orders, received) = mpsc::channel(PIECES);
-        let store = self.store.clone();
-        let writer = tokio::task::spawn_blocking(move || write(&store, &expected, received));
-        let fetched = fetch(fetcher, object, &orders, self.first_pause).await;
+        let (store, download) = (
+            self.store.clone(),
+            packages::Download {
+                key: object.url.to_string(),
+                source: url.clone(),
+                expected,
+            },
+        );
+        let begun = tokio::task::spawn_blocking(move || store.ingest(download)).await;
+        let begun = begun.map_err(|e| FetchError::Thread(e.to_string()))?;
+        let ingest = begun.map_err(|error| FetchError::Refused {
+            url: url.clone(),
+            error,
+        })?;
+        let progress = Progress::of(&ingest);
+        let is_whole = ingest.missing() == Some(0);
+        let writer = tokio::task::spawn_blocking(move || write(ingest, received));
+        let fetched = if is_whole {
+            Ok(())
+        } else {
+            fetch(fetcher, object, progress, &orders, self.first_pause).await
+        };
         if fetched.is_ok() {
             // A writer that is gone says why below.
             let _ = orders.send(Order::Finish).await;
@@ -173,17 +199,19 @@ pub(crate) fn shown(url: &str) -> String {
 enum Order {
     /// Forget what came so far.
     Restart,
+    /// What the place says of what comes.
+    Announce(packages::Validator, Option<u64>),
     Piece(Bytes),
     Finish,
 }
 
 /// Writes on a thread that may block; ends with nothing when the download was given up.
-fn write(store: &Store, expected: &Expected, mut orders: mpsc::Receiver<Order>) -> Result<Option<Blob>, StoreError> {
-    let mut ingest = store.ingest(expected.clone())?;
+fn write(mut ingest: Ingest, mut orders: mpsc::Receiver<Order>) -> Result<Option<Blob>, StoreError> {
     while let Some(order) = orders.blocking_recv() {
         match order {
             Order::Piece(bytes) => ingest.write(bytes.as_slice())?,
-            Order::Restart => ingest = store.ingest(expected.clone())?,
+            Order::Announce(validator, size) => ingest.announce(validator, size)?,
+            Order::Restart => ingest.restart()?,
             Order::Finish => return ingest.finish().map(Some),
         }
     }
@@ -198,6 +226,14 @@ struct Progress {
 }
 
 impl Progress {
+    fn of(ingest: &Ingest) -> Self {
+        let packages::Validator { etag, last_modified } = ingest.validator().clone();
+        Self {
+            bytes: ingest.offset(),
+            validator: Validator { etag, last_modified },
+        }
+    }
+
     /// Bytes behind which the next try may go on: none when nothing proves that the place still has the same.
     fn offset(&self) -> u64 {
         let Validator { etag, last_modified } = &self.validator;
@@ -214,10 +250,10 @@ impl Progress {
 async fn fetch(
     fetcher: &Fetcher,
     object: &Object,
+    mut progress: Progress,
     orders: &mpsc::Sender<Order>,
     mut pause: Duration,
 ) -> Result<(), (Error, u32)> {
-    let mut progress = Progress::default();
     for count in 1.. {
         let before = progress.bytes;
         match attempt(fetcher, object, &mut progress, orders).await {
@@ -311,6 +347,10 @@ async fn begin(asked: &Fetch, head: Head, progress: &mut Progress, orders: &mpsc
         *progress = Progress::default();
         orders.send(Order::Restart).await.map_err(|_| stopped())?;
     }
+    let Validator { etag, last_modified } = head.validator.clone();
+    let validator = packages::Validator { etag, last_modified };
+    let announced = Order::Announce(validator, head.size);
+    orders.send(announced).await.map_err(|_| stopped())?;
     progress.validator = head.validator;
     Ok(())
 }

@@ -243,7 +243,13 @@ mod tests {
             let error = program(&store, "weather", &parts).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("`weather`"), "{error}");
         }
-        assert!(store.clean(|_| false).unwrap().removed.is_empty());
+        assert!(
+            store
+                .clean(&aerolith_packages::KeptParts::default(), |_| false)
+                .unwrap()
+                .removed
+                .is_empty()
+        );
     }
 
     #[test]

@@ -19,6 +19,10 @@ pub struct Limits {
     pub max_depth: usize,
     /// Bytes of one path inside a tree. Default 1024, which leaves room below Linux's 4096 for where the tree lies.
     pub max_path: usize,
+    /// Downloads that did not verify and are kept in quarantine. Default 8.
+    pub quarantine_files: usize,
+    /// Bytes of all of them together. Default 256 MiB.
+    pub quarantine_bytes: u64,
 }
 
 impl Default for Limits {
@@ -33,6 +37,8 @@ impl Default for Limits {
             ratio_floor: 64 << 20,
             max_depth: 64,
             max_path: 1024,
+            quarantine_files: 8,
+            quarantine_bytes: 256 << 20,
         }
     }
 }

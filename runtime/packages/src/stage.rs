@@ -1,9 +1,10 @@
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::budget::Budget;
+use crate::disk::Disk;
 use crate::entry_path::EntryPath;
 use crate::error::{At, OnPath, escape};
 use crate::links::{self, Kind, Node, Nodes};
@@ -14,6 +15,7 @@ use crate::{Limits, Rule, StoreError};
 /// No link is on the disk before [`Stage::finish`], and the folder is the store's own, so no write can be led astray:
 /// a path whose parents are folders in `nodes` has real folders as parents.
 pub(crate) struct Stage<'a> {
+    disk: Arc<dyn Disk>,
     root: PathBuf,
     pub(crate) budget: Budget,
     nodes: Nodes,
@@ -23,8 +25,9 @@ pub(crate) struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     /// An empty tree in the empty folder `root`, to be made from the parts with these names.
-    pub(crate) fn new(root: PathBuf, limits: Limits, names: Vec<&'a str>) -> Self {
+    pub(crate) fn new(disk: Arc<dyn Disk>, root: PathBuf, limits: Limits, names: Vec<&'a str>) -> Self {
         Stage {
+            disk,
             root,
             budget: Budget::new(limits),
             nodes: Nodes::new(),
@@ -70,7 +73,7 @@ impl<'a> Stage<'a> {
             }
             Some(node) => return Err(at.refuse(self.other_kind(node, "a file"))),
         };
-        set_mode(&place, if executable { 0o555 } else { 0o444 })?;
+        set_mode(&*self.disk, &place, if executable { 0o555 } else { 0o444 })?;
         let part = self.nodes.get(&path).map_or(self.part, |node| node.part);
         self.nodes.insert(
             path,
@@ -138,7 +141,9 @@ impl<'a> Stage<'a> {
         for (path, node) in &self.nodes {
             if let Kind::Link { target } = &node.kind {
                 let place = self.place(path);
-                symlink(target, &place).on("make the link", &place)?;
+                self.disk
+                    .symlink(Path::new(target), &place)
+                    .on("make the link", &place)?;
             }
         }
         Ok(self.nodes)
@@ -181,7 +186,7 @@ impl<'a> Stage<'a> {
             Some(node) => Err(at.refuse(self.other_kind(node, "a folder"))),
             None => {
                 let place = self.place(&path);
-                fs::create_dir(&place).on("create the folder", &place)?;
+                self.disk.create_dir(&place, 0o755).on("create the folder", &place)?;
                 self.nodes.insert(
                     path,
                     Node {
@@ -195,13 +200,7 @@ impl<'a> Stage<'a> {
     }
 
     fn write(&mut self, at: At<'_>, place: &Path, content: &mut dyn Read) -> Result<u64, StoreError> {
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(place)
-            .on("create", place)?;
+        let mut file = self.disk.create(place, 0o600).on("create", place)?;
         self.pump(at, content, |bytes| {
             file.write_all(bytes).on("write", place).map(|()| true)
         })
@@ -274,8 +273,8 @@ impl<'a> Stage<'a> {
 /// Bytes moved at once.
 const CHUNK: usize = 1 << 16;
 
-pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), StoreError> {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).on("set the mode of", path)
+pub(crate) fn set_mode(disk: &dyn Disk, path: &Path, mode: u32) -> Result<(), StoreError> {
+    disk.set_mode(path, mode).on("set the mode of", path)
 }
 
 #[cfg(test)]

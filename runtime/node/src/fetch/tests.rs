@@ -106,7 +106,9 @@ async fn silence(after: Option<usize>, ends: bool) -> (Error, u64, u32) {
     let begun = tokio::time::Instant::now();
     let fetcher = fetcher::Client(service);
     let object = object(r#"{"url":"test://h/f"}"#);
-    let (error, count) = fetch(&fetcher, &object, &orders, Duration::ZERO).await.unwrap_err();
+    let (error, count) = fetch(&fetcher, &object, Progress::default(), &orders, Duration::ZERO)
+        .await
+        .unwrap_err();
     assert_eq!(count, *place.tries.lock().unwrap());
     drop(orders);
     taken.await.unwrap();

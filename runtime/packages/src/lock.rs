@@ -1,0 +1,40 @@
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+
+use rustix::fs::FlockOperation;
+
+use crate::StoreError;
+use crate::error::{OnPath, escape};
+use crate::layout::Layout;
+
+/// Takes the root's lock and notes who holds it. The system gives it back when the process ends, however it ends.
+pub(crate) fn take(layout: &Layout) -> Result<File, StoreError> {
+    let path = layout.lock();
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .on("open", &path)?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut pid = String::new();
+            file.take(32).read_to_string(&mut pid).on("read", &path)?;
+            let holder = match pid.trim() {
+                "" => "another process".to_owned(),
+                pid => format!("process {}", escape(pid)),
+            };
+            return Err(StoreError::Locked {
+                root: layout.root().to_owned(),
+                holder,
+            });
+        }
+        Err(error) => return Err(error).on("lock", &path),
+    }
+    file.set_len(0)
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .on("write", &path)?;
+    Ok(file)
+}
