@@ -10,5 +10,7 @@
 
 mod boundary;
 mod deployment;
+mod fetching;
+mod packages;
 mod proofs;
 mod support;

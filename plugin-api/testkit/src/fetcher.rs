@@ -34,6 +34,12 @@ pub async fn run(service: &Shared, url: &str, expected: &[u8]) -> Report {
         .await;
     report
         .check(
+            "what is known already is unchanged and sends nothing, or comes whole",
+            known(service, url, expected),
+        )
+        .await;
+    report
+        .check(
             "nothing is left behind the last byte",
             behind_the_end(service, url, expected),
         )
@@ -41,6 +47,7 @@ pub async fn run(service: &Shared, url: &str, expected: &[u8]) -> Report {
     report
         .check("what is not there is refused by name", missing(service, url))
         .await;
+    report.check("an error tells no secret", secrets(service, url)).await;
     report
         .check("a URL of another scheme is refused", foreign(service))
         .await;
@@ -159,13 +166,7 @@ async fn resumed(service: &Shared, url: &str, expected: &[u8]) -> Outcome {
 
 async fn changed(service: &Shared, url: &str, expected: &[u8]) -> Outcome {
     let (first, _) = fetched(service, whole(url)).await?;
-    let other = Validator {
-        etag: first.validator.etag.map(|_| "\"testkit-another-state\"".into()),
-        last_modified: first
-            .validator
-            .last_modified
-            .map(|_| "Thu, 01 Jan 1970 00:00:01 GMT".into()),
-    };
+    let other = another(&first.validator);
     if other == Validator::default() {
         return Ok(()); // the place knows no states, so it cannot tell
     }
@@ -177,6 +178,52 @@ async fn changed(service: &Shared, url: &str, expected: &[u8]) -> Outcome {
     let (head, bytes) = fetched(service, request).await?;
     equal("the head's offset", &head.offset, &0)?;
     same(&bytes, expected)
+}
+
+/// Of the same state nothing or everything comes, of another one everything.
+async fn known(service: &Shared, url: &str, expected: &[u8]) -> Outcome {
+    let (first, _) = fetched(service, whole(url)).await?;
+    let unless = |validator: &Validator| Fetch {
+        unless: validator.clone(),
+        ..whole(url)
+    };
+    let (head, bytes) = fetched(service, unless(&first.validator)).await?;
+    if head.unchanged {
+        equal("the number of bytes of what is unchanged", &bytes.len(), &0)?;
+        equal("the validator of what is unchanged", &head.validator, &first.validator)?;
+    } else {
+        same(&bytes, expected)?;
+    }
+    let (head, bytes) = fetched(service, unless(&another(&first.validator))).await?;
+    ensure!(!head.unchanged, "another state is said to be unchanged");
+    same(&bytes, expected)
+}
+
+/// What the place was never known by.
+fn another(validator: &Validator) -> Validator {
+    let long_ago = "Thu, 01 Jan 1970 00:00:01 GMT";
+    Validator {
+        etag: validator.etag.as_ref().map(|_| "\"testkit-another-state\"".into()),
+        last_modified: validator.last_modified.as_ref().map(|_| long_ago.into()),
+    }
+}
+
+async fn secrets(service: &Shared, url: &str) -> Outcome {
+    const SECRET: &str = "testkit-s3cret";
+    let entries = |name: &str| [(name.to_owned(), SECRET.to_owned())].into();
+    let request = Fetch {
+        headers: entries("x-testkit"),
+        credentials: entries("token"),
+        ..whole(&format!("{url}-missing"))
+    };
+    match fetch(service, request).await.and_then(|download| download.ended) {
+        Ok(_) => Err("a fetch of what is not there went well".to_owned()),
+        Err(e) => {
+            let told = format!("{} {}", e.message, e.detail);
+            ensure!(!told.contains(SECRET), "`{told}` tells a secret of the request");
+            Ok(())
+        }
+    }
 }
 
 /// A fetch from the end delivers nothing, begins anew, or is refused; it never invents a byte.

@@ -3,7 +3,7 @@ use aerolith_plugin::Code;
 use aerolith_plugin::testing::Host;
 use aerolith_plugin::wire::fetcher::{Client, Head, Validator, channel};
 use std::fs::{self, File};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
@@ -84,7 +84,7 @@ fn it_serves_the_scheme_file_only() {
 
 #[test]
 fn a_file_arrives_whole_in_pieces_of_bounded_size() {
-    let content = patterned(3 * source::PIECE + 17);
+    let content = patterned(3 * regular::PIECE + 17);
     let (_dir, path) = file(&content);
     let got = fetch(&at(&path, 0, Validator::default()));
     assert_eq!(got.bytes(), content);
@@ -94,7 +94,7 @@ fn a_file_arrives_whole_in_pieces_of_bounded_size() {
             bytes: content.len() as u64
         })
     );
-    assert!(got.pieces.iter().all(|piece| piece.len() <= source::PIECE));
+    assert!(got.pieces.iter().all(|piece| piece.len() <= regular::PIECE));
     let head = got.head.unwrap();
     assert_eq!((head.offset, head.size), (0, Some(content.len() as u64)));
 }
@@ -173,7 +173,7 @@ fn a_file_that_grows_or_shrinks_while_it_is_read_is_a_retryable_error() {
 }
 
 /// More than fits between the reading and the one item of room.
-const PIECES: u64 = 8 * source::PIECE as u64;
+const PIECES: u64 = 8 * regular::PIECE as u64;
 
 #[test]
 fn a_missing_file_is_named() {
@@ -196,16 +196,151 @@ fn a_link_is_followed() {
 }
 
 #[test]
-fn what_is_no_regular_file_is_refused_without_opening_it() {
-    let (dir, _path) = file(b"x");
-    for (path, found) in [(dir.path(), "a directory"), (Path::new("/dev/zero"), "a device")] {
-        let error = fetch(&at(path, 0, Validator::default())).error();
-        assert_eq!(error.code, Code::Invalid);
-        assert!(
-            error.message.contains(found) && error.message.contains("regular file"),
-            "{error}"
+fn a_device_is_refused_without_opening_it() {
+    let error = fetch(&at(Path::new("/dev/zero"), 0, Validator::default())).error();
+    assert_eq!(error.code, Code::Invalid);
+    assert!(
+        error.message.contains("a device") && error.message.contains("/dev/zero"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_in_the_known_state_is_unchanged() {
+    let (_dir, path) = file(b"0123456789");
+    let unless = fetch(&at(&path, 0, Validator::default())).head.unwrap().validator;
+    let got = fetch(&Fetch {
+        unless,
+        ..at(&path, 0, Validator::default())
+    });
+    assert!(got.head.unwrap().unchanged);
+    assert_eq!((got.pieces.len(), got.end), (0, Ok(Fetched { bytes: 0 })));
+}
+
+/// A directory with one of everything, and its tar.
+fn stick() -> (TempDir, Vec<u8>) {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &[u8]| fs::write(dir.path().join(name), content).unwrap();
+    fs::create_dir_all(dir.path().join("bin/empty")).unwrap();
+    write("program.yml", b"entry: bin/run.sh\n");
+    write("bin/run.sh", b"#!/bin/sh\n");
+    write("bin-data", &patterned(regular::PIECE + 1000));
+    write(&"long".repeat(50), &patterned(512));
+    write("none", b"");
+    let run = dir.path().join("bin/run.sh");
+    fs::set_permissions(run, fs::Permissions::from_mode(0o4710)).unwrap();
+    symlink("run.sh", dir.path().join("bin/link")).unwrap();
+    let tar = fetch(&at(dir.path(), 0, Validator::default())).bytes();
+    (dir, tar)
+}
+
+#[test]
+fn a_directory_is_a_tar_of_what_is_in_it_sorted_and_of_nobody() {
+    let (dir, tar) = stick();
+    let mut archive = tar::Archive::new(&tar[..]);
+    let found: Vec<_> = archive
+        .entries()
+        .unwrap()
+        .map(|entry| {
+            let mut entry = entry.unwrap();
+            let (path, header) = (entry.path().unwrap().display().to_string(), entry.header().clone());
+            assert_eq!(
+                (header.mtime().unwrap(), header.uid().unwrap(), header.gid().unwrap()),
+                (0, 0, 0)
+            );
+            let mut content = Vec::new();
+            std::io::Read::read_to_end(&mut entry, &mut content).unwrap();
+            if header.entry_type().is_file() {
+                assert_eq!(content, fs::read(dir.path().join(&path)).unwrap());
+            }
+            (path, header.entry_type(), header.mode().unwrap())
+        })
+        .collect();
+    let expected = [
+        ("bin", tar::EntryType::Directory, 0o755),
+        ("bin/empty", tar::EntryType::Directory, 0o755),
+        ("bin/link", tar::EntryType::Symlink, 0o777),
+        ("bin/run.sh", tar::EntryType::Regular, 0o755),
+        ("bin-data", tar::EntryType::Regular, 0o644),
+        (&"long".repeat(50), tar::EntryType::Regular, 0o644),
+        ("none", tar::EntryType::Regular, 0o644),
+        ("program.yml", tar::EntryType::Regular, 0o644),
+    ];
+    assert_eq!(found, expected.map(|(path, kind, mode)| (path.to_owned(), kind, mode)));
+}
+
+#[test]
+fn the_tar_of_a_directory_does_not_depend_on_when_and_where_it_was_written() {
+    let ((one, first), (_other, second)) = (stick(), stick());
+    assert!(first == second);
+    let touched = File::open(one.path().join("none")).unwrap();
+    touched.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    assert!(fetch(&at(one.path(), 0, Validator::default())).bytes() == first);
+}
+
+#[test]
+fn the_tar_of_a_directory_goes_on_at_any_byte() {
+    let (dir, tar) = stick();
+    let head = fetch(&at(dir.path(), 0, Validator::default())).head.unwrap();
+    assert_eq!((head.offset, head.size), (0, Some(tar.len() as u64)));
+    let mut offsets: Vec<usize> = (0..tar.len()).step_by(509).collect();
+    offsets.extend([1, 511, 512, 513, tar.len() - 1024, tar.len() - 1, tar.len()]);
+    for offset in offsets {
+        let got = fetch(&at(dir.path(), offset as u64, head.validator.clone()));
+        assert!(got.bytes() == tar[offset..], "from {offset}: {:?}", got.end);
+        let bytes = (tar.len() - offset) as u64;
+        assert_eq!(
+            (got.head.unwrap().offset, got.end),
+            (offset as u64, Ok(Fetched { bytes }))
         );
     }
+}
+
+#[test]
+fn a_directory_that_is_another_by_now_begins_anew() {
+    for change in [
+        |root: &Path| fs::write(root.join("new"), b"").unwrap(),
+        |root: &Path| fs::remove_file(root.join("none")).unwrap(),
+        |root: &Path| fs::write(root.join("none"), b"some").unwrap(),
+        |root: &Path| fs::set_permissions(root.join("none"), fs::Permissions::from_mode(0o755)).unwrap(),
+        |root: &Path| {
+            fs::remove_file(root.join("bin/link")).unwrap();
+            symlink("empty", root.join("bin/link")).unwrap();
+        },
+    ] {
+        let (dir, _) = stick();
+        let before = fetch(&at(dir.path(), 0, Validator::default())).head.unwrap().validator;
+        change(dir.path());
+        let got = fetch(&at(dir.path(), 512, before.clone()));
+        let head = got.head.unwrap();
+        assert!(head.offset == 0 && head.validator != before);
+    }
+}
+
+#[test]
+fn a_directory_that_changes_while_it_is_read_is_a_retryable_error() {
+    let (dir, _) = stick();
+    let path = dir.path().to_owned();
+    let got = fetch_and(&at(&path, 0, Validator::default()), || {
+        fs::write(path.join("program.yml"), b"entry: other\n").unwrap();
+    });
+    let error = got.error();
+    assert!(
+        error.retryable && error.message.contains("changed while it was read"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_socket_in_a_directory_is_refused_by_name() {
+    let (dir, _) = stick();
+    let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("bin/s")).unwrap();
+    let error = fetch(&at(dir.path(), 0, Validator::default())).error();
+    assert_eq!(error.code, Code::Invalid);
+    assert!(
+        error.message.contains("bin/s") && error.message.contains("socket"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -221,7 +356,7 @@ fn a_wrong_url_is_refused() {
 
 #[test]
 fn a_reader_that_goes_away_ends_the_fetch() {
-    let (_dir, path) = file(&patterned(4 * source::PIECE));
+    let (_dir, path) = file(&patterned(4 * regular::PIECE));
     let host = Host::new();
     let client = Client(host.instance(aerolith_root(), "file", "{}").unwrap());
     let (sink, download) = channel(1);

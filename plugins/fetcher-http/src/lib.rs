@@ -1,20 +1,9 @@
-//! `fetcher` for `http` and `https`: delivers what a server gives. It knows nothing of digests, archives or the store.
-//!
-//! What is asked ([`ask`]), what an answer means ([`answer`]), where a redirect may lead ([`hop`]) and what of an address
-//! may be shown ([`address`]) is pure; only `exchange` talks to servers.
-
-pub mod address;
-pub mod answer;
-pub mod ask;
-pub mod config;
-mod exchange;
-pub mod hop;
-mod tls;
+//! `fetcher` for `http` and `https`: delivers what a server gives. It knows nothing of digests, archives or the store; how
+//! HTTP is spoken is `http-fetch`'s.
 
 use aerolith_plugin::wire::fetcher::{Fetch, Fetched, PackageFetcher, Schemes};
 use aerolith_plugin::{Bytes, Context, Plugin, Result, Stream, export_plugin};
-use config::Config;
-use exchange::Exchange;
+use http_fetch::{Config, Exchange, address};
 
 /// The plugin.
 pub struct HttpFetcher(Exchange);
@@ -23,7 +12,8 @@ impl Plugin for HttpFetcher {
     type Config = Config;
 
     fn create(_: Context, config: Config) -> Result<Self> {
-        Exchange::new(&config).map(Self)
+        let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+        Exchange::new(config, agent).map(Self)
     }
 }
 

@@ -97,6 +97,8 @@ pub struct Service {
     pub state: String,
     /// Why it waits or failed.
     pub reason: String,
+    /// What is accepted of it though it should be better.
+    pub warnings: Vec<String>,
     /// Its instances, by index.
     pub instances: Vec<Instance>,
 }

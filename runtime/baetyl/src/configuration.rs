@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use aerolith_model::{Configuration, Entry, Key, Md5, Name, Object, ObjectPlatform, Sha256, Token, Unpack, Url};
+use aerolith_model::{
+    Configuration, Entry, Key, Md5, Name, Object, ObjectPlatform, Secret, Sha256, Token, Unpack, Url,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::envelope::join;
 use crate::error::{Problem, Warning};
 use crate::platform::names_platform;
+use crate::store::{self, Companions};
 use crate::view::{Viewed, blank_is_none, inside, view};
 
 /// What marks an object's key in the stored form.
@@ -62,8 +65,8 @@ struct ObjectView {
     rest: BTreeMap<String, Value>,
 }
 
-/// Reads a configuration in either form.
-pub(crate) fn configuration(path: &str, fields: Map<String, Value>) -> Located<Configuration> {
+/// Reads a configuration in either form, with the secrets that its objects' keys become.
+pub(crate) fn configuration(path: &str, fields: Map<String, Value>) -> Located<(Configuration, Vec<Secret>)> {
     let Viewed { view, extra } = view::<ConfigurationView>(path, fields)?;
     let ConfigurationView {
         name,
@@ -72,30 +75,33 @@ pub(crate) fn configuration(path: &str, fields: Map<String, Value>) -> Located<C
         data,
     } = view;
     let path = join(path, "data");
+    let mut companions = Companions::of(&name);
     let data = match data {
         Value::Null => BTreeMap::new(),
-        Value::Array(items) => from_list(&path, items)?,
-        Value::Object(entries) => from_map(&path, entries)?,
+        Value::Array(items) => from_list(&path, items, &mut companions)?,
+        Value::Object(entries) => from_map(&path, entries, &mut companions)?,
         other => return Err((path, Problem::Field(format!("expected a list or a map, found {other}")))),
     };
-    Ok(Configuration {
+    let secrets = companions.into_secrets();
+    let configuration = Configuration {
         name,
         version: String::new(),
         description,
         labels,
         data,
         extra,
-    })
+    };
+    Ok((configuration, secrets))
 }
 
-fn from_list(path: &str, items: Vec<Value>) -> Located<BTreeMap<Key, Entry>> {
+fn from_list(path: &str, items: Vec<Value>, companions: &mut Companions<'_>) -> Located<BTreeMap<Key, Entry>> {
     let mut data = BTreeMap::new();
     for (index, item) in items.into_iter().enumerate() {
         let path = format!("{path}[{index}]");
         let Item { key, value } = read(&path, item)?;
         let entry = match value {
             ItemValue::Kv { value } => Entry::Text(value),
-            ItemValue::Object(view) => object(&join(&path, "value"), view)?,
+            ItemValue::Object(view) => object(&join(&path, "value"), view, companions)?,
             ItemValue::Function {} => return Err((path, function(&key))),
         };
         insert(&path, &mut data, key, entry)?;
@@ -103,7 +109,7 @@ fn from_list(path: &str, items: Vec<Value>) -> Located<BTreeMap<Key, Entry>> {
     Ok(data)
 }
 
-fn from_map(path: &str, entries: Map<String, Value>) -> Located<BTreeMap<Key, Entry>> {
+fn from_map(path: &str, entries: Map<String, Value>, companions: &mut Companions<'_>) -> Located<BTreeMap<Key, Entry>> {
     let mut data = BTreeMap::new();
     for (name, value) in entries {
         let path = join(path, &name);
@@ -111,7 +117,7 @@ fn from_map(path: &str, entries: Map<String, Value>) -> Located<BTreeMap<Key, En
             return Err((path, Problem::Field(format!("expected text, found {value}"))));
         };
         let (key, entry) = match name.strip_prefix(OBJECT_PREFIX) {
-            Some(key) => (key.to_owned(), stored_object(&path, &text)?),
+            Some(key) => (key.to_owned(), stored_object(&path, &text, companions)?),
             None => (name, Entry::Text(text)),
         };
         let key = Key::try_from(key).map_err(|error| (path.clone(), error.into()))?;
@@ -128,14 +134,14 @@ fn insert(path: &str, data: &mut BTreeMap<Key, Entry>, key: Key, entry: Entry) -
     Ok(())
 }
 
-fn stored_object(path: &str, text: &str) -> Located<Entry> {
+fn stored_object(path: &str, text: &str, companions: &mut Companions<'_>) -> Located<Entry> {
     let value = serde_json::from_str(text).map_err(|error| {
         (
             path.to_owned(),
             Problem::Field(format!("the text is not a JSON object: {error}")),
         )
     })?;
-    object(path, read(path, value)?)
+    object(path, read(path, value)?, companions)
 }
 
 fn read<T: for<'de> Deserialize<'de>>(path: &str, value: Value) -> Located<T> {
@@ -145,8 +151,8 @@ fn read<T: for<'de> Deserialize<'de>>(path: &str, value: Value) -> Located<T> {
     })
 }
 
-/// Objects of a store have no address until Baetyl's cloud signs one; without an address there is nothing to fetch.
-fn object(path: &str, view: ObjectView) -> Located<Entry> {
+/// An object, from its address or from where it lies in a store. Keys for that become a secret.
+fn object(path: &str, view: ObjectView, companions: &mut Companions<'_>) -> Located<Entry> {
     let ObjectView {
         url,
         sha256,
@@ -157,17 +163,16 @@ fn object(path: &str, view: ObjectView) -> Located<Entry> {
         rest,
     } = view;
     metadata.extend(rest);
-    let Some(url) = url else {
-        let source = metadata.get("source").and_then(Value::as_str).unwrap_or("http");
-        let problem = match source {
-            "http" => Problem::Field("`url` is missing".to_owned()),
-            other => Problem::Unsupported {
-                what: "source",
-                found: other.to_owned(),
-                instead: "give the object a `url` that can be downloaded",
-            },
-        };
-        return Err((path.to_owned(), problem));
+    let located = |problem| (path.to_owned(), problem);
+    let keys = store::take_keys(&mut metadata).map_err(located)?;
+    let (url, credentials) = match (url, keys) {
+        (Some(url), _) => (url, None),
+        (None, keys) => {
+            let source = metadata.get("source").and_then(Value::as_str).unwrap_or("http");
+            let keys = asked(source, keys).map_err(located)?;
+            let url = store::address(&metadata).map_err(located)?;
+            (url, Some(companions.name(keys).map_err(located)?))
+        }
     };
     let is_any = metadata.get("platform").is_some_and(|platform| platform == "any");
     let platform = is_any.then_some(ObjectPlatform::Any);
@@ -175,11 +180,30 @@ fn object(path: &str, view: ObjectView) -> Located<Entry> {
         sha256,
         md5,
         token,
+        credentials,
         unpack,
         platform,
         metadata,
         ..Object::at(url)
     })))
+}
+
+/// The keys for a source that can be asked. What is signed with an account of Baetyl's cloud has none here.
+fn asked(source: &str, keys: Option<store::Keys>) -> Result<store::Keys, Problem> {
+    if source == "http" {
+        return Err(Problem::Field("`url` is missing".to_owned()));
+    }
+    let refused = |instead| Problem::Unsupported {
+        what: "source",
+        found: source.to_owned(),
+        instead,
+    };
+    if !store::is_known(source) {
+        return Err(refused("give the object a `url` that can be downloaded"));
+    }
+    keys.ok_or_else(|| {
+        refused("give the object `ak` and `sk`, or a `url` that can be downloaded; an account is the cloud's")
+    })
 }
 
 fn function(key: &Key) -> Problem {

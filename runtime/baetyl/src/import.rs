@@ -14,7 +14,7 @@ use crate::secret::secret;
 /// What a text held.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Import {
-    /// In the order of the text.
+    /// In the order of the text; a configuration stands behind the secrets that its keys became.
     pub resources: Vec<Resource>,
     /// What the operator should know.
     pub warnings: Vec<Warning>,
@@ -51,12 +51,13 @@ pub fn import(source_name: &str, text: &str) -> Result<Import, ImportError> {
     let mut seen = BTreeSet::new();
     for found in resources(value).map_err(located)? {
         let path = found.path.clone();
-        let resource = convert(found).map_err(located)?;
-        if !seen.insert((resource.kind(), resource.name().to_owned())) {
-            let (kind, name) = (resource.kind().as_str(), resource.name().to_owned());
-            return Err(located((path, Problem::DuplicateResource { kind, name })));
+        for resource in convert(found).map_err(located)? {
+            if !seen.insert((resource.kind(), resource.name().to_owned())) {
+                let (kind, name) = (resource.kind().as_str(), resource.name().to_owned());
+                return Err(located((path, Problem::DuplicateResource { kind, name })));
+            }
+            imported.push(resource);
         }
-        imported.push(resource);
     }
     let warnings = unused(&imported)
         .into_iter()
@@ -68,11 +69,16 @@ pub fn import(source_name: &str, text: &str) -> Result<Import, ImportError> {
     })
 }
 
-fn convert(Found { path, kind, fields }: Found) -> Result<Resource, (String, Problem)> {
+/// The resource, behind those that it needs and brings along.
+fn convert(Found { path, kind, fields }: Found) -> Result<Vec<Resource>, (String, Problem)> {
     match kind {
-        ResourceKind::Application => application(&path, fields).map(Resource::Application),
-        ResourceKind::Configuration => configuration(&path, fields).map(Resource::Configuration),
-        ResourceKind::Secret => secret(&path, fields).map(Resource::Secret),
+        ResourceKind::Application => Ok(vec![Resource::Application(application(&path, fields)?)]),
+        ResourceKind::Secret => Ok(vec![Resource::Secret(secret(&path, fields)?)]),
+        ResourceKind::Configuration => {
+            let (configuration, secrets) = configuration(&path, fields)?;
+            let secrets = secrets.into_iter().map(Resource::Secret);
+            Ok(secrets.chain([Resource::Configuration(configuration)]).collect())
+        }
     }
 }
 

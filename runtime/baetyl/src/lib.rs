@@ -11,6 +11,7 @@ mod error;
 mod import;
 mod platform;
 mod secret;
+mod store;
 mod view;
 
 pub use error::{ImportError, Problem, UnusedField, Warning};

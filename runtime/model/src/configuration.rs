@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::text::{Key, Md5, Name, Sha256, Signature, Url};
+use crate::text::{Key, Md5, Name, Sha256, Url};
 
 /// Label that says what kind of configuration one is (Baetyl v2).
 pub const PACKAGE_LABEL: &str = "baetyl-config-type";
@@ -117,9 +117,6 @@ pub struct Object {
     /// Secret with what the fetcher proves itself by, such as `username` and `password`, or `token` (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Name>,
-    /// Detached signature of its bytes (ours).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signature: Option<Signature>,
     /// How to unpack it.
     #[serde(default, skip_serializing_if = "Unpack::is_none")]
     pub unpack: Unpack,
@@ -143,7 +140,6 @@ impl Object {
             token: None,
             headers: BTreeMap::new(),
             credentials: None,
-            signature: None,
             unpack: Unpack::None,
             platform: None,
             metadata: BTreeMap::new(),
@@ -183,10 +179,10 @@ pub enum Unpack {
     #[serde(rename = "tar")]
     Tar,
     /// A tar archive compressed with gzip.
-    #[serde(rename = "tgz")]
+    #[serde(rename = "tgz", alias = "tar.gz")]
     Tgz,
     /// A tar archive compressed with zstd (ours).
-    #[serde(rename = "tar.zst")]
+    #[serde(rename = "tar.zst", alias = "tzst")]
     TarZst,
     /// Whatever its first bytes announce, never by its name (ours).
     #[serde(rename = "auto")]

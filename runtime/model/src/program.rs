@@ -18,6 +18,17 @@ struct Raw {
 }
 
 impl ProgramManifest {
+    /// Reads the bytes of a `program.yml`, as [`ProgramManifest::parse`] reads its text.
+    ///
+    /// # Errors
+    /// Also bytes that are no UTF-8, with line and column of the first.
+    pub fn read(source_name: &str, bytes: &[u8]) -> Result<Self, ParseError> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::parse(source_name, text),
+            Err(error) => Err(no_text(source_name, bytes, error.valid_up_to())),
+        }
+    }
+
     /// Reads a `program.yml`; a byte order mark and Windows line ends are accepted. `source_name` is what errors call
     /// the text.
     ///
@@ -46,6 +57,20 @@ impl ProgramManifest {
     #[must_use]
     pub fn entry(&self) -> &str {
         &self.entry
+    }
+}
+
+/// The error of the byte at `bad`, before which all is UTF-8.
+fn no_text(source_name: &str, bytes: &[u8], bad: usize) -> ParseError {
+    let before = String::from_utf8_lossy(&bytes[..bad]);
+    let before = before.trim_start_matches('\u{feff}');
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    ParseError {
+        source_name: source_name.to_owned(),
+        line: before.matches('\n').count() as u64 + 1,
+        column: line.chars().count() as u64 + 1,
+        message: format!("the byte 0x{:02x} is no UTF-8", bytes[bad]),
+        hint: Some("save the file as UTF-8".to_owned()),
     }
 }
 
@@ -110,6 +135,44 @@ mod tests {
                 error.starts_with("program.yml:2:8: ") && error.contains(reason),
                 "{path}: {error}"
             );
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_refused_with_line_and_column() {
+        for (bytes, place) in [
+            (&b"\xff\xfee\0n\0"[..], "program.yml:1:1: the byte 0xff"),
+            (b"\xef\xbb\xbfentry: caf\xe9", "program.yml:1:11: the byte 0xe9"),
+            (b"# \xc3\xbc\r\nentry: \xc3\xbc\x80\n", "program.yml:2:9: the byte 0x80"),
+        ] {
+            let error = ProgramManifest::read("program.yml", bytes).unwrap_err().to_string();
+            assert!(error.starts_with(place), "{error}");
+        }
+        let read = ProgramManifest::read("program.yml", b"\xef\xbb\xbfentry: a\r\n").unwrap();
+        assert_eq!(read.entry(), "a");
+    }
+
+    #[test]
+    fn bombs_of_aliases_and_of_brackets_are_refused_with_line_and_column_before_they_grow() {
+        let mut aliases = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for n in 1..12 {
+            let before = format!("*a{}", n - 1);
+            aliases.push_str(&format!("a{n}: &a{n} [{}]\n", [before.as_str(); 9].join(", ")));
+        }
+        for (what, text) in [
+            ("aliases", aliases + "entry: *a11\n"),
+            ("brackets", "[".repeat(100_000)),
+            ("braces", "entry: ".to_owned() + &"{a: ".repeat(100_000)),
+            (
+                "closed brackets",
+                format!("entry: {}{}", "[".repeat(50_000), "]".repeat(50_000)),
+            ),
+            ("dashes", "- ".repeat(100_000)),
+        ] {
+            let error = entry(&text).expect_err(what);
+            let place = error.strip_prefix("program.yml:").unwrap_or_default();
+            assert!(place.starts_with(|c: char| c.is_ascii_digit()), "{what}: {error}");
+            assert!(error.len() < 1000, "{what}: an error of {} bytes", error.len());
         }
     }
 

@@ -136,13 +136,6 @@ checked_text!(
     |t| hex(t, 64)
 );
 checked_text!(
-    /// Detached Ed25519 signature (RFC 8032) of an object: 64 bytes in base64.
-    Signature,
-    "signature",
-    "the base64 text of 64 bytes, as `aerolith package sign` prints it",
-    |t| accept(t, is_signature(t))
-);
-checked_text!(
     /// MD5 digest as 32 hexadecimal digits, kept in lower case.
     Md5,
     "md5",
@@ -176,13 +169,6 @@ fn is_url(text: &str) -> bool {
     text.split_once(':').is_some_and(|(scheme, rest)| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(scheme_byte) && !rest.is_empty()
     }) && !has_blank(text)
-}
-
-/// 64 bytes are 86 digits and two paddings, of whose last digit four bits are unused.
-fn is_signature(text: &str) -> bool {
-    let digit = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
-    let digits = text.strip_suffix("==").unwrap_or_default();
-    digits.len() == 86 && digits.bytes().all(digit) && digits.ends_with(['A', 'Q', 'g', 'w'])
 }
 
 fn has_blank(text: &str) -> bool {
@@ -251,19 +237,6 @@ mod tests {
         let digest: Sha256 = "AB".repeat(32).parse().unwrap();
         assert_eq!(digest.as_str(), "ab".repeat(32));
         assert!(!valid::<Sha256>(&"a".repeat(63)) && !valid::<Md5>(&"g".repeat(32)) && valid::<Md5>(&"0".repeat(32)));
-    }
-
-    #[test]
-    fn a_signature_is_the_base64_of_64_bytes() {
-        assert!(valid::<Signature>(&format!("{}A==", "a".repeat(85))));
-        for bad in [
-            "",
-            &"a".repeat(88),
-            &format!("{}b==", "a".repeat(85)),
-            &format!("{}A==", "a".repeat(84)),
-        ] {
-            assert!(!valid::<Signature>(bad), "{bad}");
-        }
     }
 
     #[test]

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use aerolith_model::{Application, Configuration, Resource, ResourceKind, Secret};
+use aerolith_model::{
+    Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes,
+};
 use aerolith_plan::{Goals, PlanError, goals};
 use aerolith_plugin_wire::arch::{Object, Objects};
 
+use crate::pins::Pinned;
 use crate::plugins::{self, Plugins, Resolver};
 use crate::state::{Damaged, ResourceId};
 
@@ -15,6 +18,8 @@ pub(crate) type Resources = BTreeMap<ResourceId, Resource>;
 #[derive(Debug, Default)]
 pub(crate) struct Desired {
     pub(crate) revision: u64,
+    /// The revision at which each resource came to be as it is.
+    pub(crate) versions: BTreeMap<ResourceId, u64>,
     /// Packages hold only the objects that are for this machine, unless they are in `unresolved`.
     pub(crate) resources: Resources,
     /// Packages of which nobody could say what is for this machine, with the reason.
@@ -71,6 +76,60 @@ impl Desired {
             Some(Resource::Configuration(configuration)) => Some(configuration),
             _ => None,
         }
+    }
+
+    /// An object of a configuration in the version that is desired.
+    pub(crate) fn pinned<'a>(
+        &self,
+        configuration: &'a Configuration,
+        key: &'a Key,
+        object: &'a ModelObject,
+    ) -> Pinned<'a> {
+        let id = ResourceId {
+            kind: ResourceKind::Configuration,
+            name: configuration.name.to_string(),
+        };
+        Pinned {
+            configuration: configuration.name.as_str(),
+            revision: self.versions.get(&id).copied().unwrap_or_default(),
+            object: key.as_str(),
+            url: object.url.as_str(),
+        }
+    }
+
+    /// Every object of every configuration.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = (Pinned<'_>, &ModelObject)> {
+        let configurations = self.resources.values().filter_map(|resource| match resource {
+            Resource::Configuration(configuration) => Some(configuration),
+            _ => None,
+        });
+        configurations.flat_map(move |configuration| {
+            let objects = configuration.objects();
+            objects.map(move |(key, object)| (self.pinned(configuration, key, object), object))
+        })
+    }
+
+    /// What a fetcher proves itself by for an object: the entries of the secret that it names.
+    pub(crate) fn credentials(&self, object: &ModelObject) -> Result<BTreeMap<String, String>, String> {
+        let Some(name) = &object.credentials else {
+            return Ok(BTreeMap::new());
+        };
+        let id = ResourceId {
+            kind: ResourceKind::Secret,
+            name: name.to_string(),
+        };
+        let Some(Resource::Secret(secret)) = self.resources.get(&id) else {
+            return Err(format!(
+                "its credentials are the secret `{name}`, which does not exist: apply it"
+            ));
+        };
+        let text = |(key, bytes): (&Key, &SecretBytes)| match String::from_utf8(bytes.0.clone()) {
+            Ok(text) => Ok((key.to_string(), text)),
+            Err(_) => Err(format!(
+                "entry `{key}` of the secret `{name}` is no text, which credentials must be"
+            )),
+        };
+        secret.data.iter().map(text).collect()
     }
 }
 

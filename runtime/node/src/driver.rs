@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use aerolith_packages::KeptParts;
+use aerolith_packages::{Digest, KeptParts, Stored};
 use aerolith_plan::{Fingerprint, Goals, InstanceId, Observed, ServiceId, Step, plan};
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::bus::Events;
+use crate::chance::chance;
 use crate::desired::Desired;
 use crate::durable;
+use crate::fetch::jittered;
 use crate::foundation::Foundation;
 use crate::jobs::Jobs;
 use crate::layout::relative;
@@ -45,6 +47,8 @@ pub(crate) struct Board {
     pub(crate) prepared: BTreeMap<VersionId, Prepared>,
     pub(crate) preparing: BTreeSet<VersionId>,
     pub(crate) troubles: BTreeMap<VersionId, Trouble>,
+    /// Why what nobody needs could not be removed the last time.
+    pub(crate) unclean: Option<String>,
 }
 
 /// Why a version is not prepared.
@@ -52,6 +56,8 @@ pub(crate) struct Board {
 pub(crate) struct Trouble {
     pub(crate) reason: String,
     pub(crate) since_ms: u64,
+    /// Whether it is this node's own disk that refuses.
+    pub(crate) disk: bool,
     tries: u32,
     again_at: Instant,
 }
@@ -156,17 +162,21 @@ impl Driver {
     }
 
     async fn read_desired(&mut self) {
-        let (revision, resources, damaged) = {
+        let (revision, resources, versions, damaged) = {
             let state = self.works.foundation.state();
             let is_known = state.revision() == self.works.board().desired.revision;
             if is_known && !self.stale {
                 return;
             }
-            (state.revision(), state.resources().clone(), state.damaged().to_vec())
+            let (resources, versions) = (state.resources().clone(), state.revisions());
+            (state.revision(), resources, versions, state.damaged().to_vec())
         };
         self.stale = false;
         let plugins = &*self.works.preparer.plugins;
-        let desired = Arc::new(Desired::of(revision, resources, &damaged, plugins).await);
+        let desired = Arc::new(Desired {
+            versions,
+            ..Desired::of(revision, resources, &damaged, plugins).await
+        });
         for (name, reason) in &desired.held {
             tracing::error!(application = name, reason, "an application is left as it is");
         }
@@ -251,9 +261,9 @@ impl Driver {
             Err(PrepareError::Superseded) => {}
             Err(error) => {
                 let reason = error.to_string();
-                tracing::warn!(service = %version.0, reason, "a service cannot be prepared");
+                tracing::warn!(service = %version.0, disk = error.is_of_the_disk(), reason, "a service cannot be prepared");
                 bus.tell(format!("service/{}/failed", version.0), json!({"reason": reason}));
-                let trouble = Trouble::after(board.troubles.get(&version), reason);
+                let trouble = Trouble::after(board.troubles.get(&version), reason, &error);
                 board.troubles.insert(version, trouble);
             }
         }
@@ -328,6 +338,8 @@ impl Driver {
         }
         self.unclean = false;
         let (prepared, kept) = self.in_use();
+        let promised = self.promised();
+        let (works, desired) = (self.works.clone(), self.works.board().desired.clone());
         let (logs, store) = (self.works.preparer.folders.logs(), self.works.preparer.store.clone());
         let cleaned = blocking(move || {
             for folder in durable::entries(&logs)? {
@@ -338,13 +350,33 @@ impl Driver {
                     durable::remove(&folder)?;
                 }
             }
-            let cleaned = store.clean(&kept_parts(), |stored| prepared.values().any(|p| p.uses(stored)));
+            let is_configured = |name: &str| desired.configuration(name).is_some();
+            works.preparer.downloads.forget(is_configured)?;
+            let is_promised = |stored: &Stored| matches!(stored, Stored::Blob(digest) if promised.contains(digest));
+            let cleaned = store.clean(&kept_parts(), |stored| {
+                is_promised(stored) || prepared.values().any(|p| p.uses(stored))
+            });
             cleaned.map_err(|e| PrepareError::Store(Box::new(e)))
         })
         .await;
-        if let Err(error) | Ok(Err(error)) = cleaned {
-            tracing::warn!(%error, "something that nobody needs stays for now");
+        let refused = match cleaned {
+            Err(error) | Ok(Err(error)) => Some(error.to_string()),
+            Ok(Ok(_)) => None,
+        };
+        if let Some(error) = &refused {
+            tracing::warn!(error, "something that nobody needs stays for now");
         }
+        self.works.board().unclean = refused;
+    }
+
+    /// What the desired state names: what came of it stays, also while the rest of its package cannot be had.
+    fn promised(&self) -> BTreeSet<Digest> {
+        let desired = self.works.board().desired.clone();
+        let downloads = &self.works.preparer.downloads;
+        let objects = desired.objects();
+        objects
+            .filter_map(|(pinned, object)| downloads.promised(pinned, object))
+            .collect()
     }
 
     /// What is prepared, and the applications that are desired or of which something is left.
@@ -379,15 +411,18 @@ fn kept_parts() -> KeptParts {
 }
 
 impl Trouble {
-    fn after(before: Option<&Self>, reason: String) -> Self {
+    /// After another try that failed. A place that asks to be left alone is, as long as nobody would rather wait less.
+    fn after(before: Option<&Self>, reason: String, error: &PrepareError) -> Self {
         let tries = before.map_or(0, |before| before.tries);
         let pause = FIRST_PAUSE.saturating_mul(1 << tries.min(16)).min(LONGEST_PAUSE);
+        let pause = jittered(pause, chance()).max(error.wait().unwrap_or_default().min(LONGEST_PAUSE));
         let since_ms = before
             .filter(|b| b.reason == reason)
             .map_or_else(prepare::now_ms, |before| before.since_ms);
         Self {
             reason,
             since_ms,
+            disk: error.is_of_the_disk(),
             tries: tries.saturating_add(1),
             again_at: Instant::now() + pause,
         }

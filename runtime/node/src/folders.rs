@@ -31,6 +31,11 @@ impl Folders {
         self.data.join("packages")
     }
 
+    /// What came first for objects without a digest.
+    pub(crate) fn pins(&self) -> PathBuf {
+        self.data.join("pins.json")
+    }
+
     /// Below it, what is prepared of every application.
     pub(crate) fn applications(&self) -> PathBuf {
         self.data.join("apps")

@@ -11,6 +11,7 @@ use crate::durable::{self, FileError};
 use crate::kv::Kv;
 use crate::lock::{Lock, LockError, lock};
 use crate::metrics::Metrics;
+use crate::policy::PackagePolicy;
 use crate::processes::Processes;
 use crate::services::Services;
 use crate::state::State;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub node: String,
     /// What the package store accepts.
     pub limits: aerolith_packages::Limits,
+    /// What packages must have to be taken.
+    pub packages: PackagePolicy,
 }
 
 /// Why the node cannot be opened.

@@ -79,6 +79,7 @@ mod tests {
             runtime,
             node: "n".into(),
             limits,
+            packages: crate::PackagePolicy::default(),
         })
         .unwrap();
         let mut events = foundation.bus().subscribe("plugin/#").unwrap();

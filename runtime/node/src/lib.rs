@@ -5,6 +5,7 @@
 //! instance is really run: that is the engines' business, as digests and archives are the package store's.
 
 mod bus;
+mod chance;
 mod desired;
 mod driver;
 mod durable;
@@ -20,7 +21,9 @@ mod lock;
 mod metrics;
 mod news;
 mod node;
+mod pins;
 mod plugins;
+mod policy;
 mod prepare;
 mod processes;
 mod program;
@@ -42,6 +45,7 @@ pub use lock::LockError;
 pub use metrics::{MetricError, Metrics};
 pub use node::{Applied, ChangeError, Logs, LogsError, Node, PlannedStep};
 pub use plugins::{NoProvider, Plugins};
+pub use policy::{Forbidden, PackagePolicy};
 pub use prepare::PrepareError;
 pub use processes::Processes;
 pub use program::PackageError;

@@ -57,6 +57,7 @@ mod tests {
             revision,
             applications: applications.collect(),
             damaged: Vec::new(),
+            disk: Vec::new(),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::fetch::Downloads;
 use crate::folders::Folders;
 use crate::foundation::{Foundation, OpenError};
 use crate::metrics;
+use crate::pins::Pins;
 use crate::plugins::Plugins;
 use crate::prepare::{self, Preparer};
 use crate::record::Records;
@@ -185,13 +186,19 @@ fn open(foundation: &Foundation, plugins: Arc<dyn Plugins>) -> Result<Arc<Works>
         id,
         data: folders.data().display().to_string(),
     };
-    let downloads = Downloads::new(store.clone(), plugins.clone());
+    let downloads = Downloads::new(
+        store.clone(),
+        plugins.clone(),
+        settings.packages.clone(),
+        Pins::open(folders.pins())?,
+    );
     let preparer = Preparer {
         store,
         downloads,
         plugins,
         folders,
         host,
+        bus: foundation.bus().clone(),
     };
     let board = Mutex::new(Board {
         prepared,

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aerolith_model::{PackageMode, VolumeSource};
 use aerolith_packages::{Part, Store, Stored};
@@ -18,10 +18,11 @@ use aerolith_plan::{Fingerprint, Goal, ServiceId};
 use aerolith_plugin_wire::engine::Program;
 use serde::{Deserialize, Serialize};
 
+use crate::bus::Bus;
 use crate::desired::Desired;
 use crate::durable::{self, FileError, On, Survives};
 use crate::environment::Host;
-use crate::fetch::Downloads;
+use crate::fetch::{Downloads, FetchError, Reporter};
 use crate::folders::Folders;
 use crate::layout::{MountError, Place, Sources, layout};
 use crate::plugins::{self, NoProvider, Plugins};
@@ -84,6 +85,31 @@ pub enum PrepareError {
     Lost(String),
 }
 
+impl PrepareError {
+    /// Whether it is this node's own disk that refuses: full, read-only or broken.
+    pub(crate) fn is_of_the_disk(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Store(error) => error.is_of_the_disk(),
+            Self::Package(PackageError::Store { error, .. }) => error.is_of_the_disk(),
+            Self::Package(PackageError::Object { error, .. }) => match &**error {
+                FetchError::Refused { error, .. } | FetchError::Store(error) => error.is_of_the_disk(),
+                FetchError::Pin(_) => true,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// How long the place asked to be left alone.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Package(PackageError::Object { error, .. }) => error.wait(),
+            _ => None,
+        }
+    }
+}
+
 /// Prepares versions of services.
 pub(crate) struct Preparer {
     pub(crate) store: Store,
@@ -91,6 +117,7 @@ pub(crate) struct Preparer {
     pub(crate) plugins: Arc<dyn Plugins>,
     pub(crate) folders: Folders,
     pub(crate) host: Host,
+    pub(crate) bus: Bus,
 }
 
 impl Preparer {
@@ -103,8 +130,9 @@ impl Preparer {
             at_ms: now_ms(),
             ..Prepared::default()
         };
-        self.package(desired, goal, &folder, &mut prepared).await?;
-        self.volumes(desired, goal, &folder, &mut prepared).await?;
+        let reporter = Reporter::new(&self.bus, id);
+        self.package(desired, goal, &folder, &mut prepared, &reporter).await?;
+        self.volumes(desired, goal, &folder, &mut prepared, &reporter).await?;
         self.places(desired, goal, &prepared)?;
         let kind = engine_kind(goal);
         let engine = plugins::engine(&*self.plugins, &kind).await?;
@@ -137,16 +165,18 @@ impl Preparer {
         goal: &Goal,
         folder: &Path,
         prepared: &mut Prepared,
+        reporter: &Reporter,
     ) -> Result<(), PrepareError> {
         let Some(name) = &goal.service.program_config else {
             return Ok(());
         };
-        let parts = self.parts(desired, name.as_str()).await?;
+        let parts = self.parts(desired, name.as_str(), reporter).await?;
         prepared.keep(&parts);
+        let reporter = reporter.clone();
         let (store, package, to) = (self.store.clone(), name.to_string(), folder.join("tree"));
         let own_copy = goal.service.package_mode == PackageMode::Copy;
         let (tree, directory, entry) = blocking(move || {
-            let (tree, entry) = program::program(&store, &package, &parts)?;
+            let (tree, entry) = program::program(&store, &package, &parts, &reporter)?;
             if own_copy {
                 program::checkout(&store, &package, &tree, &to)?;
             }
@@ -168,6 +198,7 @@ impl Preparer {
         goal: &Goal,
         folder: &Path,
         prepared: &mut Prepared,
+        reporter: &Reporter,
     ) -> Result<(), PrepareError> {
         for volume in &goal.volumes {
             let VolumeSource::Config(name) = &volume.source else {
@@ -179,7 +210,7 @@ impl Preparer {
             if !downloads {
                 continue;
             }
-            let parts = self.parts(desired, name.as_str()).await?;
+            let parts = self.parts(desired, name.as_str(), reporter).await?;
             prepared.keep(&parts);
             let to = folder.join("volumes").join(volume.name.as_str());
             let (store, name, copy) = (self.store.clone(), name.to_string(), to.clone());
@@ -194,7 +225,7 @@ impl Preparer {
         Ok(())
     }
 
-    async fn parts(&self, desired: &Desired, name: &str) -> Result<Vec<Part>, PrepareError> {
+    async fn parts(&self, desired: &Desired, name: &str, reporter: &Reporter) -> Result<Vec<Part>, PrepareError> {
         if let Some(reason) = desired.unresolved.get(name) {
             return Err(PackageError::Unresolved {
                 package: name.into(),
@@ -203,7 +234,7 @@ impl Preparer {
             .into());
         }
         let configuration = desired.configuration(name).ok_or(PrepareError::Superseded)?;
-        Ok(program::parts(&self.downloads, configuration).await?)
+        Ok(program::parts(&self.downloads, desired, configuration, reporter).await?)
     }
 }
 

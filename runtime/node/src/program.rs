@@ -4,8 +4,10 @@ use std::path::Path;
 
 use aerolith_model::{Configuration, Entry, Key, Object, ProgramManifest, Unpack};
 use aerolith_packages::{Blob, Content, Part, Rule, Store, StoreError, Tree, TreeId};
+use serde_json::json;
 
-use crate::fetch::{Downloads, FetchError};
+use crate::desired::Desired;
+use crate::fetch::{Downloads, FetchError, Reporter, Wanted};
 
 /// The file of a package that names its program (Baetyl v2).
 const MANIFEST: &str = "program.yml";
@@ -32,14 +34,6 @@ pub enum PackageError {
         key: String,
         /// Why.
         error: Box<FetchError>,
-    },
-    /// An object in a format that is not unpacked yet.
-    #[error("object `{key}` of `{package}`: unpack `tar.zst` is not supported by this store; use tgz or zip")]
-    Format {
-        /// The package.
-        package: String,
-        /// The variable name.
-        key: String,
     },
     /// No `program.yml`.
     #[error(
@@ -68,21 +62,32 @@ pub enum PackageError {
     },
 }
 
-/// Fetches every object of a configuration and answers what its tree is made of.
-pub(crate) async fn parts(from: &Downloads, configuration: &Configuration) -> Result<Vec<Part>, PackageError> {
+/// Makes sure of every object of a configuration and answers what its tree is made of.
+pub(crate) async fn parts(
+    from: &Downloads,
+    desired: &Desired,
+    configuration: &Configuration,
+    reporter: &Reporter,
+) -> Result<Vec<Part>, PackageError> {
     let package = configuration.name.as_str();
     let mut parts = Vec::new();
     for (key, entry) in &configuration.data {
         let content = match entry {
             Entry::Text(text) => Content::Text(text.clone().into_bytes()),
             Entry::Object(object) => {
-                let unpack = unpack(package, key, object.unpack)?;
+                let unpack = unpack(object.unpack);
                 let failed = |error| PackageError::Object {
                     package: package.into(),
                     key: key.to_string(),
                     error: Box::new(error),
                 };
-                let blob = from.object(object).await.map_err(failed)?;
+                let wanted = Wanted {
+                    pinned: desired.pinned(configuration, key, object),
+                    object,
+                    credentials: desired.credentials(object),
+                };
+                let report = reporter.object(key.as_str());
+                let blob = from.object(&wanted, &report).await.map_err(failed)?;
                 Content::Object {
                     blob,
                     unpack,
@@ -106,17 +111,14 @@ pub(crate) fn blobs(parts: &[Part]) -> impl Iterator<Item = &Blob> {
     })
 }
 
-fn unpack(package: &str, key: &Key, unpack: Unpack) -> Result<aerolith_packages::Unpack, PackageError> {
+fn unpack(unpack: Unpack) -> aerolith_packages::Unpack {
     match unpack {
-        Unpack::None => Ok(aerolith_packages::Unpack::None),
-        Unpack::Zip => Ok(aerolith_packages::Unpack::Zip),
-        Unpack::Tar => Ok(aerolith_packages::Unpack::Tar),
-        Unpack::Tgz => Ok(aerolith_packages::Unpack::TarGz),
-        Unpack::Auto => Ok(aerolith_packages::Unpack::Auto),
-        Unpack::TarZst => Err(PackageError::Format {
-            package: package.into(),
-            key: key.to_string(),
-        }),
+        Unpack::None => aerolith_packages::Unpack::None,
+        Unpack::Zip => aerolith_packages::Unpack::Zip,
+        Unpack::Tar => aerolith_packages::Unpack::Tar,
+        Unpack::Tgz => aerolith_packages::Unpack::TarGz,
+        Unpack::TarZst => aerolith_packages::Unpack::TarZst,
+        Unpack::Auto => aerolith_packages::Unpack::Auto,
     }
 }
 
@@ -127,7 +129,12 @@ fn file_name(configuration: &Configuration, key: &Key, object: &Object) -> Strin
 }
 
 /// Publishes a program's tree, its entry executable, and answers it with the entry. Blocks.
-pub(crate) fn program(store: &Store, package: &str, parts: &[Part]) -> Result<(Tree, String), PackageError> {
+pub(crate) fn program(
+    store: &Store,
+    package: &str,
+    parts: &[Part],
+    reporter: &Reporter,
+) -> Result<(Tree, String), PackageError> {
     let failed = |error| PackageError::Store {
         package: package.into(),
         error: Box::new(error),
@@ -139,9 +146,11 @@ pub(crate) fn program(store: &Store, package: &str, parts: &[Part]) -> Result<(T
             reason: format!("cannot read {}: {e}", tree.root().join(MANIFEST).display()),
         })?;
         let entry = entry(package, &bytes)?;
+        reporter.tell("reused", json!({"package": package}));
         return Ok((tree, entry));
     }
-    let mut staged = store.stage(parts).map_err(failed)?;
+    let mut staged = store.stage_with_sole(parts, MANIFEST).map_err(failed)?;
+    reporter.tell("unpacked", json!({"package": package}));
     let bytes = staged.read(MANIFEST, MOST_MANIFEST).map_err(|error| match error {
         StoreError::Entry {
             rule: Rule::Missing, ..
@@ -152,7 +161,9 @@ pub(crate) fn program(store: &Store, package: &str, parts: &[Part]) -> Result<(T
     })?;
     let entry = entry(package, &bytes)?;
     staged.make_executable(&entry).map_err(failed)?;
-    Ok((staged.publish(id).map_err(failed)?, entry))
+    let tree = staged.publish(id).map_err(failed)?;
+    reporter.tell("published", json!({"package": package}));
+    Ok((tree, entry))
 }
 
 fn entry(package: &str, bytes: &[u8]) -> Result<String, PackageError> {
@@ -160,8 +171,7 @@ fn entry(package: &str, bytes: &[u8]) -> Result<String, PackageError> {
         package: package.into(),
         reason,
     };
-    let text = std::str::from_utf8(bytes).map_err(|e| bad(format!("{MANIFEST} is no UTF-8 text: {e}")))?;
-    let manifest = ProgramManifest::parse(MANIFEST, text).map_err(|e| bad(e.to_string()))?;
+    let manifest = ProgramManifest::read(MANIFEST, bytes).map_err(|e| bad(e.to_string()))?;
     Ok(manifest.entry().to_owned())
 }
 
@@ -207,6 +217,11 @@ mod tests {
         }
     }
 
+    fn reporter() -> Reporter {
+        let instance: aerolith_plan::InstanceId = "shop.web.1".parse().unwrap();
+        Reporter::new(&crate::bus::Bus::default(), &instance.service)
+    }
+
     fn open() -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path().join("store"), Limits::default()).unwrap();
@@ -218,8 +233,8 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let (dir, store) = open();
         let parts = [text("program.yml", "entry: run.sh\n"), text("run.sh", "#!/bin/sh\n")];
-        let (tree, entry) = program(&store, "pp", &parts).unwrap();
-        let (again, same) = program(&store, "pp", &parts).unwrap();
+        let (tree, entry) = program(&store, "pp", &parts, &reporter()).unwrap();
+        let (again, same) = program(&store, "pp", &parts, &reporter()).unwrap();
         assert_eq!((again.id(), &*same, &*entry), (tree.id(), "run.sh", "run.sh"));
         let to = dir.path().join("apps/a/tree");
         std::fs::create_dir_all(to.join("left by a crash")).unwrap();
@@ -240,7 +255,7 @@ mod tests {
             (vec![text("program.yml", "entry: ../../bin/sh")], "climbs out"),
             (vec![text("program.yml", "entry: x\nentry: y")], "program.yml:2"),
         ] {
-            let error = program(&store, "weather", &parts).unwrap_err().to_string();
+            let error = program(&store, "weather", &parts, &reporter()).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("`weather`"), "{error}");
         }
         assert!(
@@ -250,6 +265,47 @@ mod tests {
                 .removed
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn a_program_yml_may_be_in_one_part_only_have_64_kib_and_must_be_text() {
+        let (_dir, store) = open();
+        let archive = |name: &str, bytes: &[u8]| {
+            let mut ingest = store.ingest(aerolith_packages::Download::default()).unwrap();
+            ingest.write(bytes).unwrap();
+            Part {
+                name: name.into(),
+                content: Content::Object {
+                    blob: ingest.finish().unwrap(),
+                    unpack: aerolith_packages::Unpack::None,
+                    file_name: MANIFEST.into(),
+                },
+            }
+        };
+        let manifest = b"entry: run.sh\n";
+        let run = text("run.sh", "#!/bin/sh\n");
+        let error = |parts: &[Part]| program(&store, "weather", parts, &reporter()).unwrap_err().to_string();
+        let two = error(&[archive("a.yml", manifest), archive("b.yml", manifest), run.clone()]);
+        for named in ["`a.yml`", "`b.yml`", "`program.yml`", "exactly one"] {
+            assert!(two.contains(named), "{two}");
+        }
+        let long = format!("entry: run.sh\n#{}", " ".repeat(64 << 10));
+        let large = error(&[archive("a.yml", long.as_bytes()), run.clone()]);
+        assert!(large.contains("`program.yml`") && large.contains("65536"), "{large}");
+        let huge = error(&[archive("a.yml", &vec![b'#'; 64 << 20]), run.clone()]);
+        assert_eq!(huge, large, "64 MB");
+        let latin = error(&[archive("a.yml", b"# caf\xe9\nentry: run.sh"), run]);
+        assert!(latin.contains("program.yml:1:6: the byte 0xe9"), "{latin}");
+    }
+
+    #[test]
+    fn an_entry_that_is_a_folder_or_climbs_by_a_link_is_refused() {
+        let (_dir, store) = open();
+        for (path, reason) in [("bin", "a folder"), ("absent", "no such file"), ("C:/x", "is absolute")] {
+            let parts = [text("program.yml", &format!("entry: {path}")), text("bin/app", "")];
+            let error = program(&store, "weather", &parts, &reporter()).unwrap_err().to_string();
+            assert!(error.contains(reason) && error.contains(path), "{error}");
+        }
     }
 
     #[test]

@@ -123,6 +123,7 @@ mod tests {
             runtime,
             node: "n".into(),
             limits: aerolith_packages::Limits::default(),
+            packages: crate::PackagePolicy::default(),
         };
         let foundation = Foundation::open(settings).unwrap();
         let client = Client(foundation.services("fetcher", "fetcher-1"));

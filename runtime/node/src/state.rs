@@ -123,6 +123,12 @@ impl State {
         &self.damaged
     }
 
+    /// The revision at which each resource came to be as it is.
+    pub(crate) fn revisions(&self) -> BTreeMap<ResourceId, u64> {
+        let versions = self.head.resources.iter();
+        versions.map(|(id, version)| (id.clone(), version.revision)).collect()
+    }
+
     /// Whether it is in force, readable or not.
     pub(crate) fn knows(&self, id: &ResourceId) -> bool {
         self.head.resources.contains_key(id)

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use aerolith_model::VolumeSource;
 use aerolith_plan::{Goal, InstanceId, ServiceId};
 use aerolith_plugin_wire::engine::Exit;
 use serde::Serialize;
 
+use crate::desired::Desired;
 use crate::driver::{Board, Works, subject};
 use crate::state::Damaged;
 use crate::supervise::{Phase, Watched};
@@ -23,6 +25,8 @@ pub struct NodeStatus {
     pub applications: Vec<ApplicationStatus>,
     /// Files of the state that could not be read.
     pub damaged: Vec<Damaged>,
+    /// What the disk refuses. What runs goes on running.
+    pub disk: Vec<String>,
 }
 
 /// How an application is.
@@ -55,6 +59,8 @@ pub struct ServiceStatus {
     pub reason: String,
     /// Fingerprint of the version wanted; absent when it is wanted no more.
     pub fingerprint: Option<String>,
+    /// What is accepted of it though it should be better.
+    pub warnings: Vec<String>,
     /// Instances wanted.
     pub replicas: u32,
     /// Its instances.
@@ -126,6 +132,12 @@ pub(crate) fn status(works: &Works) -> NodeStatus {
     names.sort();
     names.dedup();
     let node = works.foundation.0.settings.node.clone();
+    let disk = board
+        .troubles
+        .values()
+        .filter(|trouble| trouble.disk)
+        .map(|trouble| trouble.reason.clone());
+    let disk = disk.chain(board.unclean.clone()).collect();
     let busy = busy(works, &board, &watched);
     let applications = names
         .iter()
@@ -136,6 +148,7 @@ pub(crate) fn status(works: &Works) -> NodeStatus {
         revision: board.desired.revision,
         applications,
         damaged,
+        disk,
     }
 }
 
@@ -194,9 +207,27 @@ fn service(board: &Board, watched: &[Arc<Watched>], id: &ServiceId) -> ServiceSt
         state,
         reason,
         fingerprint: goal.map(|goal| goal.fingerprint.to_string()),
+        warnings: goal.map(|goal| warnings(&board.desired, goal)).unwrap_or_default(),
         replicas: goal.map_or(0, |goal| goal.service.replica),
         instances,
     }
+}
+
+/// The objects that a service is made of and of which nothing is promised.
+fn warnings(desired: &Desired, goal: &Goal) -> Vec<String> {
+    let shown = goal.volumes.iter().filter_map(|volume| match &volume.source {
+        VolumeSource::Config(name) => Some(name),
+        _ => None,
+    });
+    let configurations = goal.service.program_config.iter().chain(shown);
+    let configurations = configurations.filter_map(|name| desired.configuration(name.as_str()));
+    let objects = configurations.flat_map(|c| c.objects().map(move |(key, object)| (&c.name, key, object)));
+    objects
+        .filter(|(_, _, object)| object.sha256.is_none() && object.md5.is_none())
+        .map(|(name, key, _)| {
+            format!("object `{key}` of `{name}` has no digest: whatever came first is taken for it; add its sha256")
+        })
+        .collect()
 }
 
 fn condition(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[InstanceStatus]) -> (Condition, String) {

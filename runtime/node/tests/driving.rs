@@ -271,38 +271,6 @@ async fn a_deleted_application_is_stopped_with_its_grace_and_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_three_updates_the_current_and_the_former_version_remain() {
-    let world = World::new();
-    let node = world.open().await;
-    for text in ["1", "2", "3", "4"] {
-        apply(&node, &[&package("pp", text), &shop("")]).await;
-        until("the version runs", || {
-            let web = service_of(&node, "shop", "web")?;
-            let runs = web.instances.first()?;
-            (runs.state == Phase::Running
-                && Some(&runs.fingerprint) == web.fingerprint.as_ref()
-                && web.state == Condition::Running)
-                .then_some(())
-        })
-        .await;
-        until("its text is there", || {
-            let run = world.engine().runs_of("shop.web.1").pop()?.workload.program?;
-            fs::read_to_string(std::path::Path::new(&run.directory).join(run.entry))
-                .ok()?
-                .contains(text)
-                .then_some(())
-        })
-        .await;
-    }
-    let count = |folder: &str| fs::read_dir(world.path(folder)).unwrap().count();
-    until("two versions remain", || {
-        (count("data/apps/shop/web") == 2 && count("data/packages/trees") == 2).then_some(())
-    })
-    .await;
-    node.shutdown().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_service_starts_after_those_it_depends_on_and_says_what_it_waits_for() {
     let world = World::new();
     let node = world.open().await;

@@ -1,15 +1,16 @@
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{At, OnPath, escape, head};
 use crate::publish::{Staged, StagingDir};
 use crate::stage::Stage;
 use crate::unpack::{SNIFFED, sniff};
+use crate::unzstd::Unzstd;
 use crate::{Blob, Content, Digest, Part, Rule, Store, StoreError, Unpack, untar, unzip};
 
 impl Store {
@@ -17,6 +18,12 @@ impl Store {
     /// the answer is dropped unpublished. Each blob's digest is checked again first. Errors: [`StoreError::Refused`]
     /// with the part, the entry and the rule; [`StoreError::Rotten`]; or what the file system says. Nothing is left.
     pub fn stage(&self, parts: &[Part]) -> Result<Staged, StoreError> {
+        self.stage_with_sole(parts, "")
+    }
+
+    /// As [`Store::stage`], but the file at `sole`, such as a manifest, may come from one part only: a second one is
+    /// refused even with equal bytes, both parts named.
+    pub fn stage_with_sole(&self, parts: &[Part], sole: &str) -> Result<Staged, StoreError> {
         let mut parts: Vec<&Part> = parts.iter().collect();
         parts.sort_by(|a, b| a.name.cmp(&b.name));
         if let Some(pair) = parts.windows(2).find(|pair| pair[0].name == pair[1].name) {
@@ -30,6 +37,7 @@ impl Store {
             dir.path().to_owned(),
             self.0.limits.clone(),
             names,
+            sole,
         );
         for (number, part) in parts.iter().enumerate() {
             self.add(&mut stage, number, part)?;
@@ -114,26 +122,38 @@ fn object(
     match unpack {
         Unpack::Zip => unzip::unpack(stage, &archive, file, size),
         Unpack::Tar => untar::unpack(stage, &archive, file, size),
-        Unpack::TarGz => untar::unpack(stage, &archive, MultiGzDecoder::new(file), size),
-        Unpack::None | Unpack::Auto => stage.file(at, file_name, false, &mut file).map(drop),
+        Unpack::TarGz => untar::unpack(
+            stage,
+            &archive,
+            MultiGzDecoder::new(BufReader::with_capacity(PACKED, file)),
+            size,
+        ),
+        Unpack::TarZst => {
+            let content = Unzstd::new(file).map_err(|error| archive.unreadable(error))?;
+            untar::unpack(stage, &archive, content, size)
+        }
+        Unpack::None | Unpack::Auto => stage.file(at.entry(file_name), file_name, false, &mut file).map(drop),
     }
 }
+
+/// Bytes of a compressed tar read at once.
+const PACKED: usize = 1 << 16;
 
 /// An archive being read: how to name it, and how it begins, for the errors.
 pub(crate) struct Archive<'a> {
     pub(crate) at: At<'a>,
-    declared: &'static str,
+    pub(crate) declared: &'static str,
     head: String,
 }
 
 impl Archive<'_> {
     /// The archive as a whole cannot be read.
-    pub(crate) fn unreadable(&self, detail: &dyn std::fmt::Display) -> StoreError {
-        let detail = escape(&detail.to_string());
-        self.at.refuse(Rule::Unreadable {
+    pub(crate) fn unreadable(&self, error: io::Error) -> StoreError {
+        let rule = error.downcast().unwrap_or_else(|error| Rule::Unreadable {
             declared: self.declared,
-            detail,
+            detail: escape(&error.to_string()),
             head: self.head.clone(),
-        })
+        });
+        self.at.refuse(rule)
     }
 }

@@ -51,6 +51,14 @@ impl Budget {
 
     /// `more` bytes for a file that has `of_file` bytes already.
     pub(crate) fn bytes(&mut self, of_file: u64, more: u64) -> Result<(), Rule> {
+        self.fits(of_file, more)?;
+        self.total += more;
+        self.of_archive += more;
+        Ok(())
+    }
+
+    /// Whether there is room for so many bytes, which are not counted: a header may lie either way.
+    pub(crate) fn fits(&self, of_file: u64, more: u64) -> Result<(), Rule> {
         if of_file.saturating_add(more) > self.limits.max_file {
             return Err(Rule::FileTooLarge {
                 limit: self.limits.max_file,
@@ -67,8 +75,6 @@ impl Budget {
                 ratio: self.limits.max_ratio,
             });
         }
-        self.total += more;
-        self.of_archive += more;
         Ok(())
     }
 }

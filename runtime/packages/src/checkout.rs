@@ -232,7 +232,7 @@ mod tests {
     fn a_tree_edited_on_disk_is_noticed_by_a_checkout_and_by_a_look_and_built_again() {
         let damages: [(&str, Damage); 8] = [
             ("`bin/app` has other bytes", |s, t| {
-                s.overwrite(&t.join("bin/app"), b"#?")
+                s.overwrite(&t.join("bin/app"), b"#?");
             }),
             ("`notes.txt` has become executable", |_, t| {
                 fs::set_permissions(t.join("notes.txt"), fs::Permissions::from_mode(0o555)).unwrap();
@@ -245,11 +245,11 @@ mod tests {
                 symlink("notes.txt", t.join("l")).unwrap();
             }),
             ("`bin/app` is missing", |_, t| {
-                fs::remove_file(t.join("bin/app")).unwrap()
+                fs::remove_file(t.join("bin/app")).unwrap();
             }),
             ("`empty` is missing", |_, t| fs::remove_dir(t.join("empty")).unwrap()),
             ("`empty/more` was not published", |_, t| {
-                fs::write(t.join("empty/more"), "").unwrap()
+                fs::write(t.join("empty/more"), "").unwrap();
             }),
             ("`notes.txt` has become something else", |_, t| {
                 fs::remove_file(t.join("notes.txt")).unwrap();
@@ -257,7 +257,8 @@ mod tests {
             }),
         ];
         for (how, damage) in damages {
-            let looks: [fn(&Sandbox, &Tree) -> Result<(), StoreError>; 2] = [
+            type Look = fn(&Sandbox, &Tree) -> Result<(), StoreError>;
+            let looks: [Look; 2] = [
                 |sandbox, tree| sandbox.store().verify(tree),
                 |sandbox, tree| sandbox.store().checkout(tree, &sandbox.outside("app")),
             ];

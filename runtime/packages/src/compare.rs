@@ -197,13 +197,13 @@ mod tests {
     fn every_kind_of_damage_is_found_and_put_right() {
         let damages: [(&str, &str, Damage); 11] = [
             ("bin/app", "has other bytes", |d| {
-                fs::write(d.join("bin/app"), "#!/bin/SH").unwrap()
+                fs::write(d.join("bin/app"), "#!/bin/SH").unwrap();
             }),
             ("bin/app", "has other bytes", |d| {
-                fs::write(d.join("bin/app"), "").unwrap()
+                fs::write(d.join("bin/app"), "").unwrap();
             }),
             ("program.yml", "has other bytes", |d| {
-                fs::write(d.join("program.yml"), "entry: x").unwrap()
+                fs::write(d.join("program.yml"), "entry: x").unwrap();
             }),
             ("bin/app", "is not executable any more", |d| {
                 use std::os::unix::fs::PermissionsExt;

@@ -44,7 +44,7 @@ pub enum StoreError {
         text: String,
     },
     /// An `unpack` text nobody knows.
-    #[error("unpack `{text}` is unknown: expected nothing, `zip`, `tar`, `tgz`, `tar.gz` or `auto`")]
+    #[error("unpack `{text}` is unknown: expected nothing, `zip`, `tar`, `tgz`, `tar.gz`, `tar.zst`, `tzst` or `auto`")]
     UnknownUnpack {
         /// The text, escaped.
         text: String,
@@ -251,6 +251,44 @@ pub enum Rule {
     Missing,
     #[error("it is {kind}, a file is needed")]
     NotAFile { kind: &'static str },
+    #[error("its local header and the directory disagree about the {field}: {local} there, {directory} here")]
+    Conflict {
+        field: &'static str,
+        local: String,
+        directory: String,
+    },
+    #[error("bytes {from} to {to} belong to no entry of the archive's directory")]
+    Unlisted { from: u64, to: u64 },
+    #[error("a local entry at byte {at} is missing from the archive's directory")]
+    Ghost { at: u64 },
+    #[error("{count} bytes stand before the archive's first entry; a package has nothing there")]
+    LeadingBytes { count: u64 },
+    #[error("its bytes overlap those of `{other}`")]
+    Overlap { other: String },
+    #[error("the archive's directory names it twice")]
+    NamedTwice,
+    #[error("records of a second archive lie at byte {at}, in the comment")]
+    SecondArchive { at: u64 },
+    #[error("the archive's end says {declared} for the {what} of its directory, found {found}")]
+    LyingDirectory {
+        what: &'static str,
+        declared: u64,
+        found: u64,
+    },
+    #[error("its compression method {method} is not supported: stored (0) and deflated (8) are")]
+    Method { method: u16 },
+    #[error("it has two names, `{one}` and `{other}`")]
+    TwoNames { one: String, other: String },
+    #[error("it is a sparse file; pack it again without holes")]
+    Sparse,
+    #[error("it wants a window of more than {limit} bytes; compress it without `--long` and `--ultra`")]
+    WindowTooLarge { limit: u64 },
+    #[error("there is no tar archive in the {outer}: its content begins with \"{head}\"")]
+    NoTarInside { outer: &'static str, head: String },
+    #[error("`{other}` is the same name where case and the form of Unicode do not count")]
+    Twin { other: String },
+    #[error("`{other}` brings it too, and exactly one part may")]
+    BroughtTwice { other: String },
 }
 
 impl StoreError {
@@ -267,6 +305,11 @@ impl StoreError {
             path: escape(path),
             rule,
         }
+    }
+
+    /// Whether it is the store's own disk that refuses: full, read-only or broken.
+    pub fn is_of_the_disk(&self) -> bool {
+        matches!(self, StoreError::Io { .. })
     }
 
     /// The broken rule, where a package broke one.
@@ -300,6 +343,16 @@ impl<'a> At<'a> {
             entry: escape(self.entry),
             rule,
         }
+    }
+}
+
+impl Rule {
+    /// What made the reading of a content fail: the rule that a reader of ours put into the error, or that the content
+    /// is broken.
+    pub(crate) fn behind(error: io::Error) -> Self {
+        error.downcast().unwrap_or_else(|error| Rule::Broken {
+            detail: escape(&error.to_string()),
+        })
     }
 }
 

@@ -46,6 +46,7 @@ mod part;
 mod publish;
 mod quarantine;
 mod resume;
+mod slot;
 mod space;
 mod stage;
 mod store;
@@ -53,9 +54,11 @@ mod stored;
 mod sums;
 mod sweep;
 mod taken;
+mod twins;
 mod unpack;
 mod untar;
 mod unzip;
+mod unzstd;
 mod verify;
 
 #[cfg(test)]

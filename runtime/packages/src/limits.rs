@@ -23,6 +23,9 @@ pub struct Limits {
     pub quarantine_files: usize,
     /// Bytes of all of them together. Default 256 MiB.
     pub quarantine_bytes: u64,
+    /// Whether two paths that differ only in case or in the form of Unicode are refused, because the tree lies where
+    /// they would be one file. Default: on macOS and Windows only; elsewhere both are unpacked.
+    pub refuse_twins: bool,
 }
 
 impl Default for Limits {
@@ -39,6 +42,7 @@ impl Default for Limits {
             max_path: 1024,
             quarantine_files: 8,
             quarantine_bytes: 256 << 20,
+            refuse_twins: cfg!(any(target_os = "macos", windows)),
         }
     }
 }

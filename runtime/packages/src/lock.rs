@@ -10,13 +10,11 @@ use crate::layout::Layout;
 /// Takes the root's lock and notes who holds it. The system gives it back when the process ends, however it ends.
 pub(crate) fn take(layout: &Layout) -> Result<File, StoreError> {
     let path = layout.lock();
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .on("open", &path)?;
+    let mut writing = OpenOptions::new();
+    let writing = writing.write(true).create(true).truncate(false).open(&path);
+    let mut note = writing.on("open", &path)?;
+    // Held for reading only, so that the store never keeps its disk from being remounted.
+    let file = File::open(&path).on("open", &path)?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
@@ -33,8 +31,8 @@ pub(crate) fn take(layout: &Layout) -> Result<File, StoreError> {
         }
         Err(error) => return Err(error).on("lock", &path),
     }
-    file.set_len(0)
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
+    note.set_len(0)
+        .and_then(|()| writeln!(note, "{}", std::process::id()))
         .on("write", &path)?;
     Ok(file)
 }

@@ -1,5 +1,4 @@
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,6 +7,8 @@ use crate::disk::Disk;
 use crate::entry_path::EntryPath;
 use crate::error::{At, OnPath, escape};
 use crate::links::{self, Kind, Node, Nodes};
+use crate::slot::Slot;
+use crate::twins::Twins;
 use crate::{Limits, Rule, StoreError};
 
 /// A tree under construction: what is written so far, and what it has cost.
@@ -19,20 +20,25 @@ pub(crate) struct Stage<'a> {
     root: PathBuf,
     pub(crate) budget: Budget,
     nodes: Nodes,
+    twins: Option<Twins>,
     names: Vec<&'a str>,
     part: usize,
+    sole: &'a str,
 }
 
 impl<'a> Stage<'a> {
-    /// An empty tree in the empty folder `root`, to be made from the parts with these names.
-    pub(crate) fn new(disk: Arc<dyn Disk>, root: PathBuf, limits: Limits, names: Vec<&'a str>) -> Self {
+    /// An empty tree in the empty folder `root`, to be made from the parts with these names. The file at `sole` may
+    /// come from one part only; empty, there is no such file.
+    pub(crate) fn new(disk: Arc<dyn Disk>, root: PathBuf, limits: Limits, names: Vec<&'a str>, sole: &'a str) -> Self {
         Stage {
             disk,
             root,
+            twins: limits.refuse_twins.then(Twins::default),
             budget: Budget::new(limits),
             nodes: Nodes::new(),
             names,
             part: 0,
+            sole,
         }
     }
 
@@ -49,8 +55,8 @@ impl<'a> Stage<'a> {
         self.one_directory(at, path)
     }
 
-    /// A file with the bytes of `content`; answers how many there were. One that is there already must be equal; it is
-    /// executable when either is.
+    /// A file with the bytes of `content`, within the budget; answers how many there were. One that is there already
+    /// must be equal; it is executable when either is.
     pub(crate) fn file(
         &mut self,
         at: At<'_>,
@@ -58,31 +64,42 @@ impl<'a> Stage<'a> {
         executable: bool,
         content: &mut dyn Read,
     ) -> Result<u64, StoreError> {
+        let slot = self.slot(at, path, executable)?;
+        let budget = &mut self.budget;
+        slot.fill(at, content, |of_file, more| budget.bytes(of_file, more))
+    }
+
+    /// The place for a file, judged by all but its bytes. Whoever fills it keeps within the budget.
+    pub(crate) fn slot(&mut self, at: At<'_>, path: &str, executable: bool) -> Result<Slot, StoreError> {
         let path = self.parse(at, path)?;
         self.parents(at, &path)?;
         self.budget.entry().map_err(|rule| at.refuse(rule))?;
         let place = self.place(&path);
-        let (size, executable) = match self.nodes.get(&path) {
-            None => (self.write(at, &place, content)?, executable),
+        match self.nodes.get_mut(&path) {
+            None => {
+                self.insert(at, path, Kind::File { executable })?;
+                Ok(Slot::new(Arc::clone(&self.disk), place, executable, None))
+            }
             Some(Node {
                 kind: Kind::File { executable: before },
                 part,
             }) => {
-                let (before, part) = (*before, *part);
-                (self.compare(at, &place, part, content)?, executable || before)
+                *before |= executable;
+                let (executable, other) = (*before, escape(self.names[*part]));
+                if path.as_str() == self.sole && *part != self.part {
+                    return Err(at.refuse(Rule::BroughtTwice { other }));
+                }
+                Ok(Slot::new(Arc::clone(&self.disk), place, executable, Some(other)))
             }
-            Some(node) => return Err(at.refuse(self.other_kind(node, "a file"))),
-        };
-        set_mode(&*self.disk, &place, if executable { 0o555 } else { 0o444 })?;
-        let part = self.nodes.get(&path).map_or(self.part, |node| node.part);
-        self.nodes.insert(
-            path,
-            Node {
-                kind: Kind::File { executable },
-                part,
-            },
-        );
-        Ok(size)
+            Some(node) => {
+                let rule = Rule::OtherKind {
+                    other: escape(self.names[node.part]),
+                    was: node.kind.noun(),
+                    is: "a file",
+                };
+                Err(at.refuse(rule))
+            }
+        }
     }
 
     /// A link. It is made on the disk only when the whole tree is known.
@@ -97,10 +114,7 @@ impl<'a> Stage<'a> {
             target: target.to_owned(),
         };
         match self.nodes.get(&path) {
-            None => {
-                self.nodes.insert(path, Node { kind, part: self.part });
-                Ok(())
-            }
+            None => self.insert(at, path, kind),
             Some(node) if node.kind == kind => Ok(()),
             Some(
                 node @ Node {
@@ -129,7 +143,7 @@ impl<'a> Stage<'a> {
             return Err(at.refuse(Rule::HardLinkTarget { target: escape(target) }));
         }
         let (executable, place) = (*executable, self.place(&from));
-        let mut content = File::open(&place).on("open", &place)?;
+        let mut content = self.disk.open(&place).on("open", &place)?;
         self.file(at, path, executable, &mut content).map(drop)
     }
 
@@ -187,74 +201,19 @@ impl<'a> Stage<'a> {
             None => {
                 let place = self.place(&path);
                 self.disk.create_dir(&place, 0o755).on("create the folder", &place)?;
-                self.nodes.insert(
-                    path,
-                    Node {
-                        kind: Kind::Directory,
-                        part: self.part,
-                    },
-                );
-                Ok(())
+                self.insert(at, path, Kind::Directory)
             }
         }
     }
 
-    fn write(&mut self, at: At<'_>, place: &Path, content: &mut dyn Read) -> Result<u64, StoreError> {
-        let mut file = self.disk.create(place, 0o600).on("create", place)?;
-        self.pump(at, content, |bytes| {
-            file.write_all(bytes).on("write", place).map(|()| true)
-        })
-    }
-
-    fn compare(&mut self, at: At<'_>, place: &Path, part: usize, content: &mut dyn Read) -> Result<u64, StoreError> {
-        let mut there = File::open(place).on("open", place)?;
-        let mut before = vec![0; CHUNK];
-        let size = self.pump(at, content, |bytes| {
-            let before = &mut before[..bytes.len()];
-            match there.read_exact(before) {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-                other => other.on("read", place).map(|()| before == bytes),
-            }
-        });
-        let rule = Rule::OtherBytes {
-            other: escape(self.names[part]),
-        };
-        match size {
-            Ok(size) if there.metadata().on("look at", place)?.len() == size => Ok(size),
-            Ok(_) => Err(at.refuse(rule)),
-            Err(StoreError::Refused {
-                rule: Rule::OtherBytes { .. },
-                ..
-            }) => Err(at.refuse(rule)),
-            Err(error) => Err(error),
+    /// Takes a new path into the tree.
+    fn insert(&mut self, at: At<'_>, path: EntryPath, kind: Kind) -> Result<(), StoreError> {
+        if let Some(other) = self.twins.as_mut().and_then(|twins| twins.add(&path)) {
+            let other = escape(other.as_str());
+            return Err(at.refuse(Rule::Twin { other }));
         }
-    }
-
-    /// Moves `content` to `take`, within the budget. `take` answers whether the bytes are as they should be.
-    fn pump(
-        &mut self,
-        at: At<'_>,
-        content: &mut dyn Read,
-        mut take: impl FnMut(&[u8]) -> Result<bool, StoreError>,
-    ) -> Result<u64, StoreError> {
-        let (mut chunk, mut size) = (vec![0; CHUNK], 0);
-        loop {
-            let read = match content.read(&mut chunk) {
-                Ok(0) => return Ok(size),
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    return Err(at.refuse(Rule::Broken {
-                        detail: escape(&error.to_string()),
-                    }));
-                }
-            };
-            self.budget.bytes(size, read as u64).map_err(|rule| at.refuse(rule))?;
-            if !take(&chunk[..read])? {
-                return Err(at.refuse(Rule::OtherBytes { other: String::new() }));
-            }
-            size += read as u64;
-        }
+        self.nodes.insert(path, Node { kind, part: self.part });
+        Ok(())
     }
 
     fn other_kind(&self, was: &Node, is: &'static str) -> Rule {
@@ -269,9 +228,6 @@ impl<'a> Stage<'a> {
         escape(self.names[node.part])
     }
 }
-
-/// Bytes moved at once.
-const CHUNK: usize = 1 << 16;
 
 pub(crate) fn set_mode(disk: &dyn Disk, path: &Path, mode: u32) -> Result<(), StoreError> {
     disk.set_mode(path, mode).on("set the mode of", path)

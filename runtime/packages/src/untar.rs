@@ -1,12 +1,16 @@
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io::{self, BufReader, Read};
 use std::rc::Rc;
 
 use tar::{Entry, EntryType};
 
 use crate::assemble::Archive;
+use crate::error::head;
 use crate::stage::Stage;
+use crate::unpack::is_tar_header;
 use crate::{Rule, StoreError};
+
+mod pax;
 
 /// Bytes that headers, long names and padding may take between the contents of two entries, and at the end.
 const HEADERS: u64 = 1 << 20;
@@ -17,32 +21,50 @@ const HEADERS: u64 = 1 << 20;
 pub(crate) fn unpack(
     stage: &mut Stage<'_>,
     archive: &Archive<'_>,
-    raw: impl Read,
+    mut raw: impl Read,
     size: u64,
 ) -> Result<(), StoreError> {
+    let first = first_block(archive, &mut raw)?;
     let (allowance, ratio) = (stage.budget.allowance(size), stage.budget.limits().max_ratio);
     let gauge = Rc::new(Gauge::new(Rule::RatioTooHigh { allowance, ratio }, allowance));
     let mut tar = tar::Archive::new(Gauged {
-        inner: BufReader::new(raw),
+        inner: BufReader::new(io::Cursor::new(first).chain(raw)),
         gauge: Rc::clone(&gauge),
     });
-    let broken = |error: io::Error| match gauge.tripped.take() {
-        Some(rule) => archive.at.refuse(rule),
-        None => archive.unreadable(&error),
-    };
+    let broken = |error| archive.unreadable(error);
     let mut entries = tar.entries().map_err(broken)?;
     loop {
         gauge.headers.set(Some(HEADERS));
         let Some(entry) = entries.next() else { break };
         let mut entry = entry.map_err(broken)?;
         let name = text(archive, &entry.path_bytes())?;
+        if entry.header().entry_type() == EntryType::XGlobalHeader {
+            pax::check_global(archive.at.entry(&name), &mut entry)?;
+            continue;
+        }
         gauge.headers.set(None);
-        one(stage, archive, &name, &mut entry).map_err(|error| match gauge.tripped.take() {
-            Some(rule) => archive.at.entry(&name).refuse(rule),
-            None => error,
-        })?;
+        one(stage, archive, &name, &mut entry)?;
     }
     check_end(archive, &mut tar.into_inner(), broken)
+}
+
+/// The first block, which must be a header, or zeros in an empty archive: what is no tar at all is said so.
+fn first_block(archive: &Archive<'_>, raw: &mut impl Read) -> Result<Vec<u8>, StoreError> {
+    let mut block = Vec::new();
+    raw.take(512)
+        .read_to_end(&mut block)
+        .map_err(|error| archive.unreadable(error))?;
+    let is_empty = block.len() == 512 && block.iter().all(|byte| *byte == 0);
+    if is_empty || is_tar_header(&block) {
+        return Ok(block);
+    }
+    let outer = match archive.declared {
+        "tgz" => "gzip file",
+        "tar.zst" => "Zstandard file",
+        _ => return Err(archive.unreadable(io::Error::other("its first block is no tar header"))),
+    };
+    let head = head(&block);
+    Err(archive.at.refuse(Rule::NoTarInside { outer, head }))
 }
 
 fn text(archive: &Archive<'_>, bytes: &[u8]) -> Result<String, StoreError> {
@@ -59,12 +81,19 @@ fn one<R: Read>(
 ) -> Result<(), StoreError> {
     let at = archive.at.entry(name);
     let special = |kind| Err(at.refuse(Rule::Special { kind }));
-    match entry.header().entry_type() {
-        EntryType::XGlobalHeader => Ok(()),
+    let kind = entry.header().entry_type();
+    pax::check(at, name, entry)?;
+    // Readers differ in whether content belongs to what should have none, and so in where the next header is.
+    if matches!(kind, EntryType::Directory | EntryType::Symlink | EntryType::Link) && entry.size() > 0 {
+        return special("a folder or a link with content");
+    }
+    match kind {
         EntryType::Directory => directory(stage, archive, name),
         // Archives older than POSIX mark a folder by its name alone.
         EntryType::Regular if name.ends_with('/') && entry.size() == 0 => directory(stage, archive, name),
-        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => file(stage, archive, name, entry),
+        EntryType::Regular | EntryType::Continuous if name.ends_with('/') => special("a folder with content"),
+        EntryType::Regular | EntryType::Continuous => file(stage, archive, name, entry),
+        EntryType::GNUSparse => Err(at.refuse(Rule::Sparse)),
         EntryType::Symlink => stage.link(at, name, &target(archive, entry)?),
         EntryType::Link => stage.hard_link(at, name, &target(archive, entry)?),
         EntryType::Fifo => special("a pipe"),
@@ -89,24 +118,10 @@ fn file<R: Read>(
     entry: &mut Entry<'_, R>,
 ) -> Result<(), StoreError> {
     let at = archive.at.entry(name);
-    let broken = |error: io::Error| {
-        at.refuse(Rule::Broken {
-            detail: error.to_string(),
-        })
-    };
-    if let Some(extensions) = entry.pax_extensions().map_err(broken)? {
-        for extension in extensions {
-            // The crate would unpack these as they lie in the archive, holes left out.
-            if extension.map_err(broken)?.key_bytes().starts_with(b"GNU.sparse.") {
-                return Err(at.refuse(Rule::Special {
-                    kind: "a sparse file in the pax form",
-                }));
-            }
-        }
-    }
-    let executable = entry.header().mode().map_err(broken)? & 0o111 != 0;
+    let mode = entry.header().mode().map_err(|error| at.refuse(Rule::behind(error)))?;
     let declared = entry.size();
-    let found = stage.file(at, name, executable, entry)?;
+    stage.budget.fits(0, declared).map_err(|rule| at.refuse(rule))?;
+    let found = stage.file(at, name, mode & 0o111 != 0, entry)?;
     if declared == found {
         Ok(())
     } else {
@@ -152,8 +167,6 @@ struct Gauge {
     /// Bytes that may still come at all, and the rule that says so.
     left: Cell<u64>,
     bound: Rule,
-    /// The rule that made a read fail.
-    tripped: RefCell<Option<Rule>>,
 }
 
 impl Gauge {
@@ -162,7 +175,6 @@ impl Gauge {
             headers: Cell::new(None),
             left: Cell::new(left),
             bound,
-            tripped: RefCell::new(None),
         }
     }
 
@@ -187,11 +199,7 @@ struct Gauged<R> {
 impl<R: Read> Read for Gauged<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        self.gauge.count(read as u64).map_err(|rule| {
-            let error = io::Error::other(rule.to_string());
-            self.gauge.tripped.replace(Some(rule));
-            error
-        })?;
+        self.gauge.count(read as u64).map_err(io::Error::other)?;
         Ok(read)
     }
 }

@@ -1,178 +1,196 @@
+use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use zip::ZipArchive;
-use zip::read::ZipFile;
 use zip::result::ZipError;
 
 use crate::assemble::Archive;
-use crate::error::OnPath;
+use crate::slot::Slot;
 use crate::stage::Stage;
 use crate::{Rule, StoreError};
+use content::Content;
+use window::Window;
 
-/// Bytes of an end-of-central-directory record before its comment (APPNOTE 4.3.16).
-const END_RECORD: u64 = 22;
+mod content;
+mod layout;
+mod record;
+mod window;
 
-/// Bytes of a zip64 end record without extensions and of its locator (APPNOTE 4.3.14, 4.3.15).
-const ZIP64: u64 = 56 + 20;
+type Zip = ZipArchive<Window>;
 
-/// Unpacks a zip by its central directory. Names, kinds and sizes are ours to judge; before the first entry is
-/// written the crate checks that both headers of each entry agree, that no entry overlaps another, that no name comes
-/// twice and that no local header is missing from the directory.
+/// A zip with more files than this is unpacked by several threads, if its files also have so many bytes.
+const MANY: usize = 200;
+const MUCH: u64 = 1 << 20;
+/// Threads at most: on more, the file system is what is waited for.
+const THREADS: usize = 4;
+
+/// A file of a zip, judged by all but its bytes.
+struct Job {
+    index: usize,
+    slot: Slot,
+    declared: u64,
+}
+
+/// Unpacks a zip by its directory. First, on one thread, everything that the directory says is judged: the layout, each
+/// name and kind, and the declared sizes against the budget. Then the files are written, each held to its declared size,
+/// so that all together keep within the budget whoever writes them.
 pub(crate) fn unpack(stage: &mut Stage<'_>, archive: &Archive<'_>, file: File, size: u64) -> Result<(), StoreError> {
-    let shared = file.try_clone().on("reopen", Path::new(archive.at.part))?;
-    check_count(stage, archive, &shared, size)?;
-    let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| archive.unreadable(&error))?;
-    check_end(archive, &shared, size, zip.comment().len() as u64)?;
-    zip.validate_header_consistency()
-        .map_err(|error| archive.unreadable(&error))?;
+    let mut window = Window::new(file, size);
+    let most = stage.budget.limits().max_entries;
+    layout::check(&mut window, size, most).map_err(|refusal| refuse_layout(archive, refusal))?;
+    let mut zip = ZipArchive::new(window).map_err(|error| unreadable(archive, error))?;
+    let mut jobs = Vec::new();
     for index in 0..zip.len() {
-        let name = zip
-            .name_for_index(index)
-            .transpose()
-            .map_err(|error| archive.unreadable(&error))?;
-        let name = name.unwrap_or_default().into_owned();
-        let mut entry = zip
-            .by_index(index)
-            .map_err(|error| refuse_entry(archive, &name, &error))?;
-        one(stage, archive, &name, &mut entry)?;
+        jobs.extend(judge(stage, archive, &mut zip, index)?);
     }
-    Ok(())
+    // What is compared with an earlier file waits until all of those are written.
+    let (taken, free): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.slot.is_taken());
+    write_all(archive, &mut zip, &free)?;
+    taken.iter().try_for_each(|job| write(archive, &mut zip, job))
 }
 
-/// Refuses too many entries before the crate reads the whole directory into memory: by the count in every record that
-/// ends the file, of which the crate will take one.
-fn check_count(stage: &Stage<'_>, archive: &Archive<'_>, file: &File, size: u64) -> Result<(), StoreError> {
-    let limit = stage.budget.limits().max_entries;
-    let start = size.saturating_sub(END_RECORD + ZIP64 + u64::from(u16::MAX));
-    let mut tail = Vec::new();
-    let mut reader = file;
-    reader
-        .seek(SeekFrom::Start(start))
-        .on("read", Path::new(archive.at.part))?;
-    reader
-        .take(size - start)
-        .read_to_end(&mut tail)
-        .on("read", Path::new(archive.at.part))?;
-    reader.rewind().on("read", Path::new(archive.at.part))?;
-    for at in (0..tail.len()).filter(|at| ends_the_file(&tail[*at..])) {
-        let Some(count) = declared_count(&tail, at) else {
-            return Err(archive.unreadable(&"its zip64 end record does not lie before its end record"));
-        };
-        if count > limit {
-            return Err(archive.at.refuse(Rule::TooManyEntries { limit }));
-        }
-    }
-    Ok(())
-}
-
-/// Whether an end record begins here whose comment reaches to the file's end.
-fn ends_the_file(tail: &[u8]) -> bool {
-    tail.starts_with(b"PK\x05\x06")
-        && number(tail, 20, 2).is_some_and(|comment| tail.len() as u64 == END_RECORD + comment)
-}
-
-/// The entry count of the end record at `at`, or of the zip64 record before it when that one rules (APPNOTE 4.3.14 to
-/// 4.3.16, 4.4.21).
-fn declared_count(tail: &[u8], at: usize) -> Option<u64> {
-    match at.checked_sub(ZIP64 as usize).map(|at| &tail[at..]) {
-        Some(before) if before[56..].starts_with(b"PK\x06\x07") => before
-            .starts_with(b"PK\x06\x06")
-            .then(|| number(before, 32, 8))
-            .flatten(),
-        _ => number(tail, at + 10, 2),
+/// A file that does not begin as a zip is rather something else than a zip that breaks a rule.
+fn refuse_layout(archive: &Archive<'_>, refusal: layout::Refusal) -> StoreError {
+    match refusal.rule {
+        Rule::Broken { detail } if refusal.entry.is_empty() => archive.unreadable(io::Error::other(detail)),
+        rule => archive.at.entry(&refusal.entry).refuse(rule),
     }
 }
 
-/// A little-endian number of `width` bytes.
-fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
-    let bytes = bytes.get(at..at + width)?;
-    Some(
-        bytes
-            .iter()
-            .rev()
-            .fold(0, |number, byte| number << 8 | u64::from(*byte)),
-    )
+fn unreadable(archive: &Archive<'_>, error: ZipError) -> StoreError {
+    archive.unreadable(error.into())
 }
 
-/// Refuses bytes after the end record, where another archive could hide.
-fn check_end(archive: &Archive<'_>, file: &File, size: u64, comment: u64) -> Result<(), StoreError> {
-    let mut magic = [0; 4];
-    let start = size.saturating_sub(END_RECORD + comment);
-    file.read_exact_at(&mut magic, start)
-        .on("read", Path::new(archive.at.part))?;
-    if &magic == b"PK\x05\x06" {
-        return Ok(());
-    }
-    Err(archive.at.refuse(Rule::TrailingBytes))
+fn name<'z>(archive: &Archive<'_>, zip: &'z Zip, index: usize) -> Result<Cow<'z, str>, StoreError> {
+    let name = zip.name_for_index(index).unwrap_or(Err(ZipError::FileNotFound));
+    name.map_err(|error| unreadable(archive, error))
 }
 
-fn refuse_entry(archive: &Archive<'_>, name: &str, error: &ZipError) -> StoreError {
-    let rule = match error {
-        ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) => Rule::Encrypted,
-        other => Rule::Broken {
-            detail: other.to_string(),
-        },
-    };
-    archive.at.entry(name).refuse(rule)
-}
-
-fn one<R: Read>(
-    stage: &mut Stage<'_>,
-    archive: &Archive<'_>,
-    name: &str,
-    entry: &mut ZipFile<'_, R>,
-) -> Result<(), StoreError> {
-    let at = archive.at.entry(name);
-    let mode = entry.unix_mode().unwrap_or(0);
+/// Takes one entry into the tree; answers the file that is still to be written.
+fn judge(stage: &mut Stage<'_>, archive: &Archive<'_>, zip: &mut Zip, index: usize) -> Result<Option<Job>, StoreError> {
+    let entry = zip.by_index_data(index).map_err(|error| unreadable(archive, error))?;
+    let (mode, declared) = (entry.unix_mode().unwrap_or(0), entry.size());
+    let name = name(archive, zip, index)?.into_owned();
+    let at = archive.at.entry(&name);
     let folder_by_name = name.ends_with('/');
+    let special = |kind| Err(at.refuse(Rule::Special { kind }));
     match mode & 0o170_000 {
         0o120_000 if !folder_by_name => {
-            let target = read_target(stage, archive, name, entry)?;
-            return stage.link(at, name, &target);
+            let target = read_target(stage, archive, zip, (index, &name, declared))?;
+            stage.link(at, &name, &target)?;
+            Ok(None)
         }
-        0o040_000 if entry.size() == 0 => return stage.directory(at, name),
-        0 | 0o100_000 if folder_by_name && entry.size() == 0 => return stage.directory(at, name),
-        0 | 0o100_000 if !folder_by_name => {}
-        0 | 0o040_000 | 0o100_000 => {
-            return Err(at.refuse(Rule::Special {
-                kind: "a folder with content",
-            }));
+        0o040_000 if declared == 0 => stage.directory(at, &name).map(|()| None),
+        0 | 0o100_000 if folder_by_name && declared == 0 => stage.directory(at, &name).map(|()| None),
+        0 | 0o100_000 if !folder_by_name => {
+            let slot = stage.slot(at, &name, mode & 0o111 != 0)?;
+            stage.budget.bytes(0, declared).map_err(|rule| at.refuse(rule))?;
+            Ok(Some(Job { index, slot, declared }))
         }
-        _ => {
-            return Err(at.refuse(Rule::Special {
-                kind: "a device, a pipe or a socket",
-            }));
-        }
-    }
-    let declared = entry.size();
-    let found = stage.file(at, name, mode & 0o111 != 0, entry)?;
-    if declared == found {
-        Ok(())
-    } else {
-        Err(at.refuse(Rule::LyingSize { declared, found }))
+        0 | 0o040_000 | 0o100_000 => special("a folder with content"),
+        0o120_000 => special("a link with the name of a folder"),
+        _ => special("a device, a pipe or a socket"),
     }
 }
 
 /// A zip keeps a link's target as the entry's content.
-fn read_target<R: Read>(
+fn read_target(
     stage: &Stage<'_>,
     archive: &Archive<'_>,
-    name: &str,
-    entry: &mut ZipFile<'_, R>,
+    zip: &mut Zip,
+    (index, name, declared): (usize, &str, u64),
 ) -> Result<String, StoreError> {
     let at = archive.at.entry(name);
-    let most = stage.budget.limits().max_path as u64;
+    if declared > stage.budget.limits().max_path as u64 {
+        let target = format!("… of {declared} bytes");
+        return Err(at.refuse(Rule::LinkEscapes { target }));
+    }
     let mut target = Vec::new();
-    let read = entry.take(most + 1).read_to_end(&mut target);
-    read.map_err(|error| {
-        at.refuse(Rule::Broken {
-            detail: error.to_string(),
-        })
-    })?;
+    content(archive, zip, index)?
+        .take(declared + 1)
+        .read_to_end(&mut target)
+        .map_err(|error| at.refuse(Rule::behind(error)))?;
+    if target.len() as u64 != declared {
+        let found = target.len() as u64;
+        return Err(at.refuse(Rule::LyingSize { declared, found }));
+    }
     String::from_utf8(target).map_err(|_| at.refuse(Rule::NotUtf8))
+}
+
+fn content<'z>(archive: &Archive<'_>, zip: &'z mut Zip, index: usize) -> Result<Content<impl Read + 'z>, StoreError> {
+    let raw = zip.by_index_raw(index).map_err(|error| unreadable(archive, error))?;
+    Ok(Content::new(raw.compression(), raw.compressed_size(), raw.crc32(), raw))
+}
+
+/// Writes files, none of which waits for another: few of them here, many on several threads. The error is that of the
+/// first file of the archive that has one, whichever thread meets it first.
+fn write_all(archive: &Archive<'_>, zip: &mut Zip, jobs: &[Job]) -> Result<(), StoreError> {
+    let bytes: u64 = jobs.iter().map(|job| job.declared).sum();
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let threads = if jobs.len() > MANY && bytes > MUCH {
+        processors.min(THREADS)
+    } else {
+        1
+    };
+    if threads == 1 {
+        return jobs.iter().try_for_each(|job| write(archive, zip, job));
+    }
+    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
+    let work = |mut zip: Zip| {
+        loop {
+            // Handed out in order: when a file fails, every one before it has been taken by someone who will finish it.
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let job = jobs.get(number).filter(|_| number < failed.load(Ordering::Relaxed))?;
+            if let Err(error) = write(archive, &mut zip, job) {
+                failed.fetch_min(number, Ordering::Relaxed);
+                return Some((number, error));
+            }
+        }
+    };
+    let first = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads)
+            .map(|_| {
+                scope.spawn({
+                    let zip = zip.clone();
+                    move || work(zip)
+                })
+            })
+            .collect();
+        let mut errors: Vec<_> = work(zip.clone()).into_iter().collect();
+        for other in others {
+            match other.join() {
+                Ok(error) => errors.extend(error),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        errors.into_iter().min_by_key(|(number, _)| *number)
+    });
+    first.map_or(Ok(()), |(_, error)| Err(error))
+}
+
+fn write(archive: &Archive<'_>, zip: &mut Zip, job: &Job) -> Result<(), StoreError> {
+    let name = name(archive, zip, job.index)?.into_owned();
+    let at = archive.at.entry(&name);
+    let declared = job.declared;
+    let within = |found: u64| {
+        if found > declared {
+            Err(Rule::LyingSize { declared, found })
+        } else {
+            Ok(())
+        }
+    };
+    let mut content = content(archive, zip, job.index)?;
+    let found = job
+        .slot
+        .fill(at, &mut content, |of_file, more| within(of_file + more))?;
+    if found == declared {
+        Ok(())
+    } else {
+        Err(at.refuse(Rule::LyingSize { declared, found }))
+    }
 }
 
 #[cfg(test)]

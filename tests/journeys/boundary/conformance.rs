@@ -2,6 +2,7 @@
 
 use crate::support::build::{c_monitor, plugin};
 use crate::support::core::House;
+use crate::support::depot::{Depot, Reply, good};
 use aerolith_host::{Isolation, Source, Spec};
 use aerolith_plugin_testkit::calls::Call;
 use aerolith_plugin_testkit::{accel, arch, calls, engine, fetcher, life};
@@ -25,9 +26,19 @@ async fn tried(house: &House, source: &Source, isolation: Isolation, config: &st
 }
 
 async fn started(house: &House, source: Source, isolation: Isolation) -> Arc<dyn Service> {
+    configured(house, source, isolation, serde_json::json!({})).await
+}
+
+async fn configured(
+    house: &House,
+    source: Source,
+    isolation: Isolation,
+    config: serde_json::Value,
+) -> Arc<dyn Service> {
     house
         .host
         .start(Spec {
+            config,
             isolation,
             ..Spec::new("conforming", source)
         })
@@ -107,6 +118,38 @@ async fn the_fetcher_for_files_conforms_in_both_isolations() {
             .await
             .assert_clean();
     }
+}
+
+/// A fetcher of the network against a server that knows ranges; the configuration is made of the server's address.
+async fn network_fetcher(name: &str, url: &str, config: &str) {
+    let house = House::new();
+    let source = Source::File(plugin(name));
+    life::run("{}", async |config: &str| {
+        tried(&house, &source, Isolation::None, config).await
+    })
+    .await
+    .assert_clean();
+    let bytes: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
+    let offered = bytes.clone();
+    let depot = Depot::start(move |request| match request.path.as_str() {
+        "/depot/known-bytes" => good(&offered, "v1", request),
+        _ => Reply::new("404 Not Found", b""),
+    });
+    let place = |text: &str| text.replace("PLACE", &depot.url(""));
+    let config = serde_json::from_str(&place(config)).unwrap();
+    let service = configured(&house, source, Isolation::Process, config).await;
+    fetcher::run(&service, &place(url), &bytes).await.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fetcher_for_http_conforms() {
+    network_fetcher("fetcher-http", "PLACE/depot/known-bytes", "{}").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fetcher_for_object_stores_conforms() {
+    let config = r#"{"endpoint":"PLACE","anonymous":true}"#;
+    network_fetcher("fetcher-s3", "s3://depot/known-bytes", config).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,5 +7,5 @@ mod plugins;
 mod policies;
 mod stopping;
 mod survival;
-mod texts;
+pub(crate) mod texts;
 mod verbs;

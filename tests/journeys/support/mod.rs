@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod core;
+pub(crate) mod depot;
 pub(crate) mod node;
 pub(crate) mod package;
 pub(crate) mod processes;

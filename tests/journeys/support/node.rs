@@ -14,7 +14,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// The plugins that come with the program.
-pub(crate) const SHIPPED: [&str; 4] = ["arch-resolver", "engine-process", "fetcher-file", "fetcher-http"];
+pub(crate) const SHIPPED: [&str; 5] = [
+    "arch-resolver",
+    "engine-process",
+    "fetcher-file",
+    "fetcher-http",
+    "fetcher-s3",
+];
 
 /// What a command has said.
 #[derive(Debug)]

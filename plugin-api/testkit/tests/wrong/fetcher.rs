@@ -22,6 +22,9 @@ enum Fault {
     MissingRetryable,
     MissingUnnamed,
     AnyScheme,
+    BytesThoughUnchanged,
+    UnchangedAlways,
+    SecretTold,
 }
 
 struct Memory(Fault);
@@ -47,11 +50,12 @@ impl Memory {
         Head {
             offset,
             size: Some(size),
+            unchanged: request.unless.etag == etag
+                || (self.0 == Fault::UnchangedAlways && request.unless != Validator::default()),
             validator: Validator {
                 etag,
                 last_modified: None,
             },
-            ..Head::default()
         }
     }
 }
@@ -65,7 +69,10 @@ impl PackageFetcher for Memory {
     }
 
     async fn fetch(&self, request: Fetch, into: Stream<Bytes>) -> Result<Fetched> {
-        if let Err(e) = self.find(&request.url) {
+        if let Err(mut e) = self.find(&request.url) {
+            if self.0 == Fault::SecretTold {
+                e.message = format!("{} with {:?}", e.message, request.credentials);
+            }
             return if self.0 == Fault::EmptyForMissing {
                 Ok(Fetched::default())
             } else {
@@ -81,6 +88,9 @@ impl PackageFetcher for Memory {
         } else {
             usize::try_from(head.offset).unwrap()
         };
+        if head.unchanged && self.0 != Fault::BytesThoughUnchanged {
+            return Ok(Fetched::default());
+        }
         let end = BOOK.len() - usize::from(self.0 == Fault::LastByteLost);
         let bytes = BOOK.get(offset..end).unwrap_or_default();
         for piece in bytes.chunks(7) {
@@ -101,6 +111,8 @@ const SCHEMES: &str = "it serves the URL's scheme, in lower case";
 const EVERYTHING: &str = "everything is delivered, behind a head";
 const RESUMED: &str = "a fetch goes on at an offset, or begins anew and says so";
 const CHANGED: &str = "a fetch of something that changed begins anew";
+const KNOWN: &str = "what is known already is unchanged and sends nothing, or comes whole";
+const SECRET: &str = "an error tells no secret";
 const END: &str = "nothing is left behind the last byte";
 const MISSING: &str = "what is not there is refused by name";
 const FOREIGN: &str = "a URL of another scheme is refused";
@@ -113,8 +125,8 @@ async fn a_fetcher_without_a_fault_passes() {
 #[tokio::test]
 async fn a_fault_of_what_is_delivered_is_found() {
     suite_of(Fault::NoScheme, &[SCHEMES]).await;
-    suite_of(Fault::LastByteLost, &[EVERYTHING, RESUMED, CHANGED]).await;
-    suite_of(Fault::NoHead, &[EVERYTHING, RESUMED, CHANGED, END]).await;
+    suite_of(Fault::LastByteLost, &[EVERYTHING, RESUMED, CHANGED, KNOWN]).await;
+    suite_of(Fault::NoHead, &[EVERYTHING, RESUMED, CHANGED, KNOWN, END]).await;
 }
 
 #[tokio::test]
@@ -129,5 +141,12 @@ async fn a_fault_of_a_refusal_is_found() {
     suite_of(Fault::MissingRetryable, &[MISSING]).await;
     suite_of(Fault::MissingUnnamed, &[MISSING]).await;
     suite_of(Fault::AnyScheme, &[FOREIGN]).await;
-    suite_of(Fault::EmptyForMissing, &[MISSING, FOREIGN]).await;
+    suite_of(Fault::EmptyForMissing, &[MISSING, SECRET, FOREIGN]).await;
+    suite_of(Fault::SecretTold, &[SECRET]).await;
+}
+
+#[tokio::test]
+async fn a_fault_of_what_is_known_already_is_found() {
+    suite_of(Fault::BytesThoughUnchanged, &[KNOWN]).await;
+    suite_of(Fault::UnchangedAlways, &[KNOWN]).await;
 }

@@ -1,17 +1,26 @@
-//! A real HTTP server whose answers a test writes, byte by byte. One request per connection.
+//! A real HTTP server whose answers a test writes, byte by byte. One request per connection, one connection at a time.
 
 use aerolith_plugin::testing::Host;
 use aerolith_plugin::wire::fetcher::{Client, Fetch, Fetched, Head, channel};
 use aerolith_plugin::{Error, Result};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 /// What goes over the line.
 pub(crate) struct Reply {
     bytes: Vec<u8>,
-    /// Sends nothing more, but keeps the connection until the client gives up.
-    stalls: bool,
+    then: Then,
+}
+
+/// What follows the bytes.
+enum Then {
+    Close,
+    /// Nothing, until the client gives up.
+    Stall,
+    /// The same piece again and again, with so much time in between.
+    Repeat(Vec<u8>, Duration),
 }
 
 /// An answer: status line and headers, each ended by a line break, and the body.
@@ -20,7 +29,15 @@ pub(crate) fn reply(head: &str, body: &[u8]) -> Reply {
         .replace('\n', "\r\n")
         .into_bytes();
     bytes.extend_from_slice(body);
-    Reply { bytes, stalls: false }
+    raw(bytes)
+}
+
+/// Whatever these bytes are.
+pub(crate) fn raw(bytes: Vec<u8>) -> Reply {
+    Reply {
+        bytes,
+        then: Then::Close,
+    }
 }
 
 /// An answer with the length of its body.
@@ -30,7 +47,22 @@ pub(crate) fn sized(head: &str, body: &[u8]) -> Reply {
 
 impl Reply {
     pub(crate) fn then_stall(self) -> Self {
-        Self { stalls: true, ..self }
+        Self {
+            then: Then::Stall,
+            ..self
+        }
+    }
+
+    /// Goes on as fast as it can.
+    pub(crate) fn then_for_ever(self) -> Self {
+        self.then_repeat(vec![b'x'; 64 * 1024], Duration::ZERO)
+    }
+
+    pub(crate) fn then_repeat(self, piece: Vec<u8>, pause: Duration) -> Self {
+        Self {
+            then: Then::Repeat(piece, pause),
+            ..self
+        }
     }
 }
 
@@ -80,7 +112,7 @@ impl Server {
     }
 }
 
-fn read_head(stream: &mut impl Read) -> Option<String> {
+pub(crate) fn read_head(stream: &mut impl Read) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -92,9 +124,45 @@ fn read_head(stream: &mut impl Read) -> Option<String> {
 
 /// A client that goes away early is no fault of the server.
 fn serve(stream: &mut (impl Read + Write), reply: &Reply) {
-    let _ = stream.write_all(&reply.bytes).and_then(|()| stream.flush());
-    if reply.stalls {
-        let _ = stream.read_to_end(&mut Vec::new());
+    let mut sent = stream.write_all(&reply.bytes).and_then(|()| stream.flush());
+    match &reply.then {
+        Then::Close => {}
+        Then::Stall => drop(stream.read_to_end(&mut Vec::new())),
+        Then::Repeat(piece, pause) => {
+            while sent.is_ok() {
+                #[allow(clippy::disallowed_methods, reason = "a slow server, not a wait for something")]
+                std::thread::sleep(*pause);
+                sent = stream.write_all(piece).and_then(|()| stream.flush());
+            }
+        }
+    }
+}
+
+/// Where everything is logged that plugin and libraries have to say, for a plugin that is linked in shares our log.
+fn log() -> Arc<Mutex<Vec<u8>>> {
+    static LOG: OnceLock<Arc<Mutex<Vec<u8>>>> = OnceLock::new();
+    let begin = || {
+        let log: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let to = Arc::clone(&log);
+        tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+            .with_writer(move || Log(to.clone()))
+            .init();
+        log
+    };
+    LOG.get_or_init(begin).clone()
+}
+
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -104,7 +172,8 @@ pub(crate) struct Got {
     pub(crate) head: Option<Head>,
     pub(crate) pieces: Vec<Vec<u8>>,
     pub(crate) end: Result<Fetched>,
-    pub(crate) log: Vec<String>,
+    /// All that any test of this process has logged so far.
+    pub(crate) log: String,
 }
 
 impl Got {
@@ -123,6 +192,7 @@ impl Got {
 
 /// Fetches through the plugin's boundary, with room for one item only.
 pub(crate) fn fetch_with(config: &str, request: &Fetch) -> Got {
+    let log = log();
     let host = Host::new();
     let client = Client(host.instance(fetcher_http::aerolith_root(), "http", config).unwrap());
     let (sink, mut download) = channel(1);
@@ -135,7 +205,7 @@ pub(crate) fn fetch_with(config: &str, request: &Fetch) -> Got {
         (head, pieces)
     };
     let (end, (head, pieces)) = host.block_on(async { tokio::join!(client.fetch(request, sink), read) });
-    let log = host.seen().log.clone();
+    let log = String::from_utf8_lossy(&log.lock().unwrap()).into_owned();
     Got { head, pieces, end, log }
 }
 

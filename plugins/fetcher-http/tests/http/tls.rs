@@ -2,24 +2,39 @@
 
 use crate::server::{Reply, Server, fetch, fetch_with, reply, sized, whole};
 use aerolith_plugin::Code;
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// A server for `localhost` whose certificate nobody knows, and the certificate as a file.
-fn secure(answer: impl Fn(usize, &str) -> Reply + Send + 'static) -> (Server, TempDir, String) {
-    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+/// A server for `localhost` whose certificate nobody knows, and a configuration with that certificate as an authority.
+pub(crate) fn secure(answer: impl Fn(usize, &str) -> Reply + Send + 'static) -> (Server, TempDir, String) {
+    let names = vec!["localhost".to_owned()];
+    certified(&CertificateParams::new(names).unwrap(), default_versions(), answer)
+}
+
+fn default_versions() -> &'static [&'static SupportedProtocolVersion] {
+    rustls::DEFAULT_VERSIONS
+}
+
+fn certified(
+    certificate: &CertificateParams,
+    versions: &[&'static SupportedProtocolVersion],
+    answer: impl Fn(usize, &str) -> Reply + Send + 'static,
+) -> (Server, TempDir, String) {
+    let key = KeyPair::generate().unwrap();
+    let certificate = certificate.self_signed(&key).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ca.pem");
-    std::fs::write(&path, own.cert.pem()).unwrap();
-    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    std::fs::write(&path, certificate.pem()).unwrap();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![own.cert.der().clone()], key)
+        .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap();
     let config = Arc::new(config);
     let wrap = move |stream| {
@@ -47,6 +62,7 @@ fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
         error.message.contains("certificate") && error.message.contains("UnknownIssuer"),
         "{error}"
     );
+    assert!(!error.retryable && error.message.contains("`ca`"), "{error}");
     assert_eq!(server.requests().len(), 1);
 }
 
@@ -57,6 +73,35 @@ fn a_certificate_of_another_name_is_refused() {
     assert!(
         error.message.contains("certificate") && error.message.contains("127.0.0.1"),
         "{error}"
+    );
+}
+
+#[test]
+fn a_certificate_that_the_clock_does_not_like_is_refused_with_the_times_and_worth_another_try() {
+    for (from, to, reason) in [
+        ((2001, 1, 1), (2002, 1, 1), "01 Jan 2002"),
+        ((2900, 1, 1), (2901, 1, 1), "01 Jan 2900"),
+    ] {
+        let mut certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        certificate.not_before = date_time_ymd(from.0, from.1, from.2);
+        certificate.not_after = date_time_ymd(to.0, to.1, to.2);
+        let (server, _dir, config) = certified(&certificate, default_versions(), |_, _| sized("200 OK", b"sealed"));
+        let error = fetch_with(&config, &whole(url(&server, "localhost"))).error();
+        assert!(error.retryable && error.message.contains(reason), "{error}");
+        assert!(error.message.contains("the clock of this machine says"), "{error}");
+        assert_eq!(server.requests().len(), 0);
+    }
+}
+
+#[test]
+fn tls_1_2_is_spoken_too() {
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let (server, _dir, config) = certified(&certificate, &[&rustls::version::TLS12], |_, _| {
+        sized("200 OK", b"sealed")
+    });
+    assert_eq!(
+        fetch_with(&config, &whole(url(&server, "localhost"))).bytes(),
+        b"sealed"
     );
 }
 

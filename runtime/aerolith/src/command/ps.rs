@@ -17,6 +17,15 @@ pub(crate) async fn ps(client: &Client, screen: Screen) -> anyhow::Result<()> {
     for reason in &status.health.reasons {
         screen.message(&format!("degraded: {reason}"));
     }
+    for (application, service) in status
+        .applications
+        .iter()
+        .flat_map(|a| a.services.iter().map(move |s| (a, s)))
+    {
+        for warning in &service.warnings {
+            screen.message(&format!("warning: {}/{}: {warning}", application.name, service.name));
+        }
+    }
     screen.show(&answer, || Ok(table(&status, now)))
 }
 
@@ -105,6 +114,7 @@ mod tests {
             state: "waiting".into(),
             reason: reason.into(),
             instances,
+            ..Service::default()
         };
         let services = vec![service("agent", "", vec![instance]), service("db", "no engine", vec![])];
         let weather = Application {

@@ -114,11 +114,12 @@ impl Control for Daemon {
     }
 
     fn health(&self) -> Health {
-        let damaged = self
-            .node
-            .get()
-            .map(|node| node.status().damaged.into_iter().map(|d| d.reason).collect());
-        shown::health(&self.host.list(), &self.failed.lock(), damaged)
+        let of_node = self.node.get().map(|node| {
+            let status = node.status();
+            let damaged = status.damaged.into_iter().map(|damage| damage.reason);
+            damaged.chain(status.disk).collect()
+        });
+        shown::health(&self.host.list(), &self.failed.lock(), of_node)
     }
 
     async fn status(&self) -> Result<NodeStatus, Failure> {

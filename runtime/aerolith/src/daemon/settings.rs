@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::arguments::Run;
-use crate::config::{Config, Level, LogFormat};
+use crate::config::{Config, Level, LogFormat, Packages};
 use crate::instances::{InstanceFiles, read_folder};
 use crate::places::{Places, SOCKET};
 use crate::{CHILD, own_places};
@@ -27,6 +27,7 @@ pub(super) struct Settings {
     node: String,
     runtime: PathBuf,
     folders: Vec<PathBuf>,
+    packages: Packages,
 }
 
 impl Settings {
@@ -61,6 +62,7 @@ impl Settings {
             node: config.node_name.unwrap_or_else(host_name),
             folders: config.plugins.folders.unwrap_or_else(|| shipped(program)),
             runtime,
+            packages: config.packages,
         })
     }
 
@@ -69,7 +71,8 @@ impl Settings {
             data: self.data.clone(),
             runtime: self.of_this_boot.clone(),
             node: self.node.clone(),
-            limits: aerolith_packages::Limits::default(),
+            limits: self.packages.limits(),
+            packages: self.packages.policy(),
         }
     }
 

@@ -99,6 +99,7 @@ fn service(application: &str, status: ServiceStatus) -> Service {
         state: word(&status.state),
         name: status.name,
         reason: status.reason,
+        warnings: status.warnings,
         instances,
     }
 }
@@ -129,10 +130,10 @@ fn instance(application: &str, service: &str, status: InstanceStatus) -> Instanc
     }
 }
 
-/// Whether all is well: required plugins run, and nothing of the state is lost. `absent` tells of plugins
+/// Whether all is well: required plugins run, and the node itself has nothing to say. `absent` tells of plugins
 /// of which there is not even an instance.
-pub(super) fn health(plugins: &[Status], absent: &[String], damaged: Option<Vec<String>>) -> Health {
-    let Some(damaged) = damaged else {
+pub(super) fn health(plugins: &[Status], absent: &[String], node: Option<Vec<String>>) -> Health {
+    let Some(node) = node else {
         return Health {
             status: "starting".into(),
             reasons: Vec::new(),
@@ -149,7 +150,7 @@ pub(super) fn health(plugins: &[Status], absent: &[String], damaged: Option<Vec<
             p.message
         )
     });
-    let reasons: Vec<String> = failing.chain(absent.iter().cloned()).chain(damaged).collect();
+    let reasons: Vec<String> = failing.chain(absent.iter().cloned()).chain(node).collect();
     let status = if reasons.is_empty() { "ok" } else { "degraded" };
     Health {
         status: status.into(),

@@ -1,16 +1,33 @@
 use super::*;
-use aerolith_packages::{Digest, Limits};
-use aerolith_plugin_wire::fetcher::{Dispatch, Fetched, PackageFetcher, Schemes, write_head};
-use aerolith_plugin_wire::{Result, Service, Stream};
+use crate::bus::Bus;
+use aerolith_packages::Limits;
+use aerolith_plugin_wire::fetcher::{self, Dispatch, Fetch, Fetched, Head, PackageFetcher, Schemes, write_head};
+use aerolith_plugin_wire::{Bytes, Code, Error, Result, Service, Stream};
+use patience::{LONGEST_SILENCE, TRIES};
+use std::sync::Mutex;
+use transfer::{LONGEST_ANSWER, TOKEN_HEADER};
 
 const BYTES: &[u8] = b"0123456789";
 
 /// Serves `BYTES`, breaking off after some of them for the first tries.
+#[derive(Default)]
 struct Place {
     breaks: u32,
     etag: Option<&'static str>,
-    error: Code,
+    error: Option<Error>,
+    /// Wrong bytes for the first tries.
+    wrong: u32,
     seen: Mutex<Vec<Fetch>>,
+}
+
+impl Place {
+    fn tries(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
+    fn asked(&self, number: usize) -> Fetch {
+        self.seen.lock().unwrap()[number].clone()
+    }
 }
 
 impl PackageFetcher for Place {
@@ -26,33 +43,36 @@ impl PackageFetcher for Place {
             seen.push(request.clone());
             u32::try_from(seen.len()).unwrap()
         };
-        let from = usize::try_from(request.offset).unwrap();
         let validator = Validator {
             etag: self.etag.map(Into::into),
             last_modified: None,
         };
-        write_head(
-            &into,
-            &Head {
-                offset: request.offset,
-                size: None,
-                validator,
-                ..Head::default()
-            },
-        )
-        .await?;
-        let to = if tries <= self.breaks {
+        let unchanged = request.unless != Validator::default() && request.unless == validator;
+        let head = Head {
+            offset: request.offset,
+            validator,
+            unchanged,
+            ..Head::default()
+        };
+        write_head(&into, &head).await?;
+        if unchanged {
+            return Ok(Fetched::default());
+        }
+        let from = usize::try_from(request.offset).unwrap();
+        let breaks = tries <= self.breaks;
+        let to = if breaks {
             (from + 4).min(BYTES.len())
         } else {
             BYTES.len()
         };
         for byte in &BYTES[from..to] {
-            into.write_raw(vec![*byte]).await?;
+            let byte = if tries <= self.wrong { b'x' } else { *byte };
+            into.write_raw(vec![byte]).await?;
         }
-        if tries <= self.breaks {
-            return Err(Error::new(self.error, "the cable was cut"));
+        match &self.error {
+            Some(error) if breaks => Err(error.clone()),
+            _ => Ok(Fetched { bytes: 0 }),
         }
-        Ok(Fetched { bytes: 0 })
     }
 }
 
@@ -93,6 +113,24 @@ impl PackageFetcher for Silent {
     }
 }
 
+/// Runs a transfer whose bytes nobody keeps.
+async fn transfer(service: Arc<dyn Service>) -> Result<Moved, (Error, u32)> {
+    let (orders, mut received) = mpsc::channel(PIECES);
+    let taken = tokio::spawn(async move { while received.recv().await.is_some() {} });
+    let (reporter, fetcher) = (reporter(), fetcher::Client(service));
+    let transfer = Transfer {
+        fetcher: &fetcher,
+        request: transfer::request(&object(PLAIN), BTreeMap::new()),
+        orders,
+        pauses: Pauses::new(Duration::ZERO),
+        report: &reporter.object("f"),
+        progress: Progress::default(),
+    };
+    let moved = transfer.run().await;
+    taken.await.unwrap();
+    moved
+}
+
 /// How a download from a silent place ends, after how many seconds and tries.
 async fn silence(after: Option<usize>, ends: bool) -> (Error, u64, u32) {
     let place = Arc::new(Silent {
@@ -100,18 +138,9 @@ async fn silence(after: Option<usize>, ends: bool) -> (Error, u64, u32) {
         ends,
         tries: Mutex::default(),
     });
-    let service: Arc<dyn Service> = Arc::new(Dispatch(place.clone()));
-    let (orders, mut received) = mpsc::channel(PIECES);
-    let taken = tokio::spawn(async move { while received.recv().await.is_some() {} });
     let begun = tokio::time::Instant::now();
-    let fetcher = fetcher::Client(service);
-    let object = object(r#"{"url":"test://h/f"}"#);
-    let (error, count) = fetch(&fetcher, &object, Progress::default(), &orders, Duration::ZERO)
-        .await
-        .unwrap_err();
+    let (error, count) = transfer(Arc::new(Dispatch(place.clone()))).await.unwrap_err();
     assert_eq!(count, *place.tries.lock().unwrap());
-    drop(orders);
-    taken.await.unwrap();
     (error, begun.elapsed().as_secs(), count)
 }
 
@@ -145,32 +174,77 @@ fn place(breaks: u32, etag: Option<&'static str>, error: Code) -> Arc<Place> {
     Arc::new(Place {
         breaks,
         etag,
-        error,
-        seen: Mutex::default(),
+        error: Some(Error::new(error, "the cable was cut")),
+        ..Place::default()
     })
+}
+
+fn reporter() -> Reporter {
+    let instance: aerolith_plan::InstanceId = "shop.web.1".parse().unwrap();
+    Reporter::new(&Bus::default(), &instance.service)
 }
 
 fn object(json: &str) -> Object {
     serde_json::from_str(json).unwrap()
 }
 
-fn downloads(place: &Arc<Place>) -> (tempfile::TempDir, Downloads) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), Limits::default()).unwrap();
-    let downloads = Downloads::new(store, Arc::new(One(place.clone())));
-    (
-        dir,
-        Downloads {
-            first_pause: Duration::from_millis(1),
-            ..downloads
-        },
-    )
+/// A store with its downloads, and what one version of a configuration wants of them.
+struct House {
+    dir: tempfile::TempDir,
+    downloads: Downloads,
+    revision: u64,
 }
+
+impl House {
+    fn new(place: &Arc<Place>) -> Self {
+        Self::with(place, PackagePolicy::default())
+    }
+
+    fn with(place: &Arc<Place>, policy: PackagePolicy) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("store"), Limits::default()).unwrap();
+        let pins = Pins::open(dir.path().join("pins.json")).unwrap();
+        let downloads = Downloads {
+            first_pause: Duration::from_millis(1),
+            ..Downloads::new(store, Arc::new(One(place.clone())), policy, pins)
+        };
+        Self {
+            dir,
+            downloads,
+            revision: 1,
+        }
+    }
+
+    fn wanted<'a>(&self, object: &'a Object) -> Wanted<'a> {
+        Wanted {
+            pinned: Pinned {
+                configuration: "weather",
+                revision: self.revision,
+                object: "f",
+                url: object.url.as_str(),
+            },
+            object,
+            credentials: Ok(BTreeMap::new()),
+        }
+    }
+
+    async fn object(&self, json: &str) -> Result<Blob, FetchError> {
+        let (object, reporter) = (object(json), reporter());
+        self.downloads
+            .object(&self.wanted(&object), &reporter.object("f"))
+            .await
+    }
+
+    async fn refused(&self, json: &str) -> String {
+        self.object(json).await.unwrap_err().to_string()
+    }
+}
+
+const PLAIN: &str = r#"{"url":"test://h/f"}"#;
 
 async fn offsets(breaks: u32, etag: Option<&'static str>) -> Vec<u64> {
     let place = place(breaks, etag, Code::Io);
-    let (_dir, downloads) = downloads(&place);
-    let blob = downloads.object(&object(r#"{"url":"test://h/f"}"#)).await.unwrap();
+    let blob = House::new(&place).object(PLAIN).await.unwrap();
     assert_eq!(*blob.digest(), Digest::of(BYTES));
     let seen = place.seen.lock().unwrap();
     seen.iter().map(|fetch| fetch.offset).collect()
@@ -188,15 +262,10 @@ async fn without_a_validator_a_broken_download_begins_anew() {
 
 #[tokio::test]
 async fn a_lasting_error_is_reported_at_once_and_a_passing_one_after_some_tries() {
-    for (error, tries) in [(Code::NotFound, 1), (Code::Io, 4)] {
+    for (error, tries) in [(Code::NotFound, 1), (Code::Io, 5)] {
         let place = place(99, None, error);
-        let (_dir, downloads) = downloads(&place);
-        let message = downloads
-            .object(&object(r#"{"url":"test://u:p@h/f?sig=hush"}"#))
-            .await
-            .unwrap_err()
-            .to_string();
-        assert_eq!(place.seen.lock().unwrap().len(), tries);
+        let message = House::new(&place).refused(r#"{"url":"test://u:p@h/f?sig=hush"}"#).await;
+        assert_eq!(place.tries(), tries);
         assert!(
             message.starts_with("test://h/f: the cable was cut") && !message.contains("hush"),
             "{message}"
@@ -204,51 +273,137 @@ async fn a_lasting_error_is_reported_at_once_and_a_passing_one_after_some_tries(
     }
 }
 
-#[tokio::test]
-async fn what_is_stored_under_its_digest_is_not_fetched_again_and_two_at_once_fetch_once() {
-    let place = place(0, None, Code::Io);
-    let (_dir, downloads) = downloads(&place);
-    let known = object(&format!(r#"{{"url":"test://h/f","sha256":"{}"}}"#, Digest::of(BYTES)));
-    let (one, two) = tokio::join!(downloads.object(&known), downloads.object(&known));
-    assert_eq!(one.unwrap().digest(), two.unwrap().digest());
-    assert_eq!(place.seen.lock().unwrap().len(), 1);
+#[tokio::test(start_paused = true)]
+async fn a_place_that_asks_for_time_gets_it_and_more_than_the_longest_pause_is_left_to_a_later_preparation() {
+    for (asked, tries) in [(2, 2), (999_999_999, 1)] {
+        let asked = Duration::from_secs(asked);
+        let place = Arc::new(Place {
+            breaks: 1,
+            error: Some(Error::new(Code::Unavailable, "503").retry_after(asked)),
+            ..Place::default()
+        });
+        let begun = tokio::time::Instant::now();
+        let moved = transfer(Arc::new(Dispatch(place.clone()))).await;
+        assert_eq!(place.tries(), tries);
+        match moved {
+            Ok(_) => assert!(begun.elapsed() >= asked, "{:?}", begun.elapsed()),
+            Err((error, _)) => assert_eq!(error.wait(), Some(asked)),
+        }
+    }
 }
 
 #[tokio::test]
-async fn a_wrong_digest_is_refused_with_both_and_the_token_is_sent() {
+async fn one_digest_is_fetched_once_however_many_want_it_and_from_wherever() {
     let place = place(0, None, Code::Io);
-    let (_dir, downloads) = downloads(&place);
-    let wrong = object(r#"{"url":"test://h/f","md5":"00000000000000000000000000000000","token":"t0k"}"#);
-    let message = downloads.object(&wrong).await.unwrap_err().to_string();
+    let house = House::new(&place);
+    let at = |url: &str| format!(r#"{{"url":"{url}","sha256":"{}"}}"#, Digest::of(BYTES));
+    let (one, two) = (at("test://h/f"), at("test://mirror/g"));
+    let (one, two, three) = tokio::join!(house.object(&one), house.object(&two), house.object(&one));
+    let digests = [one, two, three].map(|blob| *blob.unwrap().digest());
+    assert_eq!(digests, [Digest::of(BYTES); 3]);
+    assert_eq!(place.tries(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_digest_is_fetched_once_more_then_refused_with_both_and_the_token_is_sent() {
+    let place = place(0, None, Code::Io);
+    let wrong = r#"{"url":"test://h/f","md5":"00000000000000000000000000000000","token":"t0k","headers":{"x-a":"b"}}"#;
+    let message = House::new(&place).refused(wrong).await;
     assert!(
         message.contains("md5 mismatch") && message.contains("test://h/f"),
         "{message}"
     );
-    assert_eq!(place.seen.lock().unwrap()[0].headers[TOKEN_HEADER], "t0k");
+    assert_eq!(place.tries(), 2);
+    let sent = place.asked(0).headers;
+    assert_eq!((&*sent[TOKEN_HEADER], &*sent["x-a"]), ("t0k", "b"));
+}
+
+#[tokio::test]
+async fn a_bit_that_was_flipped_on_the_way_once_does_no_harm() {
+    let place = Arc::new(Place {
+        wrong: 1,
+        ..Place::default()
+    });
+    let known = format!(r#"{{"url":"test://h/f","sha256":"{}"}}"#, Digest::of(BYTES));
+    let blob = House::new(&place).object(&known).await.unwrap();
+    assert_eq!((blob.digest(), place.tries()), (&Digest::of(BYTES), 2));
 }
 
 #[tokio::test]
 async fn bytes_beyond_the_declared_size_end_the_download() {
     let place = place(0, None, Code::Io);
-    let (_dir, downloads) = downloads(&place);
-    let message = downloads
-        .object(&object(r#"{"url":"test://h/f","size":3}"#))
-        .await
-        .unwrap_err()
-        .to_string();
+    let message = House::new(&place).refused(r#"{"url":"test://h/f","size":3}"#).await;
     assert!(message.contains("more than 3 bytes"), "{message}");
 }
 
 #[tokio::test]
 async fn a_scheme_that_nobody_serves_is_named_with_those_served() {
-    let (_dir, downloads) = downloads(&place(0, None, Code::Io));
-    let message = downloads
-        .object(&object(r#"{"url":"ftp://h/f"}"#))
-        .await
-        .unwrap_err()
-        .to_string();
+    let place = place(0, None, Code::Io);
+    let message = House::new(&place).refused(r#"{"url":"ftp://h/f"}"#).await;
     assert!(
         message.contains("`ftp:`") && message.contains("found: test"),
         "{message}"
     );
+}
+
+#[tokio::test]
+async fn without_a_digest_the_first_one_counts_as_long_as_the_configuration_is_the_same_version() {
+    let place = Arc::new(Place {
+        wrong: 1,
+        ..Place::default()
+    });
+    let mut house = House::new(&place);
+    let first = *house.object(PLAIN).await.unwrap().digest();
+    assert_ne!(first, Digest::of(BYTES));
+    assert_eq!(*house.object(PLAIN).await.unwrap().digest(), first);
+    assert_eq!(place.tries(), 1, "it is in the store");
+    std::fs::remove_dir_all(house.dir.path().join("store/blobs/sha256")).unwrap();
+    std::fs::create_dir(house.dir.path().join("store/blobs/sha256")).unwrap();
+    let message = house.refused(PLAIN).await;
+    assert!(
+        message.contains("have changed") && message.contains(&first.to_string()),
+        "{message}"
+    );
+    house.revision = 2;
+    assert_eq!(*house.object(PLAIN).await.unwrap().digest(), Digest::of(BYTES));
+}
+
+#[tokio::test]
+async fn a_new_version_without_a_digest_asks_whether_its_place_has_changed_and_fetches_only_then() {
+    let place = place(0, Some("\"v1\""), Code::Io);
+    let mut house = House::new(&place);
+    house.object(PLAIN).await.unwrap();
+    house.revision = 2;
+    let blob = house.object(PLAIN).await.unwrap();
+    assert_eq!(*blob.digest(), Digest::of(BYTES));
+    assert_eq!(place.asked(1).unless.etag.as_deref(), Some("\"v1\""));
+    house.object(PLAIN).await.unwrap();
+    assert_eq!(place.tries(), 2, "pinned for the new version too");
+}
+
+#[tokio::test]
+async fn a_policy_that_asks_for_a_digest_refuses_before_anything_is_fetched() {
+    let place = place(0, None, Code::Io);
+    let house = House::with(&place, PackagePolicy { require_digest: true });
+    let message = house.refused(PLAIN).await;
+    assert!(message.contains("`requireDigest`"), "{message}");
+    assert_eq!(place.tries(), 0);
+}
+
+#[tokio::test]
+async fn credentials_go_to_the_fetcher_and_without_their_secret_nothing_is_fetched() {
+    let place = place(0, None, Code::Io);
+    let (house, object, reporter) = (House::new(&place), object(PLAIN), reporter());
+    let known = BTreeMap::from([("token".to_owned(), "hush".to_owned())]);
+    let mut wanted = house.wanted(&object);
+    wanted.credentials = Err("the secret `s3` does not exist".into());
+    let error = house
+        .downloads
+        .object(&wanted, &reporter.object("f"))
+        .await
+        .unwrap_err();
+    assert_eq!((error.to_string().contains("`s3`"), place.tries()), (true, 0));
+    wanted.credentials = Ok(known.clone());
+    house.downloads.object(&wanted, &reporter.object("f")).await.unwrap();
+    assert_eq!(place.asked(0).credentials, known);
 }

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use aerolith_model::Resource;
-use aerolith_node::{ApplicationStatus, Foundation, InstanceStatus, Node, OpenError, Plugins, ServiceStatus, Settings};
+use aerolith_node::{
+    ApplicationStatus, Foundation, InstanceStatus, Node, OpenError, PackagePolicy, Plugins, ServiceStatus, Settings,
+};
 use aerolith_plugin_wire::engine::{
     self, Engine, Exec, Executed, Exit, Features, Fingerprint, Handle, Logs, Recover, Recovered, Signal, Status, Stop,
     Usage, Workload,
@@ -306,6 +308,7 @@ impl Plugins for Linked {
 pub struct World {
     pub dir: tempfile::TempDir,
     pub plugins: Arc<Linked>,
+    pub policy: PackagePolicy,
 }
 
 impl World {
@@ -313,6 +316,7 @@ impl World {
         Self {
             dir: tempfile::tempdir().unwrap(),
             plugins: Arc::default(),
+            policy: PackagePolicy::default(),
         }
     }
 
@@ -337,12 +341,18 @@ impl World {
             .insert(url.into(), bytes.into());
     }
 
+    /// The URLs that were fetched, in their order.
+    pub fn fetched(&self) -> Vec<String> {
+        self.plugins.files.fetched.lock().unwrap().clone()
+    }
+
     pub fn foundation(&self) -> std::result::Result<Foundation, OpenError> {
         Foundation::open(Settings {
             data: self.path("data"),
             runtime: self.path("run"),
             node: "gate".into(),
             limits: aerolith_packages::Limits::default(),
+            packages: self.policy.clone(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! What an operator may set.
 
+use crate::pace::Floor;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,8 +13,29 @@ pub struct Config {
     pub connect_timeout_seconds: Seconds,
     /// How long a server may send nothing. Default 30 s. A fetch as a whole may take as long as it likes.
     pub stall_timeout_seconds: Seconds,
+    /// How slow a server may be on average over [`Config::low_speed_seconds`], in bytes per second. Default 1024; 0 for as
+    /// slow as it likes.
+    pub low_speed_bytes_per_second: u64,
+    /// Default 60 s.
+    pub low_speed_seconds: Seconds,
+    /// Whether a redirect or a name may lead to a link-local address. Default no.
+    pub allow_link_local: bool,
     /// A PEM file of certificate authorities to trust besides those of the system.
     pub ca: Option<PathBuf>,
+    /// A PEM file with the certificate, and those between it and its authority, that servers are shown on request.
+    pub client_certificate: Option<PathBuf>,
+    /// A PEM file with the key of that certificate.
+    pub client_key: Option<PathBuf>,
+}
+
+impl Config {
+    /// How slow a server may be.
+    pub(crate) const fn floor(&self) -> Floor {
+        Floor {
+            bytes_per_second: self.low_speed_bytes_per_second,
+            over: self.low_speed_seconds.0,
+        }
+    }
 }
 
 impl Default for Config {
@@ -21,7 +43,12 @@ impl Default for Config {
         Self {
             connect_timeout_seconds: Seconds(Duration::from_secs(10)),
             stall_timeout_seconds: Seconds(Duration::from_secs(30)),
+            low_speed_bytes_per_second: 1024,
+            low_speed_seconds: Seconds(Duration::from_secs(60)),
+            allow_link_local: false,
             ca: None,
+            client_certificate: None,
+            client_key: None,
         }
     }
 }
@@ -51,7 +78,14 @@ mod tests {
         let config: Config = decode(b"").unwrap();
         assert_eq!(config.connect_timeout_seconds.0, Duration::from_secs(10));
         assert_eq!(config.stall_timeout_seconds.0, Duration::from_secs(30));
-        assert_eq!(config.ca, None);
+        assert_eq!(
+            config.floor(),
+            Floor {
+                bytes_per_second: 1024,
+                over: Duration::from_secs(60)
+            }
+        );
+        assert_eq!((config.ca, config.allow_link_local), (None, false));
     }
 
     #[test]

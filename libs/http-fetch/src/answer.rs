@@ -1,70 +1,117 @@
 //! What a server's answer means for a fetch (RFC 9110, sections 14 and 15).
 
+use crate::ask::Want;
 use aerolith_plugin::wire::fetcher::{Head, Validator};
 use aerolith_plugin::{Code, Error, Result};
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, LOCATION};
+use reqwest::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, LOCATION,
+    RETRY_AFTER,
+};
+use std::time::Duration;
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The bytes follow.
     Bytes(Head),
-    /// Everything is here already.
+    /// No byte follows: everything is here already.
     Complete(Head),
-    /// What is here already is of another state: ask for all of it.
-    Anew,
+    /// What was said of the rest does not fit what is here: ask for all of it.
+    Anew(Why),
     /// Ask there; nothing when the server does not say where.
     Elsewhere(Option<String>),
 }
 
-/// Reads an answer to a request for the bytes from `offset` on.
+/// Why a part is of no use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// It is of another state.
+    #[error("it has changed there")]
+    Changed,
+    /// It is another one than was asked for.
+    #[error("the server answered 206 with the Content-Range `{found}`: expected bytes from {wanted} on")]
+    Shifted {
+        /// What the server says.
+        found: String,
+        /// The offset.
+        wanted: u64,
+    },
+    /// There is no such part.
+    #[error("the server has fewer bytes than are here already")]
+    Beyond,
+}
+
+/// Reads an answer to a request.
 ///
 /// # Errors
-/// A status that gives no bytes, with the matching kind; a range that was not asked for. The address is for the caller
-/// to add.
-pub fn read(status: StatusCode, headers: &HeaderMap, offset: u64, known: &Validator) -> Result<Answer> {
-    let changed = offset > 0 && is_another(known, &validator(headers));
-    match status.as_u16() {
-        200 => {
-            let size = text(headers, CONTENT_LENGTH).and_then(|length| length.parse().ok());
-            Ok(Answer::Bytes(Head {
-                offset: 0,
-                size,
-                validator: validator(headers),
-                ..Head::default()
-            }))
+/// A status that gives no bytes, with the matching kind and the wait that the server asks for; a part where all was asked
+/// for; an encoding, which was not asked for. The address is for the caller to add.
+pub fn read(status: StatusCode, headers: &HeaderMap, want: Want<'_>) -> Result<Answer> {
+    match (status.as_u16(), want) {
+        (200, _) => whole(headers).map(Answer::Bytes),
+        (206, Want::Rest(offset, known)) => part(headers, offset, known),
+        (206, Want::Whole(_)) => {
+            let found = text(headers, CONTENT_RANGE).unwrap_or_else(|| "nothing".into());
+            let message =
+                format!("the server answered 206 with the Content-Range `{found}`: expected 200 and everything");
+            Err(Error::io(message).permanent())
         }
-        206 if changed => Ok(Answer::Anew),
-        206 => part(headers, offset, known).map(Answer::Bytes),
-        416 if offset > 0 => Ok(beyond(headers, offset, known)
-            .filter(|_| !changed)
-            .map_or(Answer::Anew, Answer::Complete)),
-        301 | 302 | 303 | 307 | 308 => Ok(Answer::Elsewhere(text(headers, LOCATION))),
-        _ => Err(refusal(status)),
+        (304, Want::Whole(unless)) if *unless != Validator::default() => Ok(Answer::Complete(Head {
+            validator: or(validator(headers), unless),
+            unchanged: true,
+            ..Head::default()
+        })),
+        (416, Want::Rest(offset, known)) => Ok(beyond(headers, offset, known)),
+        (301 | 302 | 303 | 307 | 308, _) => Ok(Answer::Elsewhere(text(headers, LOCATION))),
+        _ => Err(refusal(status, headers)),
     }
 }
 
-fn part(headers: &HeaderMap, offset: u64, known: &Validator) -> Result<Head> {
+fn whole(headers: &HeaderMap) -> Result<Head> {
+    unencoded(headers)?;
+    Ok(Head {
+        size: text(headers, CONTENT_LENGTH).and_then(|length| length.parse().ok()),
+        validator: validator(headers),
+        ..Head::default()
+    })
+}
+
+fn part(headers: &HeaderMap, offset: u64, known: &Validator) -> Result<Answer> {
+    if is_another(known, &validator(headers)) {
+        return Ok(Answer::Anew(Why::Changed));
+    }
     let found = text(headers, CONTENT_RANGE);
-    let wrong = || {
-        let found = found.as_deref().unwrap_or("nothing");
-        let wanted = if offset == 0 {
-            "200 and everything".into()
-        } else {
-            format!("bytes from {offset} on")
-        };
-        Error::io(format!(
-            "the server answered 206 with the Content-Range `{found}`: expected {wanted}"
-        ))
-        .permanent()
+    let range = found.as_deref().and_then(ContentRange::parse);
+    let Some(ContentRange { size, .. }) = range.filter(|range| range.first == Some(offset)) else {
+        return Ok(Answer::Anew(Why::Shifted {
+            found: found.unwrap_or_else(|| "nothing".into()),
+            wanted: offset,
+        }));
     };
-    let range = found
+    unencoded(headers)?;
+    Ok(Answer::Bytes(Head {
+        offset,
+        size,
+        validator: or(validator(headers), known),
+        ..Head::default()
+    }))
+}
+
+/// Nothing is left to deliver when the server says that the end is where we are.
+fn beyond(headers: &HeaderMap, offset: u64, known: &Validator) -> Answer {
+    if is_another(known, &validator(headers)) {
+        return Answer::Anew(Why::Changed);
+    }
+    let range = text(headers, CONTENT_RANGE);
+    let size = range
         .as_deref()
         .and_then(ContentRange::parse)
-        .filter(|r| offset > 0 && r.first == Some(offset));
-    let ContentRange { size, .. } = range.ok_or_else(wrong)?;
-    Ok(Head {
+        .and_then(|range| range.size);
+    if size != Some(offset) {
+        return Answer::Anew(Why::Beyond);
+    }
+    Answer::Complete(Head {
         offset,
         size,
         validator: or(validator(headers), known),
@@ -72,15 +119,15 @@ fn part(headers: &HeaderMap, offset: u64, known: &Validator) -> Result<Head> {
     })
 }
 
-/// The head of a fetch that has nothing left to deliver, when the server says that the end is where we are.
-fn beyond(headers: &HeaderMap, offset: u64, known: &Validator) -> Option<Head> {
-    let size = ContentRange::parse(&text(headers, CONTENT_RANGE)?)?.size;
-    (size == Some(offset)).then(|| Head {
-        offset,
-        size,
-        validator: or(validator(headers), known),
-        ..Head::default()
-    })
+/// Only what is stored is wanted: a digest is of that, and what unpacks without end does not begin.
+fn unencoded(headers: &HeaderMap) -> Result<()> {
+    match text(headers, CONTENT_ENCODING) {
+        Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => Err(Error::io(format!(
+            "the server answered with the Content-Encoding `{encoding}`, which was not asked for: let it send files as they are stored"
+        ))
+        .permanent()),
+        _ => Ok(()),
+    }
 }
 
 /// What a server does not repeat with a part is as it was.
@@ -111,7 +158,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
 }
 
 /// The error of a status: 408, 429 and 5xx may pass, other refusals stay.
-fn refusal(status: StatusCode) -> Error {
+fn refusal(status: StatusCode, headers: &HeaderMap) -> Error {
     let code = match status.as_u16() {
         401 | 403 | 407 => Code::Denied,
         404 | 410 => Code::NotFound,
@@ -120,7 +167,23 @@ fn refusal(status: StatusCode) -> Error {
         400..=499 => Code::Invalid,
         _ => return Error::io(format!("the server answered {status}: expected 200")).permanent(),
     };
-    Error::new(code, format!("the server answered {status}"))
+    let error = Error::new(code, format!("the server answered {status}"));
+    match retry_after(headers).filter(|_| error.retryable) {
+        Some(wait) => error.retry_after(wait),
+        None => error,
+    }
+}
+
+/// The time that a server asks to wait (RFC 9110, section 10.2.3): seconds, or a date, which counts from the server's own
+/// clock, for this machine's may be anything.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let wait = text(headers, RETRY_AFTER)?;
+    if let Ok(seconds) = wait.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let then = httpdate::parse_http_date(&wait).ok()?;
+    let now = httpdate::parse_http_date(&text(headers, DATE)?).ok()?;
+    Some(then.duration_since(now).unwrap_or_default())
 }
 
 /// `bytes FIRST-LAST/SIZE`, where the size may be `*`, or `bytes */SIZE` (RFC 9110, section 14.4).
@@ -173,7 +236,12 @@ mod tests {
     }
 
     fn answer(status: u16, of: &[(HeaderName, &str)], offset: u64, known: &Validator) -> Result<Answer> {
-        read(StatusCode::from_u16(status).unwrap(), &headers(of), offset, known)
+        let want = if offset == 0 {
+            Want::Whole(known)
+        } else {
+            Want::Rest(offset, known)
+        };
+        read(StatusCode::from_u16(status).unwrap(), &headers(of), want)
     }
 
     #[test]
@@ -221,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_206_of_another_range_is_an_error_that_shows_both() {
+    fn a_206_of_another_range_begins_anew_and_shows_both() {
         for range in [
             "bytes 4-11/12",
             "bytes 6-11/12",
@@ -231,20 +299,66 @@ mod tests {
             "bytes 5-4/12",
             "x",
         ] {
-            let error = answer(206, &[(CONTENT_RANGE, range)], 5, &Validator::default()).unwrap_err();
+            let Ok(Answer::Anew(why)) = answer(206, &[(CONTENT_RANGE, range)], 5, &Validator::default()) else {
+                panic!("{range}")
+            };
             assert!(
-                error.message.contains(range) && error.message.contains("from 5 on"),
-                "{error}"
+                why.to_string().contains(range) && why.to_string().contains("from 5 on"),
+                "{why}"
             );
-            assert!(!error.retryable);
         }
-        assert!(
-            answer(206, &[], 5, &Validator::default())
-                .unwrap_err()
-                .message
-                .contains("`nothing`")
-        );
-        assert!(answer(206, &[(CONTENT_RANGE, "bytes 0-11/12")], 0, &Validator::default()).is_err());
+        let shifted = Why::Shifted {
+            found: "nothing".into(),
+            wanted: 5,
+        };
+        assert_eq!(answer(206, &[], 5, &Validator::default()), Ok(Answer::Anew(shifted)));
+        let error = answer(206, &[(CONTENT_RANGE, "bytes 0-11/12")], 0, &Validator::default()).unwrap_err();
+        assert!(!error.retryable && error.message.contains("expected 200"), "{error}");
+    }
+
+    #[test]
+    fn an_encoding_that_was_not_asked_for_is_refused() {
+        let none = Validator::default();
+        for (status, offset) in [(200, 0), (200, 5), (206, 5)] {
+            let sent = [(CONTENT_ENCODING, "gzip"), (CONTENT_RANGE, "bytes 5-11/12")];
+            let error = answer(status, &sent, offset, &none).unwrap_err();
+            assert!(!error.retryable && error.message.contains("`gzip`"), "{error}");
+        }
+        assert!(answer(200, &[(CONTENT_ENCODING, "identity")], 0, &none).is_ok());
+    }
+
+    #[test]
+    fn a_304_is_an_unchanged_state_when_one_was_named_and_else_an_error() {
+        let expected = Head {
+            validator: tag("\"a\""),
+            unchanged: true,
+            ..Head::default()
+        };
+        assert_eq!(answer(304, &[], 0, &tag("\"a\"")), Ok(Answer::Complete(expected)));
+        assert!(answer(304, &[], 0, &Validator::default()).is_err());
+        assert!(answer(304, &[], 5, &tag("\"a\"")).is_err());
+    }
+
+    #[test]
+    fn a_wait_is_told_in_seconds_or_up_to_a_date_of_the_servers_clock() {
+        let date = |text| (DATE, text);
+        let wait = |of: &[(HeaderName, &str)]| answer(503, of, 0, &Validator::default()).unwrap_err().wait();
+        let now = "Sun, 06 Nov 1994 08:49:37 GMT";
+        assert_eq!(wait(&[(RETRY_AFTER, "2")]), Some(Duration::from_secs(2)));
+        let then = (RETRY_AFTER, "Sun, 06 Nov 1994 08:50:00 GMT");
+        assert_eq!(wait(&[then.clone(), date(now)]), Some(Duration::from_secs(23)));
+        let past = (RETRY_AFTER, "Sun, 06 Nov 1994 08:00:00 GMT");
+        assert_eq!(wait(&[past, date(now)]), Some(Duration::ZERO));
+        for none in [
+            &[then][..],
+            &[(RETRY_AFTER, "soon"), date(now)],
+            &[(RETRY_AFTER, "-2")],
+            &[],
+        ] {
+            assert_eq!(wait(none), None);
+        }
+        let staying = answer(404, &[(RETRY_AFTER, "2")], 0, &Validator::default()).unwrap_err();
+        assert_eq!(staying.wait(), None);
     }
 
     #[test]
@@ -252,7 +366,7 @@ mod tests {
         let range = (CONTENT_RANGE, "bytes 5-11/12");
         assert_eq!(
             answer(206, &[range.clone(), (ETAG, "\"b\"")], 5, &tag("\"a\"")),
-            Ok(Answer::Anew)
+            Ok(Answer::Anew(Why::Changed))
         );
         let dated = Validator {
             etag: None,
@@ -260,7 +374,7 @@ mod tests {
         };
         assert_eq!(
             answer(206, &[range, (LAST_MODIFIED, "now")], 5, &dated),
-            Ok(Answer::Anew)
+            Ok(Answer::Anew(Why::Changed))
         );
     }
 
@@ -278,12 +392,12 @@ mod tests {
         );
         assert_eq!(
             answer(416, &[(CONTENT_RANGE, "bytes */4")], 5, &tag("\"a\"")),
-            Ok(Answer::Anew)
+            Ok(Answer::Anew(Why::Beyond))
         );
-        assert_eq!(answer(416, &[], 5, &tag("\"a\"")), Ok(Answer::Anew));
+        assert_eq!(answer(416, &[], 5, &tag("\"a\"")), Ok(Answer::Anew(Why::Beyond)));
         assert_eq!(
             answer(416, &[(CONTENT_RANGE, "bytes */5"), (ETAG, "\"b\"")], 5, &tag("\"a\"")),
-            Ok(Answer::Anew)
+            Ok(Answer::Anew(Why::Changed))
         );
         assert!(answer(416, &[], 0, &Validator::default()).is_err());
     }
@@ -333,7 +447,9 @@ mod tests {
         ) {
             let mut sent = HeaderMap::new();
             sent.extend(HeaderValue::try_from(range).ok().map(|range| (CONTENT_RANGE, range)));
-            match read(StatusCode::from_u16(status).unwrap(), &sent, offset, &Validator::default()) {
+            let none = Validator::default();
+            let want = if offset == 0 { Want::Whole(&none) } else { Want::Rest(offset, &none) };
+            match read(StatusCode::from_u16(status).unwrap(), &sent, want) {
                 Ok(Answer::Bytes(head)) => prop_assert!(head.offset == 0 || (status == 206 && head.offset == offset)),
                 Ok(Answer::Complete(head)) => prop_assert_eq!(head.size, Some(offset)),
                 Ok(_) | Err(_) => {}

@@ -1,8 +1,8 @@
 //! Where a redirect may lead, and what goes with it.
 
 use crate::address::{self, BadAddress, Shown};
+use crate::link;
 use reqwest::Url;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Most redirects of one fetch.
 pub const MOST: usize = 10;
@@ -23,7 +23,7 @@ pub enum Refused {
     #[error("a redirect from https to {0}, which is not encrypted; use an https address there")]
     Downgrade(String),
     /// To the machine's own link, where metadata services and neighbours answer.
-    #[error("a redirect to the link-local address {0}; name it outright if it is meant")]
+    #[error("a redirect to the link-local address {0}; name it outright, or set `allowLinkLocal`, if it is meant")]
     LinkLocal(String),
 }
 
@@ -37,11 +37,11 @@ pub struct Hop {
 }
 
 /// Follows a `Location` (RFC 9110, section 10.2.2) from an address. User and password of the address stay with its own
-/// server. An address whose name resolves to the link is not recognised: only numbers are.
+/// server. Only numbers are known as link-local here; names when they are resolved ([`link::allowed`]).
 ///
 /// # Errors
 /// [`Refused`].
-pub fn next(from: &Url, location: Option<&str>) -> Result<Hop, Refused> {
+pub fn next(from: &Url, location: Option<&str>, allow_link_local: bool) -> Result<Hop, Refused> {
     let joined = from
         .join(location.ok_or(Refused::NoLocation)?)
         .map_err(|e| BadAddress::NoUrl(e.to_string()))?;
@@ -49,7 +49,7 @@ pub fn next(from: &Url, location: Option<&str>) -> Result<Hop, Refused> {
     if from.scheme() == "https" && url.scheme() != "https" {
         return Err(Refused::Downgrade(Shown(&url).to_string()));
     }
-    if is_link_local(&url) && !is_link_local(from) {
+    if !allow_link_local && is_link_local(&url) && !is_link_local(from) {
         return Err(Refused::LinkLocal(Shown(&url).to_string()));
     }
     let same_server = from.origin() == url.origin();
@@ -63,12 +63,7 @@ pub fn next(from: &Url, location: Option<&str>) -> Result<Hop, Refused> {
 }
 
 fn is_link_local(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    if let Ok(v4) = host.parse::<Ipv4Addr>() {
-        return v4.is_link_local();
-    }
-    let v6 = host.trim_start_matches('[').trim_end_matches(']').parse::<Ipv6Addr>();
-    v6.is_ok_and(|v6| v6.is_unicast_link_local() || v6.to_ipv4_mapped().is_some_and(|v4| v4.is_link_local()))
+    url.host_str().and_then(link::number).is_some_and(link::is_local)
 }
 
 #[cfg(test)]
@@ -76,7 +71,7 @@ mod tests {
     use super::*;
 
     fn hop(from: &str, location: &str) -> Result<Hop, Refused> {
-        next(&from.parse().unwrap(), Some(location))
+        next(&from.parse().unwrap(), Some(location), false)
     }
 
     #[test]
@@ -140,12 +135,16 @@ mod tests {
             );
         }
         assert!(hop("http://169.254.1.1/a", "http://169.254.1.2/b").is_ok());
+        assert!(next(&"http://h/a".parse().unwrap(), Some("http://169.254.1.2/b"), true).is_ok());
         assert!(hop("http://h/a", "http://10.0.0.1/b").is_ok());
     }
 
     #[test]
     fn a_location_that_is_missing_or_no_address_is_refused() {
-        assert_eq!(next(&"http://h".parse().unwrap(), None), Err(Refused::NoLocation));
+        assert_eq!(
+            next(&"http://h".parse().unwrap(), None, false),
+            Err(Refused::NoLocation)
+        );
         assert!(matches!(
             hop("http://h/a", "http://[nonsense"),
             Err(Refused::Address(BadAddress::NoUrl(_)))

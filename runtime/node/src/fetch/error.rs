@@ -1,0 +1,89 @@
+//! Why an object is not there.
+
+use std::time::Duration;
+
+use aerolith_packages::StoreError;
+use aerolith_plugin_wire::Error;
+
+use crate::plugins::NoProvider;
+use crate::policy::Forbidden;
+
+/// Why an object is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// Nobody fetches such URLs.
+    #[error(transparent)]
+    NoFetcher(#[from] NoProvider),
+    /// The node's policy does not take it.
+    #[error("{url}: {error}")]
+    Forbidden {
+        /// From where, without user and query.
+        url: String,
+        /// Which rule.
+        error: Forbidden,
+    },
+    /// The secret that it names is not there or cannot be used.
+    #[error("{url}: {reason}")]
+    Credentials {
+        /// From where, without user and query.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The fetcher failed.
+    #[error("{url}: {error}{}", tries(*.count))]
+    Fetch {
+        /// From where, without user and query.
+        url: String,
+        /// What the fetcher answered.
+        error: Error,
+        /// How often it was tried.
+        count: u32,
+    },
+    /// The store refused what arrived.
+    #[error("{url}: {error}")]
+    Refused {
+        /// From where, without user and query.
+        url: String,
+        /// Why.
+        error: StoreError,
+    },
+    /// What was fetched without a digest before is something else now.
+    #[error(
+        "{url}: the bytes have changed since this version of the configuration was first fetched: {error}; apply the \
+         configuration with the sha256 that is meant"
+    )]
+    Repinned {
+        /// From where, without user and query.
+        url: String,
+        /// Both digests.
+        error: StoreError,
+    },
+    /// What came could not be pinned.
+    #[error(transparent)]
+    Pin(crate::durable::FileError),
+    /// What is promised of the object cannot be read, or the store cannot be looked into.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The thread that writes was lost.
+    #[error("the thread that stores the download ended early: {0}")]
+    Thread(String),
+}
+
+impl FetchError {
+    /// How long the place asked to be left alone.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Fetch { error, .. } => error.wait(),
+            _ => None,
+        }
+    }
+}
+
+fn tries(count: u32) -> String {
+    if count > 1 {
+        format!(" (tried {count} times)")
+    } else {
+        String::new()
+    }
+}

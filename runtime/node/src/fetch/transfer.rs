@@ -1,0 +1,244 @@
+//! Moves the bytes of one object from a fetcher to whoever stores them, over as many tries as it takes.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use aerolith_model::Object;
+use aerolith_packages as packages;
+use aerolith_plugin_wire::fetcher::{self, Download, Fetch, Head, Validator};
+use aerolith_plugin_wire::{Bytes, Code, Error};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use super::patience::{LEAST, LONGEST_SILENCE, Pace, Pauses, TRIES, WINDOW};
+use super::report::Report;
+use super::shown;
+use crate::chance::chance;
+use crate::plugins::Fetcher;
+
+/// Pieces that wait for the disk.
+pub(super) const PIECES: usize = 8;
+/// Longest time until a fetcher answers once its stream is over.
+pub(super) const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+/// The header of Baetyl's token.
+pub(super) const TOKEN_HEADER: &str = "x-bce-security-token";
+
+/// What whoever stores the bytes is told.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Forget what came so far.
+    Restart,
+    /// What the place says of what comes.
+    Announce(packages::Validator, Option<u64>),
+    Piece(Bytes),
+    Finish,
+}
+
+/// One download.
+pub(super) struct Transfer<'a> {
+    pub(super) fetcher: &'a Fetcher,
+    /// Without offset and validator, which each try fills in.
+    pub(super) request: Fetch,
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) pauses: Pauses,
+    pub(super) report: &'a Report<'a>,
+    pub(super) progress: Progress,
+}
+
+/// How far a download has come.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    pub(super) bytes: u64,
+    pub(super) validator: Validator,
+}
+
+/// How a download ended well.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Moved {
+    /// All bytes are with whoever stores them, or that one has given up and says why.
+    Whole(Validator),
+    /// The place has nothing newer than what the request named.
+    Unchanged,
+}
+
+/// What is asked of a fetcher for an object.
+pub(super) fn request(object: &Object, credentials: std::collections::BTreeMap<String, String>) -> Fetch {
+    let token = object
+        .token
+        .iter()
+        .map(|token| (TOKEN_HEADER.to_owned(), token.0.clone()));
+    Fetch {
+        url: object.url.to_string(),
+        headers: token.chain(object.headers.clone()).collect(),
+        credentials,
+        ..Fetch::default()
+    }
+}
+
+impl Progress {
+    /// What is here of a download that was cut off before.
+    pub(super) fn of(ingest: &packages::Ingest) -> Self {
+        let packages::Validator { etag, last_modified } = ingest.validator().clone();
+        Self {
+            bytes: ingest.offset(),
+            validator: Validator { etag, last_modified },
+        }
+    }
+
+    /// Bytes behind which the next try may go on: none when nothing proves that the place still has the same.
+    fn offset(&self) -> u64 {
+        let Validator { etag, last_modified } = &self.validator;
+        if etag.is_some() || last_modified.is_some() {
+            self.bytes
+        } else {
+            0
+        }
+    }
+}
+
+impl Transfer<'_> {
+    /// Tries until the bytes are whole; the error says how often.
+    pub(super) async fn run(mut self) -> Result<Moved, (Error, u32)> {
+        let mut fruitless = 0;
+        for count in 1.. {
+            let before = self.progress.bytes;
+            let error = match self.attempt().await {
+                Ok(Moved::Whole(validator)) => {
+                    self.progress.validator = validator;
+                    return self.end().await;
+                }
+                Ok(unchanged) => return Ok(unchanged),
+                Err(_) if self.orders.is_closed() => break,
+                Err(error) => error,
+            };
+            fruitless = if self.progress.bytes > before { 0 } else { fruitless + 1 };
+            if !error.retryable || fruitless >= TRIES {
+                return Err((error, count));
+            }
+            let Some(pause) = self.pauses.next(error.wait(), chance()) else {
+                return Err((error, count));
+            };
+            tracing::warn!(url = shown(&self.request.url), %error, ?pause, "a download is tried again");
+            tokio::time::sleep(pause).await;
+        }
+        Ok(Moved::Whole(Validator::default()))
+    }
+
+    async fn attempt(&mut self) -> Result<Moved, Error> {
+        let offset = self.progress.offset();
+        let asked = Fetch {
+            offset,
+            validator: self.progress.validator.clone(),
+            unless: if offset == 0 {
+                self.request.unless.clone()
+            } else {
+                Validator::default()
+            },
+            ..self.request.clone()
+        };
+        let fetcher = self.fetcher;
+        let (sink, download) = fetcher::channel(PIECES);
+        let mut fetching = pin!(fetcher.fetch(&asked, sink));
+        let mut receiving = pin!(self.receive(&asked, download));
+        let (fetched, received) = tokio::select! {
+            fetched = &mut fetching => (Some(fetched), receiving.await),
+            received = &mut receiving => (timeout(LONGEST_ANSWER, fetching).await.ok(), received),
+        };
+        match (fetched, received) {
+            (Some(Err(error)), Err(why)) if error.code == Code::Stopped => Err(why),
+            (Some(Err(error)), _) => Err(error),
+            (None, Ok(_)) => Err(silent(LONGEST_ANSWER, "its last byte")),
+            (_, received) => received,
+        }
+    }
+
+    /// Reads to the end. The download is dropped then, so that what is not read any more does not hold the fetcher up.
+    async fn receive(&mut self, asked: &Fetch, mut download: Download) -> Result<Moved, Error> {
+        let head = heard(download.head(), asked.offset)
+            .await?
+            .ok_or_else(|| Error::io("the fetch ended before its head"))?;
+        if head.unchanged {
+            return unchanged(asked);
+        }
+        let size = head.size;
+        self.begin(asked, head).await?;
+        let mut pace = Pace::default();
+        loop {
+            let since = Instant::now();
+            let Some(piece) = heard(download.piece(), self.progress.bytes).await? else {
+                return Ok(Moved::Whole(self.progress.validator.clone()));
+            };
+            let bytes = piece.len() as u64;
+            pace.came(since.elapsed(), bytes).map_err(crawling)?;
+            self.progress.bytes += bytes;
+            self.report.fetching(self.progress.bytes, size);
+            self.order(Order::Piece(piece)).await?;
+        }
+    }
+
+    /// Goes on behind what is here when the place does, else begins anew.
+    async fn begin(&mut self, asked: &Fetch, head: Head) -> Result<(), Error> {
+        let goes_on = head.offset == asked.offset && head.offset == self.progress.bytes;
+        if !goes_on && head.offset != 0 {
+            // What it says of itself is not believed: the next try begins anew.
+            self.progress.validator = Validator::default();
+            let (found, wanted) = (head.offset, asked.offset);
+            return Err(Error::io(format!(
+                "the fetcher began at byte {found} instead of {wanted} or 0"
+            )));
+        }
+        if !goes_on {
+            self.progress = Progress::default();
+            self.order(Order::Restart).await?;
+        }
+        let Validator { etag, last_modified } = head.validator.clone();
+        self.order(Order::Announce(packages::Validator { etag, last_modified }, head.size))
+            .await?;
+        self.progress.validator = head.validator;
+        Ok(())
+    }
+
+    /// Ends a download of which all bytes are here.
+    pub(super) async fn end(self) -> Result<Moved, (Error, u32)> {
+        // One who stores no more says why itself.
+        let _ = self.orders.send(Order::Finish).await;
+        Ok(Moved::Whole(self.progress.validator))
+    }
+
+    async fn order(&self, order: Order) -> Result<(), Error> {
+        self.orders.send(order).await.map_err(|_| stopped())
+    }
+}
+
+fn unchanged(asked: &Fetch) -> Result<Moved, Error> {
+    if asked.unless == Validator::default() {
+        return Err(Error::io("the fetcher says that nothing has changed, which it was not asked").permanent());
+    }
+    Ok(Moved::Unchanged)
+}
+
+/// What comes within the longest silence. Time in which the disk holds the download up is not counted.
+async fn heard<T>(coming: impl Future<Output = Result<T, Error>>, after: u64) -> Result<T, Error> {
+    timeout(LONGEST_SILENCE, coming)
+        .await
+        .unwrap_or_else(|_| Err(silent(LONGEST_SILENCE, &format!("{after} bytes"))))
+}
+
+fn silent(limit: Duration, after: &str) -> Error {
+    Error::new(
+        Code::Timeout,
+        format!("nothing came for {} s after {after}", limit.as_secs()),
+    )
+}
+
+fn crawling(came: u64) -> Error {
+    let seconds = WINDOW.as_secs();
+    Error::new(
+        Code::Timeout,
+        format!("only {came} bytes came in {seconds} s, at least {LEAST} are expected"),
+    )
+}
+
+fn stopped() -> Error {
+    Error::stopped("the store takes no more of it")
+}
