@@ -309,7 +309,7 @@ impl StoreError {
 
     /// Whether it is the store's own disk that refuses: full, read-only or broken.
     pub fn is_of_the_disk(&self) -> bool {
-        matches!(self, StoreError::Io { .. })
+        matches!(self, StoreError::Io { .. } | StoreError::NoSpace { .. })
     }
 
     /// The broken rule, where a package broke one.
