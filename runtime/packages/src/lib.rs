@@ -20,8 +20,8 @@
 //!
 //! The way through: [`Store::ingest`] → [`Ingest::finish`] → [`Blob`] → [`Store::stage`] → [`Staged::publish`] →
 //! [`Tree`] → [`Store::checkout`]. Everything that is not finished removes itself when dropped, but for a download that
-//! can go on later. Every step that changes the disk goes through one small trait, so that the tests cut the power and
-//! let the disk fail at each of them.
+//! can go on later. Every step that changes the disk goes through one small trait, so that a test can let the disk fail
+//! at each of them.
 
 mod assemble;
 mod budget;
@@ -61,6 +61,8 @@ mod unzip;
 mod unzstd;
 mod verify;
 
+#[cfg(test)]
+mod failing;
 #[cfg(test)]
 mod sandbox;
 
