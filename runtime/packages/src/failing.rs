@@ -214,7 +214,7 @@ fn a_disk_that_fails_at_any_step_leaves_nothing_half_done_and_the_next_try_succe
 
 #[test]
 fn a_download_cut_off_goes_on_when_the_store_is_opened_again_and_never_with_other_bytes() {
-    let bytes: Vec<u8> = (0..1_u32 << 20).flat_map(|n| n.to_le_bytes()).collect();
+    let bytes: Vec<u8> = (0..1_u32 << 20).flat_map(u32::to_le_bytes).collect();
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("store");
     let expected = || Expected {
