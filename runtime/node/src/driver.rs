@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use aerolith_packages::{Digest, Stored};
+use aerolith_packages::{Digest, KeptParts, Stored};
 use aerolith_plan::{Fingerprint, Goals, InstanceId, Observed, ServiceId, Step, plan};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -353,7 +353,9 @@ impl Driver {
             let is_configured = |name: &str| desired.configuration(name).is_some();
             works.preparer.downloads.forget(is_configured)?;
             let is_promised = |stored: &Stored| matches!(stored, Stored::Blob(digest) if promised.contains(digest));
-            let cleaned = store.clean(|stored| is_promised(stored) || prepared.values().any(|p| p.uses(stored)));
+            let cleaned = store.clean(&kept_parts(), |stored| {
+                is_promised(stored) || prepared.values().any(|p| p.uses(stored))
+            });
             cleaned.map_err(|e| PrepareError::Store(Box::new(e)))
         })
         .await;
@@ -392,6 +394,19 @@ impl Driver {
         for trouble in self.works.board().troubles.values_mut() {
             trouble.again_at = Instant::now();
         }
+    }
+}
+
+/// Time that a cut off download stays for somebody to come back for it.
+const PART_STAYS: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Bytes of all of them together.
+const PARTS_STAY: u64 = 4 << 30;
+
+fn kept_parts() -> KeptParts {
+    let since = SystemTime::now().checked_sub(PART_STAYS);
+    KeptParts {
+        since: since.unwrap_or(SystemTime::UNIX_EPOCH),
+        bytes: PARTS_STAY,
     }
 }
 

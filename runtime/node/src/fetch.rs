@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use aerolith_model::Object;
-use aerolith_packages::{Blob, Digest, Expected, Store, StoreError};
+use aerolith_packages::{Blob, Digest, Download, Expected, Ingest, Store, StoreError};
 use aerolith_plugin_wire::fetcher::Validator;
 use tokio::sync::mpsc;
 
@@ -75,7 +75,7 @@ impl Downloads {
             // Once may be a fault of the line.
             Err(FetchError::Refused {
                 url,
-                error: StoreError::Mismatch { .. },
+                error: StoreError::Mismatch { .. } | StoreError::Changed { .. },
             }) => {
                 tracing::warn!(url, "a download is not what was promised; it is fetched once more");
                 self.fetch(wanted, expected, report).await
@@ -109,9 +109,10 @@ impl Downloads {
     }
 
     fn stored(&self, expected: &Expected) -> Result<Option<Blob>, StoreError> {
-        match &expected.sha256 {
-            Some(digest) => self.store.blob(digest),
-            None => Ok(None),
+        match (&expected.sha256, &expected.md5) {
+            (Some(digest), _) => self.store.blob(digest),
+            (None, Some(md5)) => self.store.blob_by_md5(md5),
+            (None, None) => Ok(None),
         }
     }
 
@@ -140,18 +141,24 @@ impl Downloads {
             .as_ref()
             .map(|(_, validator)| validator.clone())
             .unwrap_or_default();
+        let ingest = self.ingest(wanted.object, &url, expected).await?;
+        let progress = Progress::of(&ingest);
+        let is_whole = ingest.missing() == Some(0);
         let (orders, received) = mpsc::channel(PIECES);
-        let store = self.store.clone();
-        let writer = tokio::task::spawn_blocking(move || write(&store, &expected, received));
+        let writer = tokio::task::spawn_blocking(move || write(ingest, received));
         let transfer = Transfer {
             fetcher: &fetcher,
             request,
             orders,
             pauses: Pauses::new(self.first_pause),
             report,
-            progress: Progress::default(),
+            progress,
         };
-        let moved = transfer.run().await;
+        let moved = if is_whole {
+            transfer.end().await
+        } else {
+            transfer.run().await
+        };
         let written = writer.await.map_err(|e| FetchError::Thread(e.to_string()))?;
         match (written, moved, former) {
             (Err(error), _, _) => Err(FetchError::Refused { url, error }),
@@ -169,6 +176,26 @@ impl Downloads {
             }
             (Ok(_), Ok(_), _) => Err(FetchError::Thread("nothing was stored".into())),
         }
+    }
+
+    /// Begins to take an object, or goes on with what is here of it.
+    async fn ingest(&self, object: &Object, url: &str, expected: Expected) -> Result<Ingest, FetchError> {
+        let identity = expected.sha256.map(|sha256| sha256.to_string());
+        let identity = identity
+            .or_else(|| expected.md5.map(|md5| md5.to_string()))
+            .unwrap_or_default();
+        let download = Download {
+            key: format!("{} {identity}", object.url),
+            source: url.to_owned(),
+            expected,
+        };
+        let store = self.store.clone();
+        let begun = tokio::task::spawn_blocking(move || store.ingest(download)).await;
+        let begun = begun.map_err(|e| FetchError::Thread(e.to_string()))?;
+        begun.map_err(|error| FetchError::Refused {
+            url: url.to_owned(),
+            error,
+        })
     }
 
     /// What came from the same place for a version before, as long as nothing is promised and the store has it still.
@@ -247,13 +274,14 @@ pub(crate) fn shown(url: &str) -> String {
     }
 }
 
-/// Writes on a thread that may block; ends with nothing when the download was given up.
-fn write(store: &Store, expected: &Expected, mut orders: mpsc::Receiver<Order>) -> Result<Option<Blob>, StoreError> {
-    let mut ingest = store.ingest(expected.clone())?;
+/// Writes on a thread that may block; ends with nothing when the download was given up, and what came may be gone on
+/// with later.
+fn write(mut ingest: Ingest, mut orders: mpsc::Receiver<Order>) -> Result<Option<Blob>, StoreError> {
     while let Some(order) = orders.blocking_recv() {
         match order {
+            Order::Restart => ingest.restart()?,
+            Order::Announce(validator, size) => ingest.announce(validator, size)?,
             Order::Piece(bytes) => ingest.write(bytes.as_slice())?,
-            Order::Begin => ingest = store.ingest(expected.clone())?,
             Order::Finish => return ingest.finish().map(Some),
         }
     }

@@ -249,6 +249,7 @@ impl Prepared {
         match stored {
             Stored::Blob(digest) => self.blobs.contains(&digest.to_string()),
             Stored::Tree(id) => self.trees.contains(id.as_str()),
+            Stored::Part(_) | Stored::Quarantined(_) | Stored::Staging(_) => false,
         }
     }
 }

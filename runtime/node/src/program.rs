@@ -258,14 +258,20 @@ mod tests {
             let error = program(&store, "weather", &parts, &reporter()).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("`weather`"), "{error}");
         }
-        assert!(store.clean(|_| false).unwrap().removed.is_empty());
+        assert!(
+            store
+                .clean(&aerolith_packages::KeptParts::default(), |_| false)
+                .unwrap()
+                .removed
+                .is_empty()
+        );
     }
 
     #[test]
     fn a_program_yml_may_be_in_one_part_only_have_64_kib_and_must_be_text() {
         let (_dir, store) = open();
         let archive = |name: &str, bytes: &[u8]| {
-            let mut ingest = store.ingest(aerolith_packages::Expected::default()).unwrap();
+            let mut ingest = store.ingest(aerolith_packages::Download::default()).unwrap();
             ingest.write(bytes).unwrap();
             Part {
                 name: name.into(),

@@ -29,9 +29,16 @@ impl Store {
         if let Some(pair) = parts.windows(2).find(|pair| pair[0].name == pair[1].name) {
             return Err(At::part(&pair[0].name).refuse(Rule::DuplicatePart));
         }
-        let dir = StagingDir::create(self.0.staging_path())?;
+        self.0.room_for(bytes(&parts), &self.0.layout.trees())?;
+        let dir = StagingDir::create(&self.0)?;
         let names = parts.iter().map(|part| part.name.as_str()).collect();
-        let mut stage = Stage::new(dir.path().to_owned(), self.0.limits.clone(), names, sole);
+        let mut stage = Stage::new(
+            Arc::clone(&self.0.disk),
+            dir.path().to_owned(),
+            self.0.limits.clone(),
+            names,
+            sole,
+        );
         for (number, part) in parts.iter().enumerate() {
             self.add(&mut stage, number, part)?;
         }
@@ -60,7 +67,7 @@ impl Store {
 
     /// Opens a blob whose bytes still have its digest. One that is rotten is removed, so that it is fetched again.
     fn open_blob(&self, blob: &Blob) -> Result<File, StoreError> {
-        let mut file = match File::open(blob.path()) {
+        let mut file = match self.0.disk.open(blob.path()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(StoreError::Gone(format!("blob {}", blob.digest())));
             }
@@ -68,7 +75,7 @@ impl Store {
         };
         let found = Digest::of_file(&mut file).on("read", blob.path())?;
         if found != *blob.digest() {
-            crate::store::remove(blob.path())?;
+            crate::durable::remove(&*self.0.disk, blob.path())?;
             return Err(StoreError::Rotten {
                 expected: *blob.digest(),
                 found,
@@ -76,6 +83,15 @@ impl Store {
         }
         Ok(file)
     }
+}
+
+/// Bytes that a tree of these parts has at least: what an archive unpacks to is hardly ever less than the archive.
+fn bytes(parts: &[&Part]) -> u64 {
+    let bytes = parts.iter().map(|part| match &part.content {
+        Content::Object { blob, .. } => blob.size(),
+        Content::Text(bytes) => bytes.len() as u64,
+    });
+    bytes.fold(0, u64::saturating_add)
 }
 
 /// Unpacks or keeps one object, once its content is known to be what it is declared to be.

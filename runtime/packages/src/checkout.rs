@@ -1,22 +1,22 @@
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags};
-use rustix::io::Errno;
-
-use crate::durable::{sync_dir, sync_tree};
+use crate::disk::{Disk, Writing};
+use crate::durable::{exists, parent, remove, sync_dir, sync_tree};
 use crate::error::OnPath;
 use crate::publish::StagingDir;
-use crate::store::remove;
+use crate::sums::{FileSum, Flaw, Sum, Sums, is_executable};
+use crate::taken::{CHUNK, Taken};
 use crate::{Store, StoreError, Tree};
 
 impl Store {
     /// Gives an application its own copy of a tree at `dest`, which must not exist while its parent must: the same
     /// files, folders and links, executable where the tree's are, and writable by their owner. Bytes are shared by
-    /// reflink where the file system can (`ioctl_ficlone(2)`), else copied. The copy is built beside `dest` as
+    /// reflink where the file system can (`ioctl_ficlone(2)`), else copied, and hashed on the way: a tree that is not
+    /// what was published is [`StoreError::RottenTree`], and is removed. The copy is built beside `dest` as
     /// `.<name>.partial`, made durable and then renamed, so `dest` is whole or absent; a partial left by a crash is
     /// removed by the next checkout to the same place. One checkout at a time per `dest`.
     pub fn checkout(&self, tree: &Tree, dest: &Path) -> Result<(), StoreError> {
@@ -24,105 +24,150 @@ impl Store {
             tree: tree.id().clone(),
             dest: dest.to_owned(),
         };
-        let Some(name) = dest.file_name() else {
-            return Err(taken());
-        };
-        if fs::symlink_metadata(dest).is_ok() {
-            return Err(taken());
+        let disk = &self.0.disk;
+        let partial = partial(dest)
+            .filter(|_| !exists(dest).unwrap_or(true))
+            .ok_or_else(taken)?;
+        remove(&**disk, &partial)?;
+        let sums = self.0.sums(tree.id())?;
+        let copy = StagingDir::at(disk, partial)?;
+        if let Some(flaw) = copy_tree(&**disk, &sums, tree.root(), copy.path())? {
+            return Err(self.0.rotten(tree.id(), &flaw));
         }
-        let mut partial = OsString::from(".");
-        partial.push(name);
-        partial.push(".partial");
-        let partial = dest.with_file_name(partial);
-        remove(&partial)?;
-        let copy = StagingDir::create(partial)?;
-        copy_tree(tree.root(), copy.path())?;
-        sync_tree(copy.path())?;
-        match rename_to_free(copy.path(), dest) {
-            Err(Errno::EXIST | Errno::NOTEMPTY) => return Err(taken()),
+        sync_tree(&**disk, copy.path())?;
+        match disk.rename_to_free(copy.path(), dest) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty
+                ) =>
+            {
+                return Err(taken());
+            }
             other => other.on("rename a checkout to", dest)?,
         }
-        sync_dir(parent(dest))
+        sync_dir(&**disk, parent(dest))
     }
-}
 
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    }
-}
-
-/// A rename that replaces nothing. File systems that cannot promise it (`renameat2(2)`, EINVAL) get the plain one;
-/// the caller has looked before.
-fn rename_to_free(from: &Path, to: &Path) -> Result<(), Errno> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS) => rustix::fs::rename(from, to),
-        other => other,
-    }
-}
-
-/// Copies what lies below `from` into the folder `to`. Follows no link.
-fn copy_tree(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let mut cloner = Cloner { can_clone: true };
-    let mut folders: Vec<(PathBuf, PathBuf)> = vec![(from.to_owned(), to.to_owned())];
-    while let Some((from, to)) = folders.pop() {
-        fs::set_permissions(&to, Permissions::from_mode(0o755)).on("set the mode of", &to)?;
-        for entry in fs::read_dir(&from).on("list", &from)? {
-            let entry = entry.on("list", &from)?;
-            let (source, copy) = (entry.path(), to.join(entry.file_name()));
-            let kind = entry.file_type().on("look at", &source)?;
-            if kind.is_dir() {
-                fs::create_dir(&copy).on("create the folder", &copy)?;
-                folders.push((source, copy));
-            } else if kind.is_symlink() {
-                let target = fs::read_link(&source).on("read the link", &source)?;
-                symlink(target, &copy).on("make the link", &copy)?;
-            } else {
-                cloner.file(&source, &copy)?;
+    /// Whether a tree is still what was published, for whoever runs it where it lies: every file is read. Errors:
+    /// [`StoreError::RottenTree`], after which it is removed.
+    pub fn verify(&self, tree: &Tree) -> Result<(), StoreError> {
+        let (disk, sums) = (&*self.0.disk, self.0.sums(tree.id())?);
+        let flaw = sums.walk(tree.root(), &mut |path, sum| {
+            let place = tree.root().join(path);
+            match sum {
+                Sum::Directory => Ok(None),
+                Sum::Link { target } => link_flaw(&place, target),
+                Sum::File(sum) => {
+                    let mut file = disk.open(&place).on("open", &place)?;
+                    let executable = is_executable(&file).on("look at", &place)?;
+                    let found = FileSum::of(&mut file, executable).on("read", &place)?;
+                    Ok(sum.flaw(&found))
+                }
             }
-        }
+        })?;
+        flaw.map_or(Ok(()), |flaw| Err(self.0.rotten(tree.id(), &flaw)))
     }
-    Ok(())
+}
+
+/// Where something is built that is to be at `dest`.
+pub(crate) fn partial(dest: &Path) -> Option<PathBuf> {
+    let mut partial = OsString::from(".");
+    partial.push(dest.file_name()?);
+    partial.push(".partial");
+    Some(dest.with_file_name(partial))
+}
+
+/// What distinguishes a link from one to `target`.
+pub(crate) fn link_flaw(link: &Path, target: &str) -> Result<Option<&'static str>, StoreError> {
+    let found = std::fs::read_link(link).on("read the link", link)?;
+    Ok((found != Path::new(target)).then_some("leads elsewhere"))
+}
+
+/// Copies the tree at `from` into the folder `to`, as long as it is what `sums` say. Follows no link.
+fn copy_tree(disk: &dyn Disk, sums: &Sums, from: &Path, to: &Path) -> Result<Option<Flaw>, StoreError> {
+    let mut copier = Copier::new(disk);
+    disk.set_mode(to, 0o755).on("set the mode of", to)?;
+    sums.walk(from, &mut |path, sum| {
+        let (source, copy) = (from.join(path), to.join(path));
+        match sum {
+            Sum::Directory => {
+                disk.create_dir(&copy, 0o755).on("create the folder", &copy)?;
+                disk.set_mode(&copy, 0o755).on("set the mode of", &copy)?;
+                Ok(None)
+            }
+            Sum::Link { target } => {
+                disk.symlink(Path::new(target), &copy).on("make the link", &copy)?;
+                link_flaw(&source, target)
+            }
+            Sum::File(sum) => copier.file(&source, &copy, sum),
+        }
+    })
 }
 
 /// Copies files, by reflink until the file system says that it cannot.
-struct Cloner {
-    can_clone: bool,
+pub(crate) struct Copier<'a> {
+    disk: &'a dyn Disk,
+    can_share: bool,
 }
 
-impl Cloner {
-    fn file(&mut self, source: &Path, copy: &Path) -> Result<(), StoreError> {
-        let mut from = File::open(source).on("open", source)?;
-        let mode = from.metadata().on("look at", source)?.permissions().mode() & 0o777 | 0o200;
-        let mut options = OpenOptions::new();
-        let mut to = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(copy)
-            .on("create", copy)?;
-        if !(self.can_clone && self.clone_bytes(&to, &from).on("clone to", copy)?) {
-            io::copy(&mut from, &mut to).on("copy to", copy)?;
-        }
-        to.set_permissions(Permissions::from_mode(mode))
-            .on("set the mode of", copy)
+impl<'a> Copier<'a> {
+    pub(crate) fn new(disk: &'a dyn Disk) -> Self {
+        Copier { disk, can_share: true }
     }
 
-    fn clone_bytes(&mut self, to: &File, from: &File) -> Result<bool, Errno> {
-        match rustix::fs::ioctl_ficlone(to, from) {
-            Ok(()) => Ok(true),
-            Err(Errno::OPNOTSUPP | Errno::XDEV | Errno::INVAL | Errno::NOTTY | Errno::NOSYS | Errno::PERM) => {
-                self.can_clone = false;
-                Ok(false)
+    /// Copies one file and answers in what it differs from what it should be.
+    pub(crate) fn file(
+        &mut self,
+        source: &Path,
+        copy: &Path,
+        sum: &FileSum,
+    ) -> Result<Option<&'static str>, StoreError> {
+        let mut from = self.disk.open(source).on("open", source)?;
+        let executable = is_executable(&from).on("look at", source)?;
+        let mode = from.metadata().on("look at", source)?.permissions().mode() & 0o777 | 0o200;
+        let mut to = self.disk.create(copy, 0o600).on("create", copy)?;
+        let found = if self.share(&mut *to, &from).on("share with", copy)? {
+            FileSum::of(&mut from, executable).on("read", source)?
+        } else {
+            let taken = pump(&mut from, &mut *to).on("copy to", copy)?;
+            FileSum {
+                sha256: taken.sha256(),
+                size: taken.size(),
+                executable,
             }
-            Err(other) => Err(other),
+        };
+        to.set_mode(mode).on("set the mode of", copy)?;
+        Ok(sum.flaw(&found))
+    }
+
+    fn share(&mut self, to: &mut dyn Writing, from: &File) -> io::Result<bool> {
+        self.can_share = self.can_share && to.share(from)?;
+        Ok(self.can_share)
+    }
+}
+
+/// Moves all bytes and hashes them on the way.
+fn pump(from: &mut File, to: &mut dyn Writing) -> io::Result<Taken> {
+    let (mut chunk, mut taken) = (vec![0; CHUNK], Taken::new(false));
+    loop {
+        match from.read(&mut chunk) {
+            Ok(0) => return Ok(taken),
+            Ok(read) => {
+                to.write_all(&chunk[..read])?;
+                taken.add(&chunk[..read]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
     use super::*;
     use crate::Unpack;
     use crate::sandbox::{Sandbox, mode, names, object, text, zip};
@@ -170,15 +215,6 @@ mod tests {
     }
 
     #[test]
-    fn the_rename_itself_replaces_nothing() {
-        let sandbox = Sandbox::new();
-        let (from, to) = (sandbox.outside("from"), sandbox.outside("to"));
-        fs::create_dir(&from).unwrap();
-        fs::create_dir(&to).unwrap();
-        assert_eq!(rename_to_free(&from, &to), Err(Errno::EXIST));
-    }
-
-    #[test]
     fn a_partial_left_by_a_crash_gives_way_to_the_next_checkout() {
         let sandbox = Sandbox::new();
         let (tree, dest) = (tree(&sandbox), sandbox.outside("app"));
@@ -187,5 +223,72 @@ mod tests {
         sandbox.store().checkout(&tree, &dest).unwrap();
         assert_eq!(names(dest.parent().unwrap()), ["app"]);
         assert!(!dest.join("half").exists());
+    }
+
+    /// Something that is done to a published tree.
+    type Damage = fn(&Sandbox, &Path);
+
+    #[test]
+    fn a_tree_edited_on_disk_is_noticed_by_a_checkout_and_by_a_look_and_built_again() {
+        let damages: [(&str, Damage); 8] = [
+            ("`bin/app` has other bytes", |s, t| {
+                s.overwrite(&t.join("bin/app"), b"#?");
+            }),
+            ("`notes.txt` has become executable", |_, t| {
+                fs::set_permissions(t.join("notes.txt"), fs::Permissions::from_mode(0o555)).unwrap();
+            }),
+            ("`bin/app` is not executable any more", |_, t| {
+                fs::set_permissions(t.join("bin/app"), fs::Permissions::from_mode(0o444)).unwrap();
+            }),
+            ("`l` leads elsewhere", |_, t| {
+                fs::remove_file(t.join("l")).unwrap();
+                symlink("notes.txt", t.join("l")).unwrap();
+            }),
+            ("`bin/app` is missing", |_, t| {
+                fs::remove_file(t.join("bin/app")).unwrap();
+            }),
+            ("`empty` is missing", |_, t| fs::remove_dir(t.join("empty")).unwrap()),
+            ("`empty/more` was not published", |_, t| {
+                fs::write(t.join("empty/more"), "").unwrap();
+            }),
+            ("`notes.txt` has become something else", |_, t| {
+                fs::remove_file(t.join("notes.txt")).unwrap();
+                symlink("bin/app", t.join("notes.txt")).unwrap();
+            }),
+        ];
+        for (how, damage) in damages {
+            type Look = fn(&Sandbox, &Tree) -> Result<(), StoreError>;
+            let looks: [Look; 2] = [
+                |sandbox, tree| sandbox.store().verify(tree),
+                |sandbox, tree| sandbox.store().checkout(tree, &sandbox.outside("app")),
+            ];
+            for look in looks {
+                let sandbox = Sandbox::new();
+                let first = tree(&sandbox);
+                look(&sandbox, &first).unwrap();
+                let _ = fs::remove_dir_all(sandbox.outside("app"));
+                damage(&sandbox, first.root());
+                let error = look(&sandbox, &first).unwrap_err().to_string();
+                assert!(
+                    error.contains(how) && error.contains("build it again"),
+                    "{how}: {error}"
+                );
+                assert_eq!(names(&sandbox.outside("")), [""; 0], "{how}");
+                for folder in ["trees", "sums"] {
+                    assert_eq!(names(&sandbox.root().join(folder)), [""; 0], "{how}");
+                }
+                look(&sandbox, &tree(&sandbox)).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_tree_whose_list_of_digests_is_torn_is_rotten() {
+        let sandbox = Sandbox::new();
+        let tree = tree(&sandbox);
+        fs::write(sandbox.root().join("sums/t"), "{\"bin\":").unwrap();
+        let error = sandbox.store().verify(&tree).unwrap_err();
+        assert!(error.to_string().contains("no readable list of digests"), "{error}");
+        assert!(sandbox.store().tree(tree.id()).unwrap().is_none());
     }
 }

@@ -3,12 +3,14 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::StoreError;
 
 /// A SHA-256 of a file's bytes: the name of a blob. Written and parsed as 64 hex digits, either case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);
 
 impl Digest {
@@ -39,6 +41,20 @@ impl From<Sha256> for Digest {
     }
 }
 
+impl TryFrom<String> for Digest {
+    type Error = StoreError;
+
+    fn try_from(text: String) -> Result<Self, StoreError> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_hex(f, &self.0)
@@ -57,12 +73,27 @@ impl FromStr for Digest {
 
 /// An MD5 of a file's bytes, known only because Baetyl's objects carry one. It is checked when given and names
 /// nothing. Written and parsed as 32 hex digits, either case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Md5([u8; 16]);
 
 impl From<md5::Md5> for Md5 {
     fn from(hasher: md5::Md5) -> Self {
         Md5(hasher.finalize().into())
+    }
+}
+
+impl TryFrom<String> for Md5 {
+    type Error = StoreError;
+
+    fn try_from(text: String) -> Result<Self, StoreError> {
+        text.parse()
+    }
+}
+
+impl From<Md5> for String {
+    fn from(digest: Md5) -> Self {
+        digest.to_string()
     }
 }
 

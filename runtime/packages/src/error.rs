@@ -81,6 +81,36 @@ pub enum StoreError {
         /// The first 64 bytes, escaped.
         head: String,
     },
+    /// A place that announces another size than is declared.
+    #[error("{announced} bytes are announced, {declared} are declared; correct the declaration or the place")]
+    OtherSize {
+        /// Bytes announced by the place.
+        announced: u64,
+        /// Bytes declared.
+        declared: u64,
+    },
+    /// A place whose bytes are not those any more of which a part is here.
+    #[error("the place has other bytes than the {taken} that are here; begin again")]
+    Changed {
+        /// Bytes taken before.
+        taken: u64,
+    },
+    /// Two downloads under one key at a time.
+    #[error("{source_text} is being downloaded already; wait for that download")]
+    Busy {
+        /// From where, as the caller named it.
+        source_text: String,
+    },
+    /// Too little space for what is to come.
+    #[error("{needed} bytes are needed and {free} are free in {}; free some space there or move the store", place.display())]
+    NoSpace {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+        /// The folder that is to take them.
+        place: PathBuf,
+    },
     /// A download that is finished although a piece of it was refused before.
     #[error("a piece was refused after {size} bytes, so the download is not whole; begin it again")]
     Incomplete {
@@ -94,6 +124,16 @@ pub enum StoreError {
         expected: Digest,
         /// What its bytes have.
         found: Digest,
+    },
+    /// A stored tree that is not any more what was published. It has been removed.
+    #[error("the stored tree {tree} was changed: `{path}` {how}; it is removed, build it again")]
+    RottenTree {
+        /// The tree.
+        tree: TreeId,
+        /// The path in it, escaped.
+        path: String,
+        /// What is wrong with it.
+        how: &'static str,
     },
     /// A blob or a tree that was removed from the store by hand.
     #[error("the store has no {0}")]
@@ -269,7 +309,7 @@ impl StoreError {
 
     /// Whether it is the store's own disk that refuses: full, read-only or broken.
     pub fn is_of_the_disk(&self) -> bool {
-        matches!(self, StoreError::Io { .. })
+        matches!(self, StoreError::Io { .. } | StoreError::NoSpace { .. })
     }
 
     /// The broken rule, where a package broke one.

@@ -1,171 +1,270 @@
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
+use crate::disk::Writing;
+use crate::durable::{remove, sync_dir};
+use crate::error::OnPath;
+use crate::layout::note_of;
+use crate::lease::Lease;
+use crate::resume::{self, Known, PartNote, next_note};
+use crate::store::Inner;
+use crate::taken::Taken;
+use crate::{Blob, Digest, Download, Store, StoreError, Stored, Validator};
 
-use crate::durable::sync_dir;
-use crate::error::{OnPath, head};
-use crate::store::{Inner, remove};
-use crate::{Blob, Digest, Md5, Store, StoreError};
-
-/// What is known of a download before it arrives. Everything given must hold; nothing given means that whatever
-/// arrives is taken under the digest it has.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Expected {
-    /// The SHA-256 of the bytes.
-    pub sha256: Option<Digest>,
-    /// The MD5 of the bytes, as Baetyl's objects carry it.
-    pub md5: Option<Md5>,
-    /// The number of bytes.
-    pub size: Option<u64>,
-}
-
-/// A download under way. Its bytes are hashed while they arrive; dropped before [`Ingest::finish`] succeeds, its file
-/// is removed.
+/// A download under way. Its bytes are hashed while they arrive. Dropped before [`Ingest::finish`], it stays as a part
+/// that a later [`Store::ingest`] with the same key goes on with, if its SHA-256 is expected or the place gave a
+/// validator; else, and after any error of the disk, nothing of it is left.
 #[derive(Debug)]
 pub struct Ingest {
-    store: Arc<Inner>,
-    expected: Expected,
-    path: PathBuf,
-    file: File,
-    sha256: Sha256,
-    md5: Option<md5::Md5>,
-    size: u64,
-    head: Vec<u8>,
-    whole: bool,
+    pub(crate) store: Arc<Inner>,
+    pub(crate) download: Download,
+    pub(crate) path: PathBuf,
+    file: Box<dyn Writing>,
+    pub(crate) taken: Taken,
+    pub(crate) known: Known,
+    /// Bytes that the note vouches for.
+    noted: u64,
+    pub(crate) state: State,
+    _lease: Lease,
+}
+
+/// What can become of a download.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// All is well.
+    Sound,
+    /// A piece was refused or the disk failed: what is here is not to be trusted.
+    Broken,
+    /// Its file has gone elsewhere.
+    Gone,
 }
 
 impl Store {
-    /// Begins to take a download. Errors: a declared size above the limit, or what the file system says.
-    pub fn ingest(&self, expected: Expected) -> Result<Ingest, StoreError> {
-        let most = self.0.limits.max_download;
-        if let Some(declared) = expected.size.filter(|size| *size > most) {
-            return Err(StoreError::DeclaredTooLarge { declared, limit: most });
-        }
-        let path = self.0.ingest_path();
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .on("create", &path)?;
+    /// Begins to take a download, or goes on with what is here of it: see [`Ingest::offset`]. Errors: a declared size
+    /// above the limit, too little space for it, [`StoreError::Busy`], or what the file system says.
+    pub fn ingest(&self, download: Download) -> Result<Ingest, StoreError> {
+        self.0.admit(download.expected.size)?;
+        let key = Digest::of(download.key.as_bytes());
+        let Some(lease) = self.0.leases.alone(Stored::Part(key)) else {
+            return Err(StoreError::Busy {
+                source_text: crate::error::escape(&download.source),
+            });
+        };
+        let (path, disk) = (self.0.layout.part(&key), &*self.0.disk);
+        let found = resume::find(disk, &path, &download);
+        let (known, taken) = match found {
+            Some(found) => found,
+            None => {
+                remove_part(&self.0, &path)?;
+                (Known::default(), Taken::new(download.expected.md5.is_some()))
+            }
+        };
+        self.0
+            .room_for_download(download.expected.size.or(known.size), taken.size())?;
+        let file = match taken.size() {
+            0 => disk.create(&path, 0o600).on("create", &path)?,
+            // It may be read-only, when it was whole before and only its renaming failed.
+            size => disk
+                .set_mode(&path, 0o600)
+                .and_then(|()| disk.resume(&path, size))
+                .on("go on with", &path)?,
+        };
         Ok(Ingest {
             store: Arc::clone(&self.0),
-            md5: expected.md5.map(|_| md5::Md5::new()),
-            expected,
+            download,
             path,
             file,
-            sha256: Sha256::new(),
-            size: 0,
-            head: Vec::new(),
-            whole: true,
+            noted: taken.size(),
+            taken,
+            known,
+            state: State::Sound,
+            _lease: lease,
         })
     }
 }
 
 impl Ingest {
-    /// Takes the next bytes. Errors: [`StoreError::TooLarge`] at the first byte beyond the declared size or the limit,
-    /// before anything of the piece is written, or what the file system says.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        let before = std::mem::replace(&mut self.whole, false);
-        let missing = 64_usize.saturating_sub(self.head.len());
-        self.head.extend_from_slice(&bytes[..bytes.len().min(missing)]);
-        let (allowed, which) = match self.expected.size {
-            Some(size) => (size, "the declared size"),
-            None => (self.store.limits.max_download, "the store's limit"),
-        };
-        if self.size.saturating_add(bytes.len() as u64) > allowed {
-            return Err(StoreError::TooLarge {
-                allowed,
-                which,
-                head: head(&self.head),
-            });
+    /// Bytes taken so far. The next piece is the one behind them.
+    pub fn offset(&self) -> u64 {
+        self.taken.size()
+    }
+
+    /// By what the place knows the bytes that are here; empty when it did not say.
+    pub fn validator(&self) -> &Validator {
+        &self.known.validator
+    }
+
+    /// Bytes still to come, where the size is known. With none, the download is to be finished without asking the place.
+    pub fn missing(&self) -> Option<u64> {
+        self.size().map(|size| size.saturating_sub(self.taken.size()))
+    }
+
+    /// Takes what the place says of the bytes that come next. Errors: [`StoreError::Changed`] when bytes are here and
+    /// the place has others now, upon which only [`Ingest::restart`] helps; a size that is not the declared one, is
+    /// above the limit or does not fit on the disk.
+    pub fn announce(&mut self, validator: Validator, size: Option<u64>) -> Result<(), StoreError> {
+        let taken = self.taken.size();
+        let other_size = matches!((self.known.size, size), (Some(before), Some(now)) if before != now);
+        if taken > 0 && (other_size || self.known.validator.contradicts(&validator)) {
+            // Not to be gone on with by a later download either.
+            self.state = State::Broken;
+            return Err(StoreError::Changed { taken });
         }
-        self.file.write_all(bytes).on("write", &self.path)?;
-        self.sha256.update(bytes);
-        if let Some(md5) = &mut self.md5 {
-            md5.update(bytes);
+        if let (Some(declared), Some(announced)) = (self.download.expected.size, size)
+            && declared != announced
+        {
+            return Err(StoreError::OtherSize { announced, declared });
         }
-        self.size += bytes.len() as u64;
-        self.whole = before;
+        self.store.admit(size)?;
+        if self.size().is_none() {
+            self.store.room_for_download(size, taken)?;
+        }
+        if !validator.is_empty() {
+            self.known.validator = validator;
+        }
+        self.known.size = size.or(self.known.size);
         Ok(())
     }
 
-    /// Bytes taken so far.
-    pub fn size(&self) -> u64 {
-        self.size
+    /// Forgets what came so far and what the place said of it.
+    pub fn restart(&mut self) -> Result<(), StoreError> {
+        self.state = State::Broken;
+        remove(&*self.store.disk, &note_of(&self.path))?;
+        self.file.cut(0).on("cut", &self.path)?;
+        self.taken = Taken::new(self.download.expected.md5.is_some());
+        self.known = Known::default();
+        self.noted = 0;
+        self.state = State::Sound;
+        Ok(())
+    }
+
+    /// Takes the next bytes. Errors: [`StoreError::TooLarge`] at the first byte beyond the declared or announced size
+    /// or the limit, before anything of the piece is written, or what the file system says.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        let before = std::mem::replace(&mut self.state, State::Broken);
+        let (allowed, which) = self.allowed();
+        if self.taken.size().saturating_add(bytes.len() as u64) > allowed {
+            self.taken.see(bytes);
+            return Err(StoreError::TooLarge {
+                allowed,
+                which,
+                head: self.taken.head(),
+            });
+        }
+        self.file.write_all(bytes).on("write", &self.path)?;
+        self.taken.add(bytes);
+        self.state = before;
+        if self.taken.size() >= next_note(self.noted) {
+            self.note()?;
+        }
+        Ok(())
     }
 
     /// Checks the whole, makes it durable and names it by its digest. A blob that is there already is replaced by
-    /// these, equal bytes, which mends a rotten one. Errors: [`StoreError::Mismatch`], or what the file system says;
-    /// the file is gone then.
-    pub fn finish(self) -> Result<Blob, StoreError> {
-        let digest = self.verified()?;
-        self.file
-            .set_permissions(Permissions::from_mode(0o444))
-            .on("set the mode of", &self.path)?;
-        self.file.sync_all().on("sync", &self.path)?;
-        self.store.hold_blob(digest, || {
-            let to = self.store.blob_path(&digest);
-            fs::rename(&self.path, &to).on("rename a download to", &to)?;
-            sync_dir(&self.store.blobs())?;
-            Ok(self.size)
-        })
+    /// these, equal bytes, which mends a rotten one. Errors: [`StoreError::Mismatch`], after which the bytes are in
+    /// quarantine, or what the file system says.
+    pub fn finish(mut self) -> Result<Blob, StoreError> {
+        let digest = self.verified().inspect_err(|error| self.set_aside(error))?;
+        let sealed = self.file.set_mode(0o444).and_then(|()| self.file.sync());
+        if sealed.is_err() {
+            // What a failed sync leaves on the disk nobody knows.
+            self.state = State::Broken;
+        }
+        sealed.on("make durable", &self.path)?;
+        let (store, to) = (Arc::clone(&self.store), self.store.layout.blob(&digest));
+        let blob = store.hold_blob(digest, || {
+            store.disk.rename(&self.path, &to).on("rename a download to", &to)?;
+            self.state = State::Gone;
+            sync_dir(&*store.disk, &store.layout.blobs())?;
+            Ok(self.taken.size())
+        })?;
+        if let Some(md5) = self.download.expected.md5 {
+            store.index_md5(&md5, &digest);
+        }
+        Ok(blob)
     }
 
-    fn verified(&self) -> Result<Digest, StoreError> {
-        if !self.whole {
-            return Err(StoreError::Incomplete { size: self.size });
-        }
-        let found = Digest::from(self.sha256.clone());
-        if let Some(size) = self.expected.size {
-            self.check("size", &size, &self.size)?;
-        }
-        if let Some(sha256) = self.expected.sha256 {
-            self.check("sha256", &sha256, &found)?;
-        }
-        if let (Some(md5), Some(hasher)) = (self.expected.md5, &self.md5) {
-            self.check("md5", &md5, &Md5::from(hasher.clone()))?;
-        }
-        Ok(found)
+    /// Gives the download up and removes what is here of it.
+    pub fn discard(mut self) {
+        self.state = State::Broken;
     }
 
-    fn check<T: PartialEq + ToString>(&self, what: &'static str, expected: &T, found: &T) -> Result<(), StoreError> {
-        if expected == found {
+    /// The number of all bytes, where it is known.
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.download.expected.size.or(self.known.size)
+    }
+
+    /// The bytes that may come, and whose figure that is.
+    fn allowed(&self) -> (u64, &'static str) {
+        match (self.download.expected.size, self.known.size) {
+            (Some(size), _) => (size, "the declared size"),
+            (None, Some(size)) => (size, "the announced size"),
+            (None, None) => (self.store.limits.max_download, "the store's limit"),
+        }
+    }
+
+    /// Notes what is here, so that a crash does not cost it. Not where nothing could be made of it.
+    fn note(&mut self) -> Result<(), StoreError> {
+        if self.taken.size() == self.noted || !self.known.resumable(&self.download.expected) {
             return Ok(());
         }
-        let (expected, found) = (expected.to_string(), found.to_string());
-        Err(StoreError::Mismatch {
-            what,
-            expected,
-            found,
-            size: self.size,
-            head: head(&self.head),
-        })
+        let before = std::mem::replace(&mut self.state, State::Broken);
+        self.file.sync().on("sync", &self.path)?;
+        let note = PartNote {
+            source: self.download.source.clone(),
+            expected: self.download.expected.clone(),
+            known: self.known.clone(),
+            taken: self.taken.size(),
+            sha256: self.taken.sha256(),
+        };
+        self.store.put_note(&self.path, &note)?;
+        self.noted = note.taken;
+        self.state = before;
+        Ok(())
     }
 }
 
 impl Drop for Ingest {
-    /// After a finish the path is free already. An error here is of no use to anyone: the next open sweeps.
+    /// An error here is of no use to anyone: what is left then is cleaned away when it is old, or swept by the next
+    /// open.
     fn drop(&mut self) {
-        let _ = remove(&self.path);
+        let stays = self.state == State::Sound && self.note().is_ok() && self.noted > 0;
+        let _ = match self.state {
+            State::Gone => remove(&*self.store.disk, &note_of(&self.path)),
+            State::Sound if stays => Ok(()),
+            State::Sound | State::Broken => remove_part(&self.store, &self.path),
+        };
     }
+}
+
+/// Removes a part, its note first: without one it is an orphan that the next open sweeps.
+pub(crate) fn remove_part(store: &Inner, path: &Path) -> Result<(), StoreError> {
+    remove(&*store.disk, &note_of(path))?;
+    remove(&*store.disk, path)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
-    use crate::Limits;
-    use crate::sandbox::{Sandbox, mode, names};
+    use crate::sandbox::{Sandbox, download, mode, names};
+    use crate::{Expected, Limits};
 
     const MD5_ABC: &str = "900150983cd24fb0d6963f7d28e17f72";
 
     fn take(sandbox: &Sandbox, expected: Expected, bytes: &[u8]) -> Result<Blob, StoreError> {
-        let mut ingest = sandbox.store().ingest(expected)?;
+        let mut ingest = sandbox.store().ingest(download("f", expected))?;
         bytes.chunks(2).try_for_each(|piece| ingest.write(piece))?;
         ingest.finish()
+    }
+
+    fn of_size(size: u64) -> Download {
+        let expected = Expected {
+            size: Some(size),
+            ..Expected::default()
+        };
+        download("f", expected)
     }
 
     fn assert_empty(sandbox: &Sandbox) {
@@ -247,17 +346,11 @@ mod tests {
     #[test]
     fn a_body_beyond_its_declared_size_is_cut_at_once() {
         let sandbox = Sandbox::new();
-        let mut ingest = sandbox
-            .store()
-            .ingest(Expected {
-                size: Some(3),
-                ..Expected::default()
-            })
-            .unwrap();
+        let mut ingest = sandbox.store().ingest(of_size(3)).unwrap();
         ingest.write(b"abc").unwrap();
         let error = ingest.write(b"d").unwrap_err();
         assert!(matches!(error, StoreError::TooLarge { allowed: 3, .. }), "{error}");
-        assert_eq!((ingest.size(), fs::metadata(&ingest.path).unwrap().len()), (3, 3));
+        assert_eq!((ingest.offset(), fs::metadata(&ingest.path).unwrap().len()), (3, 3));
         let error = ingest.finish().unwrap_err();
         assert!(
             matches!(error, StoreError::Incomplete { size: 3 }),
@@ -269,13 +362,7 @@ mod tests {
     #[test]
     fn a_download_with_a_piece_refused_stays_refused_though_a_later_piece_fits() {
         let sandbox = Sandbox::new();
-        let mut ingest = sandbox
-            .store()
-            .ingest(Expected {
-                size: Some(5),
-                ..Expected::default()
-            })
-            .unwrap();
+        let mut ingest = sandbox.store().ingest(of_size(5)).unwrap();
         ingest.write(b"abc").unwrap();
         ingest.write(b"too long").unwrap_err();
         ingest.write(b"de").unwrap();
@@ -314,7 +401,7 @@ mod tests {
             size: Some(4),
             ..Expected::default()
         };
-        let error = sandbox.store().ingest(declared).unwrap_err();
+        let error = sandbox.store().ingest(download("f", declared)).unwrap_err();
         assert!(
             matches!(error, StoreError::DeclaredTooLarge { declared: 4, limit: 3 }),
             "{error}"
@@ -325,7 +412,7 @@ mod tests {
     #[test]
     fn dropping_an_unfinished_download_leaves_nothing() {
         let sandbox = Sandbox::new();
-        let mut ingest = sandbox.store().ingest(Expected::default()).unwrap();
+        let mut ingest = sandbox.store().ingest(Download::default()).unwrap();
         ingest.write(b"half").unwrap();
         drop(ingest);
         assert_empty(&sandbox);

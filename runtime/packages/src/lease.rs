@@ -23,9 +23,33 @@ impl Leases {
     ) -> Result<(Lease, T), StoreError> {
         let mut held = self.lock();
         let made = step()?;
+        held.retain(|_, alive| alive.strong_count() > 0);
         let alive = held.get(what).and_then(Weak::upgrade).unwrap_or_default();
         held.insert(what.clone(), Arc::downgrade(&alive));
         Ok((Lease { _alive: alive }, made))
+    }
+
+    /// Leases what is not stored yet.
+    pub(crate) fn hold(&self, what: Stored) -> Lease {
+        let alive = Arc::default();
+        self.lock().insert(what, Arc::downgrade(&alive));
+        Lease { _alive: alive }
+    }
+
+    /// Leases `what` to one holder, unless somebody holds it.
+    pub(crate) fn alone(&self, what: Stored) -> Option<Lease> {
+        let mut held = self.lock();
+        if is_held(&held, &what) {
+            return None;
+        }
+        let alive = Arc::default();
+        held.insert(what, Arc::downgrade(&alive));
+        Some(Lease { _alive: alive })
+    }
+
+    /// Whether somebody holds `what` at the moment.
+    pub(crate) fn holds(&self, what: &Stored) -> bool {
+        is_held(&self.lock(), what)
     }
 
     /// Runs `step` unless somebody holds `what`; answers whether it ran.
@@ -35,7 +59,7 @@ impl Leases {
         step: impl FnOnce() -> Result<(), StoreError>,
     ) -> Result<bool, StoreError> {
         let mut held = self.lock();
-        if held.get(what).is_some_and(|alive| alive.strong_count() > 0) {
+        if is_held(&held, what) {
             return Ok(false);
         }
         held.remove(what);
@@ -46,6 +70,10 @@ impl Leases {
     fn lock(&self) -> MutexGuard<'_, HashMap<Stored, Weak<()>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_held(held: &HashMap<Stored, Weak<()>>, what: &Stored) -> bool {
+    held.get(what).is_some_and(|alive| alive.strong_count() > 0)
 }
 
 #[cfg(test)]
@@ -62,6 +90,16 @@ mod tests {
         assert!(!leases.unless_held(&what, || panic!("it is held")).unwrap());
         drop(second);
         assert!(leases.unless_held(&what, || Ok(())).unwrap());
+    }
+
+    #[test]
+    fn what_is_for_one_holder_is_given_to_the_next_only_when_it_is_dropped() {
+        let (leases, what) = (Leases::default(), Stored::Part(Digest::of(b"x")));
+        let first = leases.alone(what.clone()).unwrap();
+        assert!(leases.alone(what.clone()).is_none() && leases.holds(&what));
+        drop(first);
+        assert!(!leases.holds(&what));
+        leases.alone(what).unwrap();
     }
 
     #[test]

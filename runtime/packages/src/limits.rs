@@ -19,6 +19,10 @@ pub struct Limits {
     pub max_depth: usize,
     /// Bytes of one path inside a tree. Default 1024, which leaves room below Linux's 4096 for where the tree lies.
     pub max_path: usize,
+    /// Downloads that did not verify and are kept in quarantine. Default 8.
+    pub quarantine_files: usize,
+    /// Bytes of all of them together. Default 256 MiB.
+    pub quarantine_bytes: u64,
     /// Whether two paths that differ only in case or in the form of Unicode are refused, because the tree lies where
     /// they would be one file. Default: on macOS and Windows only; elsewhere both are unpacked.
     pub refuse_twins: bool,
@@ -36,6 +40,8 @@ impl Default for Limits {
             ratio_floor: 64 << 20,
             max_depth: 64,
             max_path: 1024,
+            quarantine_files: 8,
+            quarantine_bytes: 256 << 20,
             refuse_twins: cfg!(any(target_os = "macos", windows)),
         }
     }

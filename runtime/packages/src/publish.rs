@@ -1,15 +1,16 @@
-use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::durable::{sync_dir, sync_tree};
+use crate::disk::Disk;
+use crate::durable::{exists, remove, sync_dir, sync_tree};
 use crate::entry_path::EntryPath;
 use crate::error::OnPath;
+use crate::lease::Lease;
 use crate::links::{self, Kind, Nodes};
 use crate::stage::set_mode;
-use crate::store::{Inner, remove};
+use crate::store::Inner;
+use crate::sums::Sums;
 use crate::{Rule, StoreError, Tree, TreeId};
 
 /// A tree that is whole but not yet visible. Look into it, make its entry executable, then publish it; dropped
@@ -36,7 +37,7 @@ impl Staged {
     /// no file.
     pub fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, StoreError> {
         let place = self.dir.path().join(self.find(path)?.as_str());
-        let file = File::open(&place).on("open", &place)?;
+        let file = self.store.disk.open(&place).on("open", &place)?;
         let mut bytes = Vec::new();
         file.take(limit.saturating_add(1))
             .read_to_end(&mut bytes)
@@ -51,38 +52,53 @@ impl Staged {
     /// [`StoreError::Entry`] when the path leads out, is missing or is no file.
     pub fn make_executable(&mut self, path: &str) -> Result<(), StoreError> {
         let file = self.find(path)?;
-        set_mode(&self.dir.path().join(file.as_str()), 0o555)?;
+        set_mode(&*self.store.disk, &self.dir.path().join(file.as_str()), 0o555)?;
         if let Some(node) = self.nodes.get_mut(&file) {
             node.kind = Kind::File { executable: true };
         }
         Ok(())
     }
 
-    /// Makes the tree durable and visible under `id` by one rename. If there is such a tree already, that one is
-    /// answered and this one is dropped.
+    /// Makes the tree durable and visible under `id` by one rename, with the digests of its files on record. If there is
+    /// such a tree already, that one is answered and this one is dropped.
     pub fn publish(self, id: TreeId) -> Result<Tree, StoreError> {
-        let to = self.store.tree_path(&id);
-        if !exists(&to)? {
-            self.seal()?;
-        }
-        let trees = self.store.trees();
-        self.store.hold_tree(id, || {
-            if exists(&to)? {
+        let store = Arc::clone(&self.store);
+        let (tree, sums) = (store.layout.tree(&id), store.layout.sums_of(&id));
+        let is_there = || Ok(exists(&tree)? && exists(&sums)?);
+        let sealed = if is_there()? { None } else { Some(self.seal()?) };
+        let (_lease, away) = store.staging();
+        let published = store.hold_tree(id, || {
+            if is_there()? {
                 return Ok(());
             }
-            fs::rename(self.dir.path(), &to).on("rename a tree to", &to)?;
-            sync_dir(&trees)
-        })
+            let sealed = sealed.map_or_else(|| self.seal(), Ok)?;
+            store.move_out(&tree, &away)?;
+            store.put(&sums, &sealed)?;
+            let renamed = store.disk.rename(self.dir.path(), &tree).on("rename a tree to", &tree);
+            if renamed.is_err() {
+                // What cannot be removed now, the next clean or open takes.
+                let _ = remove(&*store.disk, &sums);
+            }
+            renamed?;
+            sync_dir(&*store.disk, &store.layout.trees())
+        })?;
+        remove(&*store.disk, &away)?;
+        Ok(published)
     }
 
-    /// Gives the folders their modes, whatever the process's umask made of them, and makes everything durable.
-    fn seal(&self) -> Result<(), StoreError> {
-        let root = self.dir.path();
-        set_mode(root, 0o755)?;
+    /// Gives the folders their modes, whatever the process's umask made of them, and makes everything durable. Answers
+    /// the sums of the tree as they are written to the disk.
+    fn seal(&self) -> Result<Vec<u8>, StoreError> {
+        let (disk, root) = (&*self.store.disk, self.dir.path());
+        set_mode(disk, root, 0o755)?;
         for (path, _) in self.nodes.iter().filter(|(_, node)| node.kind == Kind::Directory) {
-            set_mode(&root.join(path.as_str()), 0o755)?;
+            set_mode(disk, &root.join(path.as_str()), 0o755)?;
         }
-        sync_tree(root)
+        let sums = Sums::take(disk, root, &self.nodes)?;
+        sync_tree(disk, root)?;
+        serde_json::to_vec(&sums)
+            .map_err(io::Error::from)
+            .on("write the digests of", root)
     }
 
     /// The regular file at which `path` arrives.
@@ -103,41 +119,50 @@ impl Staged {
     }
 }
 
-fn exists(path: &Path) -> Result<bool, StoreError> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).on("look at", path),
-    }
-}
-
 /// A folder that nobody else may look into and that removes itself. Once renamed away there is nothing left to remove.
 #[derive(Debug)]
-pub(crate) struct StagingDir(PathBuf);
+pub(crate) struct StagingDir {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    /// In the store, so that it is not taken for a leftover.
+    lease: Option<Lease>,
+}
 
 impl StagingDir {
-    pub(crate) fn create(path: PathBuf) -> Result<Self, StoreError> {
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .on("create the folder", &path)?;
-        Ok(StagingDir(path))
+    /// One in the store.
+    pub(crate) fn create(store: &Inner) -> Result<Self, StoreError> {
+        let (lease, path) = store.staging();
+        let mut dir = Self::at(&store.disk, path)?;
+        dir.lease = Some(lease);
+        Ok(dir)
+    }
+
+    /// One elsewhere.
+    pub(crate) fn at(disk: &Arc<dyn Disk>, path: PathBuf) -> Result<Self, StoreError> {
+        disk.create_dir(&path, 0o700).on("create the folder", &path)?;
+        Ok(StagingDir {
+            disk: Arc::clone(disk),
+            path,
+            lease: None,
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
 impl Drop for StagingDir {
-    /// An error here is of no use to anyone: the next open sweeps.
+    /// An error here is of no use to anyone: the next clean or open takes it.
     fn drop(&mut self) {
-        let _ = remove(&self.0);
+        let _ = remove(&*self.disk, &self.path);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::sandbox::{Sandbox, mode, names, object, text, zip};
     use crate::{StoreError, Unpack};

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::{Blob, Content, Expected, Limits, Part, Rule, Store, StoreError, Unpack};
+use crate::{Blob, Content, Download, Expected, Limits, Part, Rule, Store, StoreError, Unpack};
 
 pub(crate) struct Sandbox {
     store: Store,
@@ -47,7 +47,7 @@ impl Sandbox {
     }
 
     pub(crate) fn blob(&self, bytes: &[u8]) -> Blob {
-        let mut ingest = self.store.ingest(Expected::default()).unwrap();
+        let mut ingest = self.store.ingest(Download::default()).unwrap();
         ingest.write(bytes).unwrap();
         ingest.finish().unwrap()
     }
@@ -61,6 +61,15 @@ impl Sandbox {
     /// Closes the store and keeps its folder.
     pub(crate) fn close(self) -> TempDir {
         self.dir
+    }
+}
+
+/// A download with this key, from a place of the same name.
+pub(crate) fn download(key: &str, expected: Expected) -> Download {
+    Download {
+        key: key.into(),
+        source: format!("http://h/{key}"),
+        expected,
     }
 }
 

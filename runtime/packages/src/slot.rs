@@ -1,8 +1,9 @@
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::disk::Disk;
 use crate::error::{At, OnPath};
 use crate::{Rule, StoreError};
 
@@ -13,6 +14,7 @@ const CHUNK: usize = 1 << 16;
 /// more, so many can be filled at once.
 #[derive(Debug)]
 pub(crate) struct Slot {
+    disk: Arc<dyn Disk>,
     place: PathBuf,
     executable: bool,
     /// The part that brought a file here before, which must be equal.
@@ -20,8 +22,9 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(crate) fn new(place: PathBuf, executable: bool, before: Option<String>) -> Self {
+    pub(crate) fn new(disk: Arc<dyn Disk>, place: PathBuf, executable: bool, before: Option<String>) -> Self {
         Slot {
+            disk,
             place,
             executable,
             before,
@@ -41,19 +44,19 @@ impl Slot {
         content: &mut dyn Read,
         mut allow: impl FnMut(u64, u64) -> Result<(), Rule>,
     ) -> Result<u64, StoreError> {
-        let mode = Permissions::from_mode(if self.executable { 0o555 } else { 0o444 });
+        let mode = if self.executable { 0o555 } else { 0o444 };
         match &self.before {
             None => {
-                let mut file = create(&self.place)?;
+                let mut file = self.disk.create(&self.place, 0o600).on("create", &self.place)?;
                 let size = pump(at, content, &mut allow, |bytes| {
                     file.write_all(bytes).on("write", &self.place)
                 })?;
-                file.set_permissions(mode).on("set the mode of", &self.place)?;
+                file.set_mode(mode).on("set the mode of", &self.place)?;
                 Ok(size)
             }
             Some(other) => {
                 let other = || at.refuse(Rule::OtherBytes { other: other.clone() });
-                let mut there = File::open(&self.place).on("open", &self.place)?;
+                let mut there = self.disk.open(&self.place).on("open", &self.place)?;
                 let size = pump(at, content, &mut allow, |bytes| {
                     match follows(&mut there, bytes).on("read", &self.place)? {
                         true => Ok(()),
@@ -63,17 +66,13 @@ impl Slot {
                 if there.metadata().on("look at", &self.place)?.len() != size {
                     return Err(other());
                 }
-                fs::set_permissions(&self.place, mode).on("set the mode of", &self.place)?;
+                self.disk
+                    .set_mode(&self.place, mode)
+                    .on("set the mode of", &self.place)?;
                 Ok(size)
             }
         }
     }
-}
-
-fn create(place: &Path) -> Result<File, StoreError> {
-    let mut options = OpenOptions::new();
-    let options = options.write(true).create_new(true).mode(0o600);
-    options.open(place).on("create", place)
 }
 
 /// Whether the next bytes of a file are these.

@@ -1,9 +1,9 @@
-use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::budget::Budget;
+use crate::disk::Disk;
 use crate::entry_path::EntryPath;
 use crate::error::{At, OnPath, escape};
 use crate::links::{self, Kind, Node, Nodes};
@@ -16,6 +16,7 @@ use crate::{Limits, Rule, StoreError};
 /// No link is on the disk before [`Stage::finish`], and the folder is the store's own, so no write can be led astray:
 /// a path whose parents are folders in `nodes` has real folders as parents.
 pub(crate) struct Stage<'a> {
+    disk: Arc<dyn Disk>,
     root: PathBuf,
     pub(crate) budget: Budget,
     nodes: Nodes,
@@ -28,8 +29,9 @@ pub(crate) struct Stage<'a> {
 impl<'a> Stage<'a> {
     /// An empty tree in the empty folder `root`, to be made from the parts with these names. The file at `sole` may
     /// come from one part only; empty, there is no such file.
-    pub(crate) fn new(root: PathBuf, limits: Limits, names: Vec<&'a str>, sole: &'a str) -> Self {
+    pub(crate) fn new(disk: Arc<dyn Disk>, root: PathBuf, limits: Limits, names: Vec<&'a str>, sole: &'a str) -> Self {
         Stage {
+            disk,
             root,
             twins: limits.refuse_twins.then(Twins::default),
             budget: Budget::new(limits),
@@ -76,7 +78,7 @@ impl<'a> Stage<'a> {
         match self.nodes.get_mut(&path) {
             None => {
                 self.insert(at, path, Kind::File { executable })?;
-                Ok(Slot::new(place, executable, None))
+                Ok(Slot::new(Arc::clone(&self.disk), place, executable, None))
             }
             Some(Node {
                 kind: Kind::File { executable: before },
@@ -87,7 +89,7 @@ impl<'a> Stage<'a> {
                 if path.as_str() == self.sole && *part != self.part {
                     return Err(at.refuse(Rule::BroughtTwice { other }));
                 }
-                Ok(Slot::new(place, executable, Some(other)))
+                Ok(Slot::new(Arc::clone(&self.disk), place, executable, Some(other)))
             }
             Some(node) => {
                 let rule = Rule::OtherKind {
@@ -141,7 +143,7 @@ impl<'a> Stage<'a> {
             return Err(at.refuse(Rule::HardLinkTarget { target: escape(target) }));
         }
         let (executable, place) = (*executable, self.place(&from));
-        let mut content = File::open(&place).on("open", &place)?;
+        let mut content = self.disk.open(&place).on("open", &place)?;
         self.file(at, path, executable, &mut content).map(drop)
     }
 
@@ -153,7 +155,9 @@ impl<'a> Stage<'a> {
         for (path, node) in &self.nodes {
             if let Kind::Link { target } = &node.kind {
                 let place = self.place(path);
-                symlink(target, &place).on("make the link", &place)?;
+                self.disk
+                    .symlink(Path::new(target), &place)
+                    .on("make the link", &place)?;
             }
         }
         Ok(self.nodes)
@@ -196,7 +200,7 @@ impl<'a> Stage<'a> {
             Some(node) => Err(at.refuse(self.other_kind(node, "a folder"))),
             None => {
                 let place = self.place(&path);
-                fs::create_dir(&place).on("create the folder", &place)?;
+                self.disk.create_dir(&place, 0o755).on("create the folder", &place)?;
                 self.insert(at, path, Kind::Directory)
             }
         }
@@ -225,8 +229,8 @@ impl<'a> Stage<'a> {
     }
 }
 
-pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), StoreError> {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).on("set the mode of", path)
+pub(crate) fn set_mode(disk: &dyn Disk, path: &Path, mode: u32) -> Result<(), StoreError> {
+    disk.set_mode(path, mode).on("set the mode of", path)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use aerolith_model::Object;
+use aerolith_packages as packages;
 use aerolith_plugin_wire::fetcher::{self, Download, Fetch, Head, Validator};
 use aerolith_plugin_wire::{Bytes, Code, Error};
 use tokio::sync::mpsc;
@@ -26,7 +27,9 @@ pub(super) const TOKEN_HEADER: &str = "x-bce-security-token";
 #[derive(Debug)]
 pub(super) enum Order {
     /// Forget what came so far.
-    Begin,
+    Restart,
+    /// What the place says of what comes.
+    Announce(packages::Validator, Option<u64>),
     Piece(Bytes),
     Finish,
 }
@@ -73,6 +76,15 @@ pub(super) fn request(object: &Object, credentials: std::collections::BTreeMap<S
 }
 
 impl Progress {
+    /// What is here of a download that was cut off before.
+    pub(super) fn of(ingest: &packages::Ingest) -> Self {
+        let packages::Validator { etag, last_modified } = ingest.validator().clone();
+        Self {
+            bytes: ingest.offset(),
+            validator: Validator { etag, last_modified },
+        }
+    }
+
     /// Bytes behind which the next try may go on: none when nothing proves that the place still has the same.
     fn offset(&self) -> u64 {
         let Validator { etag, last_modified } = &self.validator;
@@ -92,9 +104,8 @@ impl Transfer<'_> {
             let before = self.progress.bytes;
             let error = match self.attempt().await {
                 Ok(Moved::Whole(validator)) => {
-                    // One who stores no more says why itself.
-                    let _ = self.orders.send(Order::Finish).await;
-                    return Ok(Moved::Whole(validator));
+                    self.progress.validator = validator;
+                    return self.end().await;
                 }
                 Ok(unchanged) => return Ok(unchanged),
                 Err(_) if self.orders.is_closed() => break,
@@ -161,7 +172,7 @@ impl Transfer<'_> {
             pace.came(since.elapsed(), bytes).map_err(crawling)?;
             self.progress.bytes += bytes;
             self.report.fetching(self.progress.bytes, size);
-            self.orders.send(Order::Piece(piece)).await.map_err(|_| stopped())?;
+            self.order(Order::Piece(piece)).await?;
         }
     }
 
@@ -170,18 +181,32 @@ impl Transfer<'_> {
         let goes_on = head.offset == asked.offset && head.offset == self.progress.bytes;
         if !goes_on && head.offset != 0 {
             // What it says of itself is not believed: the next try begins anew.
-            self.progress = Progress::default();
+            self.progress.validator = Validator::default();
             let (found, wanted) = (head.offset, asked.offset);
             return Err(Error::io(format!(
                 "the fetcher began at byte {found} instead of {wanted} or 0"
             )));
         }
-        if !goes_on || head.offset == 0 {
+        if !goes_on {
             self.progress = Progress::default();
-            self.orders.send(Order::Begin).await.map_err(|_| stopped())?;
+            self.order(Order::Restart).await?;
         }
+        let Validator { etag, last_modified } = head.validator.clone();
+        self.order(Order::Announce(packages::Validator { etag, last_modified }, head.size))
+            .await?;
         self.progress.validator = head.validator;
         Ok(())
+    }
+
+    /// Ends a download of which all bytes are here.
+    pub(super) async fn end(self) -> Result<Moved, (Error, u32)> {
+        // One who stores no more says why itself.
+        let _ = self.orders.send(Order::Finish).await;
+        Ok(Moved::Whole(self.progress.validator))
+    }
+
+    async fn order(&self, order: Order) -> Result<(), Error> {
+        self.orders.send(order).await.map_err(|_| stopped())
     }
 }
 

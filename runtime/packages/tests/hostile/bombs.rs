@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 
-use aerolith_packages::{Content, Expected, Limits, Part, Rule, Store, Unpack};
+use aerolith_packages::{Content, Download, Limits, Part, Rule, Store, Unpack};
 use flate2::{Compress, Compression, FlushCompress};
 
 use crate::raw_tar::{file, gzip, tar, zstd};
@@ -85,7 +85,7 @@ fn in_a_child() {
         ..Limits::default()
     };
     let store = Store::open(&root, limits).unwrap();
-    let mut ingest = store.ingest(Expected::default()).unwrap();
+    let mut ingest = store.ingest(Download::default()).unwrap();
     let (mut archive, mut chunk) = (File::open(path).unwrap(), vec![0; 1 << 16]);
     loop {
         match archive.read(&mut chunk).unwrap() {

@@ -1,4 +1,4 @@
-use aerolith_packages::{Limits, Unpack};
+use aerolith_packages::{KeptParts, Limits, Unpack};
 
 use crate::raw_tar::{file, gzip, link, member, pax, tar, zstd};
 use crate::raw_zip::{Entry, FILE, FOLDER, LINK, PROGRAM, entry, extra, unicode_path, zip, zip_with};
@@ -282,7 +282,7 @@ fn every_odd_but_legal_package_comes_out_right() {
         assert_eq!(tree(staged.path()), expected.collect(), "{what}");
         let tree = staged.publish(format!("t-{}", bytes.len()).parse().unwrap());
         drop(tree.unwrap_or_else(|error| panic!("{what}: {error}")));
-        shelf.store.clean(|_| false).unwrap();
+        shelf.store.clean(&KeptParts::default(), |_| false).unwrap();
         assert!(shelf.left().is_empty(), "{what}: {:?}", shelf.left());
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use aerolith_packages::{Content, Expected, Limits, Part, Rule, Staged, Store, StoreError, Unpack};
+use aerolith_packages::{Content, Download, Limits, Part, Rule, Staged, Store, StoreError, Unpack};
 use tempfile::TempDir;
 
 pub(crate) struct Shelf {
@@ -21,7 +21,7 @@ impl Shelf {
     }
 
     pub(crate) fn part(&self, name: &str, bytes: &[u8], unpack: Unpack) -> Part {
-        let mut ingest = self.store.ingest(Expected::default()).unwrap();
+        let mut ingest = self.store.ingest(Download::default()).unwrap();
         bytes.chunks(1 << 20).for_each(|chunk| ingest.write(chunk).unwrap());
         let blob = ingest.finish().unwrap();
         let file_name = "object".into();

@@ -1,0 +1,200 @@
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::disk::Disk;
+use crate::durable::{name, names_in};
+use crate::error::OnPath;
+use crate::links::{Kind, Nodes};
+use crate::store::Inner;
+use crate::taken::Taken;
+use crate::{Digest, StoreError, TreeId};
+
+/// What lies at each path of a published tree, as it was when it was published.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sums(pub(crate) BTreeMap<String, Sum>);
+
+/// What lies at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Sum {
+    Directory,
+    Link { target: String },
+    File(FileSum),
+}
+
+/// A file by its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FileSum {
+    pub(crate) sha256: Digest,
+    pub(crate) size: u64,
+    pub(crate) executable: bool,
+}
+
+/// What is wrong at a path of a tree.
+#[derive(Debug)]
+pub(crate) struct Flaw {
+    pub(crate) path: String,
+    pub(crate) how: &'static str,
+}
+
+/// A look at one path of a tree: answers what is wrong with it.
+type Look<'a> = dyn FnMut(&str, &Sum) -> Result<Option<&'static str>, StoreError> + 'a;
+
+impl FileSum {
+    /// Of an open file.
+    pub(crate) fn of(file: &mut File, executable: bool) -> std::io::Result<Self> {
+        let mut taken = Taken::new(false);
+        taken.add_all(file.by_ref())?;
+        Ok(FileSum {
+            sha256: taken.sha256(),
+            size: taken.size(),
+            executable,
+        })
+    }
+
+    /// What distinguishes a file from this one.
+    pub(crate) fn flaw(&self, found: &FileSum) -> Option<&'static str> {
+        if (self.sha256, self.size) != (found.sha256, found.size) {
+            Some("has other bytes")
+        } else if self.executable && !found.executable {
+            Some("is not executable any more")
+        } else if self.executable == found.executable {
+            None
+        } else {
+            Some("has become executable")
+        }
+    }
+}
+
+impl Sums {
+    /// Reads every file of a tree that has just been built, and makes it durable.
+    pub(crate) fn take(disk: &dyn Disk, root: &Path, nodes: &Nodes) -> Result<Self, StoreError> {
+        let mut sums = BTreeMap::new();
+        for (path, node) in nodes {
+            let sum = match &node.kind {
+                Kind::Directory => Sum::Directory,
+                Kind::Link { target } => Sum::Link { target: target.clone() },
+                Kind::File { executable } => {
+                    let place = root.join(path.as_str());
+                    let mut file = disk.open(&place).on("open", &place)?;
+                    Sum::File(FileSum::of(&mut file, *executable).on("read", &place)?)
+                }
+            };
+            sums.insert(path.as_str().to_owned(), sum);
+        }
+        Ok(Sums(sums))
+    }
+
+    /// Walks through the tree at `root` as it is now, folders before what is in them, and looks at each path with the
+    /// sum it should have. Answers the first flaw: what `look` finds, another kind, a path too many or one too few.
+    pub(crate) fn walk(&self, root: &Path, look: &mut Look<'_>) -> Result<Option<Flaw>, StoreError> {
+        let (mut folders, mut seen) = (vec![PathBuf::new()], 0);
+        while let Some(folder) = folders.pop() {
+            for place in names_in(&root.join(&folder))? {
+                let path = folder.join(place.file_name().unwrap_or_default());
+                let flaw = |how| {
+                    let path = path.to_string_lossy().into_owned();
+                    Ok(Some(Flaw { path, how }))
+                };
+                let Some((text, sum)) = name(&place)
+                    .and(path.to_str())
+                    .and_then(|text| self.0.get(text).map(|sum| (text, sum)))
+                else {
+                    return flaw("was not published");
+                };
+                let how = match kind_at(&place)? == Some(sum.kind()) {
+                    true => look(text, sum)?,
+                    false => Some("has become something else"),
+                };
+                if let Some(how) = how {
+                    return flaw(how);
+                }
+                seen += 1;
+                if *sum == Sum::Directory {
+                    folders.push(path);
+                }
+            }
+        }
+        if seen == self.0.len() {
+            return Ok(None);
+        }
+        let is_missing = |path: &&String| fs::symlink_metadata(root.join(path)).is_err();
+        let path = self.0.keys().find(is_missing).cloned().unwrap_or_default();
+        let how = "is missing";
+        Ok(Some(Flaw { path, how }))
+    }
+}
+
+impl Sum {
+    pub(crate) fn kind(&self) -> char {
+        match self {
+            Sum::Directory => 'd',
+            Sum::Link { .. } => 'l',
+            Sum::File(_) => 'f',
+        }
+    }
+}
+
+/// The kind of what lies at a place, in the letters of [`Sum::kind`]; none for what no tree holds, or nothing.
+pub(crate) fn kind_at(place: &Path) -> Result<Option<char>, StoreError> {
+    let meta = match fs::symlink_metadata(place) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(None);
+        }
+        other => other.on("look at", place)?,
+    };
+    let kinds = [(meta.is_dir(), 'd'), (meta.is_symlink(), 'l'), (meta.is_file(), 'f')];
+    Ok(kinds.into_iter().find_map(|(is, kind)| is.then_some(kind)))
+}
+
+/// Whether somebody may execute an open file.
+pub(crate) fn is_executable(file: &File) -> std::io::Result<bool> {
+    Ok(file.metadata()?.permissions().mode() & 0o111 != 0)
+}
+
+impl Inner {
+    /// The sums of a published tree. A tree without readable ones is rotten.
+    pub(crate) fn sums(&self, id: &TreeId) -> Result<Sums, StoreError> {
+        let path = self.layout.sums_of(id);
+        let mut bytes = Vec::new();
+        let read = self.disk.open(&path).and_then(|mut file| file.read_to_end(&mut bytes));
+        match read {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(StoreError::Gone(format!("tree {id}")));
+            }
+            other => other.on("read", &path)?,
+        };
+        match serde_json::from_slice(&bytes) {
+            Ok(sums) => Ok(sums),
+            Err(_) => Err(self.rotten(
+                id,
+                &Flaw {
+                    path: String::new(),
+                    how: "has no readable list of digests",
+                },
+            )),
+        }
+    }
+
+    /// Takes a tree that is not what was published out of the store. The error that says so.
+    pub(crate) fn rotten(&self, id: &TreeId, flaw: &Flaw) -> StoreError {
+        match self.withdraw(id) {
+            Err(error) => error,
+            Ok(()) => StoreError::RottenTree {
+                tree: id.clone(),
+                path: crate::error::escape(&flaw.path),
+                how: flaw.how,
+            },
+        }
+    }
+}
