@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 
-use aerolith_packages::{Content, Expected, Limits, Part, Store, Unpack};
+use aerolith_packages::{Content, Download, Limits, Part, Store, Unpack};
 use tempfile::TempDir;
 
 /// A zip: refused, or a tree within the limits; nothing is left.
@@ -50,7 +50,7 @@ impl Shelf {
     }
 
     fn holds(&self, data: &[u8], unpack: Unpack) {
-        let mut ingest = self.store.ingest(Expected::default()).expect("an ingest");
+        let mut ingest = self.store.ingest(Download::default()).expect("an ingest");
         ingest.write(data).expect("bytes taken in");
         let blob = ingest.finish().expect("a blob");
         let place = blob.path().to_owned();
