@@ -3,6 +3,7 @@ use std::io::{self, BufReader};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -15,7 +16,7 @@ use crate::{Blob, Content, Digest, Part, Rule, Store, StoreError, Unpack, untar,
 
 impl Store {
     /// Builds one tree from all `parts`, merged in the order of their names, in a staging folder that is removed when
-    /// the answer is dropped unpublished. Each blob's digest is checked again first. Errors: [`StoreError::Refused`]
+    /// the answer is dropped unpublished. Each blob's digest is checked again before. Errors: [`StoreError::Refused`]
     /// with the part, the entry and the rule; [`StoreError::Rotten`]; or what the file system says. Nothing is left.
     pub fn stage(&self, parts: &[Part]) -> Result<Staged, StoreError> {
         self.stage_with_sole(parts, "")
@@ -60,30 +61,62 @@ impl Store {
             } => {
                 let file = self.open_blob(blob)?;
                 stage.begin(number, blob.size());
-                object(stage, at, file, *unpack, file_name)
+                self.checked(blob, &file, |file| object(stage, at, file, *unpack, file_name))
             }
         }
     }
 
-    /// Opens a blob whose bytes still have its digest. One that is rotten is removed, so that it is fetched again.
     fn open_blob(&self, blob: &Blob) -> Result<File, StoreError> {
-        let mut file = match self.0.disk.open(blob.path()) {
+        match self.0.disk.open(blob.path()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StoreError::Gone(format!("blob {}", blob.digest())));
+                Err(StoreError::Gone(format!("blob {}", blob.digest())))
             }
-            other => other.on("open", blob.path())?,
-        };
-        let found = Digest::of_file(&mut file).on("read", blob.path())?;
-        if found != *blob.digest() {
-            crate::durable::remove(&*self.0.disk, blob.path())?;
-            return Err(StoreError::Rotten {
-                expected: *blob.digest(),
-                found,
-            });
+            other => other.on("open", blob.path()),
         }
-        Ok(file)
+    }
+
+    /// Runs `step` on a blob whose bytes still have its digest. A large one is hashed while the step runs, since nobody
+    /// sees what the step makes before this answers; that a blob is rotten counts more than what the step says of it.
+    /// One that is rotten is removed, so that it is fetched again.
+    fn checked(
+        &self,
+        blob: &Blob,
+        file: &File,
+        step: impl FnOnce(File) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let again = file.try_clone().on("reopen", blob.path())?;
+        let digest = || Digest::of_file(file).on("read", blob.path());
+        if blob.size() < LARGE {
+            self.expect(blob, digest()?)?;
+            return step(again);
+        }
+        thread::scope(|scope| {
+            let Ok(hashing) = thread::Builder::new().spawn_scoped(scope, digest) else {
+                // The system has no thread left: one after the other.
+                self.expect(blob, digest()?)?;
+                return step(again);
+            };
+            let stepped = step(again);
+            let found = hashing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            self.expect(blob, found?)?;
+            stepped
+        })
+    }
+
+    fn expect(&self, blob: &Blob, found: Digest) -> Result<(), StoreError> {
+        if found == *blob.digest() {
+            return Ok(());
+        }
+        crate::durable::remove(&*self.0.disk, blob.path())?;
+        Err(StoreError::Rotten {
+            expected: *blob.digest(),
+            found,
+        })
     }
 }
+
+/// Bytes of a blob from which on a thread of its own pays for hashing it.
+const LARGE: u64 = 1 << 20;
 
 /// Bytes that a tree of these parts has at least: what an archive unpacks to is hardly ever less than the archive.
 fn bytes(parts: &[&Part]) -> u64 {

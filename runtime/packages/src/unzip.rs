@@ -150,13 +150,13 @@ fn write_all(archive: &Archive<'_>, zip: &mut Zip, jobs: &[Job]) -> Result<(), S
             }
         }
     };
+    let work = &work;
     let first = thread::scope(|scope| {
+        // Where the system has no thread left, this one does all of it.
         let others: Vec<_> = (1..threads)
-            .map(|_| {
-                scope.spawn({
-                    let zip = zip.clone();
-                    move || work(zip)
-                })
+            .map_while(|_| {
+                let zip = zip.clone();
+                thread::Builder::new().spawn_scoped(scope, move || work(zip)).ok()
             })
             .collect();
         let mut errors: Vec<_> = work(zip.clone()).into_iter().collect();

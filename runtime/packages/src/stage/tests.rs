@@ -214,6 +214,26 @@ fn a_rotten_blob_is_refused_and_removed_so_that_it_is_fetched_again() {
 }
 
 #[test]
+fn a_large_rotten_blob_is_told_as_rotten_whatever_its_unpacking_says_and_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let content: Vec<u8> = (0..3 << 20_u32).map(|n: u32| (n.wrapping_mul(n) >> 7) as u8).collect();
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let plain = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    writer.start_file("f", plain).unwrap();
+    std::io::Write::write_all(&mut writer, &content).unwrap();
+    let mut stored = writer.finish().unwrap().into_inner();
+    let part = object(&sandbox, "a", &stored, Unpack::Zip);
+    let staged = sandbox.store().stage(std::slice::from_ref(&part)).unwrap();
+    assert!(fs::read(staged.path().join("f")).unwrap() == content);
+    drop(staged);
+    let blob = sandbox.blob(&stored);
+    let middle = stored.len() / 2;
+    stored[middle] ^= 1;
+    sandbox.overwrite(blob.path(), &stored);
+    assert!(matches!(refusal(&sandbox, &[part]), StoreError::Rotten { .. }));
+}
+
+#[test]
 fn odd_names_are_unpacked_as_they_are_and_shown_escaped() {
     let sandbox = Sandbox::new();
     let odd = "new\nline\u{1b}[31m and ü";

@@ -284,3 +284,61 @@ fn an_encrypted_entry_is_refused() {
     bytes[at + 8] |= 1;
     assert_eq!(rule(&bytes, Unpack::Zip), Rule::Encrypted);
 }
+
+/// A zip of many files, each of its own 8 KiB, that several threads unpack; the content of some is broken.
+fn many(broken: &[usize]) -> Vec<u8> {
+    let content = |n: usize| n.to_le_bytes().repeat(1024);
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for n in 0..300 {
+        writer.start_file(format!("d{}/f{n:03}", n % 7), stored).unwrap();
+        writer.write_all(&content(n)).unwrap();
+    }
+    let mut bytes = writer.finish().unwrap().into_inner();
+    // All entries are of one size, so the second header tells it.
+    let size = 1 + bytes[1..]
+        .windows(4)
+        .position(|window| window == b"PK\x03\x04")
+        .unwrap();
+    for n in broken {
+        bytes[(n + 1) * size - 1] ^= 1;
+    }
+    bytes
+}
+
+#[test]
+fn a_zip_of_many_files_comes_out_as_it_went_in_whichever_thread_wrote_what() {
+    let sandbox = Sandbox::new();
+    let parts = [object(&sandbox, "a", &many(&[]), Unpack::Zip)];
+    let staged = sandbox.store().stage(&parts).unwrap();
+    for n in 0..300_usize {
+        let path = staged.path().join(format!("d{}/f{n:03}", n % 7));
+        assert_eq!(fs::read(&path).unwrap(), n.to_le_bytes().repeat(1024), "{n}");
+        assert_eq!(mode(&path), 0o444);
+    }
+}
+
+#[test]
+fn of_many_broken_files_the_first_is_told_whichever_thread_met_which_first() {
+    let bytes = many(&[113, 114, 115, 116, 250, 299]);
+    for _ in 0..8 {
+        let sandbox = Sandbox::new();
+        let error = refusal(&sandbox, &[object(&sandbox, "a", &bytes, Unpack::Zip)]);
+        assert!(
+            error.to_string().contains("entry `d1/f113`: the content is broken"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn the_declared_sizes_of_many_files_are_counted_before_one_is_written() {
+    let sandbox = Sandbox::with(Limits {
+        max_unpacked_total: 200 << 13,
+        ..Limits::default()
+    });
+    // The first file is broken, which nobody comes to see.
+    let error = refusal(&sandbox, &[object(&sandbox, "a", &many(&[0]), Unpack::Zip)]);
+    assert_eq!(error.rule(), Some(&Rule::TreeTooLarge { limit: 200 << 13 }));
+    assert!(error.to_string().contains("f200"), "{error}");
+}
