@@ -57,7 +57,7 @@ pub fn read(status: StatusCode, headers: &HeaderMap, want: Want<'_>) -> Result<A
                 format!("the server answered 206 with the Content-Range `{found}`: expected 200 and everything");
             Err(Error::io(message).permanent())
         }
-        (304, Want::Whole(unless)) if *unless != Validator::default() => Ok(Answer::Complete(Head {
+        (304, Want::Whole(unless)) if !unless.is_empty() => Ok(Answer::Complete(Head {
             validator: or(validator(headers), unless),
             unchanged: true,
             ..Head::default()

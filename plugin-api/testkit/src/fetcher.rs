@@ -167,7 +167,7 @@ async fn resumed(service: &Shared, url: &str, expected: &[u8]) -> Outcome {
 async fn changed(service: &Shared, url: &str, expected: &[u8]) -> Outcome {
     let (first, _) = fetched(service, whole(url)).await?;
     let other = another(&first.validator);
-    if other == Validator::default() {
+    if other.is_empty() {
         return Ok(()); // the place knows no states, so it cannot tell
     }
     let request = Fetch {

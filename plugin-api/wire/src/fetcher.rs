@@ -41,6 +41,14 @@ pub struct Validator {
     pub last_modified: Option<String>,
 }
 
+impl Validator {
+    /// Whether nothing tells one state of the bytes from another.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.etag.is_none() && self.last_modified.is_none()
+    }
+}
+
 /// The first item of a fetch: what the bytes behind it are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

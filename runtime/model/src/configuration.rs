@@ -146,6 +146,12 @@ impl Object {
         }
     }
 
+    /// Whether a digest of its bytes is told.
+    #[must_use]
+    pub const fn has_digest(&self) -> bool {
+        self.sha256.is_some() || self.md5.is_some()
+    }
+
     /// The last part of its address, without query and fragment; empty where the address ends with a slash.
     #[must_use]
     pub fn file_name(&self) -> &str {

@@ -57,10 +57,7 @@ impl Desired {
     }
 
     pub(crate) fn application(&self, name: &str) -> Option<&Application> {
-        let id = ResourceId {
-            kind: ResourceKind::Application,
-            name: name.to_owned(),
-        };
+        let id = ResourceId::new(ResourceKind::Application, name);
         match self.resources.get(&id) {
             Some(Resource::Application(application)) => Some(application),
             _ => None,
@@ -68,10 +65,7 @@ impl Desired {
     }
 
     pub(crate) fn configuration(&self, name: &str) -> Option<&Configuration> {
-        let id = ResourceId {
-            kind: ResourceKind::Configuration,
-            name: name.to_owned(),
-        };
+        let id = ResourceId::new(ResourceKind::Configuration, name);
         match self.resources.get(&id) {
             Some(Resource::Configuration(configuration)) => Some(configuration),
             _ => None,
@@ -85,10 +79,7 @@ impl Desired {
         key: &'a Key,
         object: &'a ModelObject,
     ) -> Pinned<'a> {
-        let id = ResourceId {
-            kind: ResourceKind::Configuration,
-            name: configuration.name.to_string(),
-        };
+        let id = ResourceId::new(ResourceKind::Configuration, configuration.name.as_str());
         Pinned {
             configuration: configuration.name.as_str(),
             revision: self.versions.get(&id).copied().unwrap_or_default(),
@@ -114,10 +105,7 @@ impl Desired {
         let Some(name) = &object.credentials else {
             return Ok(BTreeMap::new());
         };
-        let id = ResourceId {
-            kind: ResourceKind::Secret,
-            name: name.to_string(),
-        };
+        let id = ResourceId::new(ResourceKind::Secret, name.as_str());
         let Some(Resource::Secret(secret)) = self.resources.get(&id) else {
             return Err(format!(
                 "its credentials are the secret `{name}`, which does not exist: apply it"

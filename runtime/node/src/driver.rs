@@ -338,8 +338,8 @@ impl Driver {
         }
         self.unclean = false;
         let (prepared, kept) = self.in_use();
-        let promised = self.promised();
         let (works, desired) = (self.works.clone(), self.works.board().desired.clone());
+        let promised = self.promised(&desired);
         let (logs, store) = (self.works.preparer.folders.logs(), self.works.preparer.store.clone());
         let cleaned = blocking(move || {
             for folder in durable::entries(&logs)? {
@@ -370,8 +370,7 @@ impl Driver {
     }
 
     /// What the desired state names: what came of it stays, also while the rest of its package cannot be had.
-    fn promised(&self) -> BTreeSet<Digest> {
-        let desired = self.works.board().desired.clone();
+    fn promised(&self, desired: &Desired) -> BTreeSet<Digest> {
         let downloads = &self.works.preparer.downloads;
         let objects = desired.objects();
         objects

@@ -15,7 +15,7 @@ use aerolith_packages::{Blob, Digest, Download, Expected, Ingest, Store, StoreEr
 use aerolith_plugin_wire::fetcher::Validator;
 use tokio::sync::mpsc;
 
-use crate::pins::{Pinned, Pins};
+use crate::pins::{Pin, Pinned, Pins};
 use crate::plugins::{self, Plugins};
 use crate::policy::PackagePolicy;
 use patience::{FIRST_PAUSE, Pauses};
@@ -39,7 +39,7 @@ pub(crate) struct Downloads {
     store: Store,
     plugins: Arc<dyn Plugins>,
     policy: PackagePolicy,
-    pins: Pins,
+    pins: Arc<Pins>,
     first_pause: Duration,
     under_way: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
@@ -50,7 +50,7 @@ impl Downloads {
             store,
             plugins,
             policy,
-            pins,
+            pins: Arc::new(pins),
             first_pause: FIRST_PAUSE,
             under_way: Mutex::default(),
         }
@@ -65,9 +65,10 @@ impl Downloads {
         })?;
         let pin = self.pin(wanted);
         let expected = expected(object, pin)?;
-        let one = self.one_at_a_time(identity(object, pin));
+        let identity = content(&expected).unwrap_or_else(|| object.url.to_string());
+        let one = self.one_at_a_time(identity);
         let _turn = one.lock().await;
-        if let Some(blob) = self.stored(&expected)? {
+        if let Some(blob) = self.stored(&expected).await? {
             report.reused(blob.size());
             return Ok(blob);
         }
@@ -85,7 +86,7 @@ impl Downloads {
         .map_err(|error| repinned(pin, error))
     }
 
-    /// Whether the store has what is promised of an object of the desired state, so that it must be kept.
+    /// The digest that is promised of an object of the desired state, so that what has it must be kept.
     pub(crate) fn promised(&self, pinned: Pinned<'_>, object: &Object) -> Option<Digest> {
         match &object.sha256 {
             Some(sha256) => sha256.as_str().parse().ok(),
@@ -99,21 +100,22 @@ impl Downloads {
     }
 
     fn pin(&self, wanted: &Wanted<'_>) -> Option<Digest> {
-        let object = wanted.object;
-        let is_promised = object.sha256.is_some() || object.md5.is_some();
-        if is_promised {
+        if wanted.object.has_digest() {
             None
         } else {
             self.pins.get(wanted.pinned)
         }
     }
 
-    fn stored(&self, expected: &Expected) -> Result<Option<Blob>, StoreError> {
-        match (&expected.sha256, &expected.md5) {
-            (Some(digest), _) => self.store.blob(digest),
-            (None, Some(md5)) => self.store.blob_by_md5(md5),
+    /// One that is known by its MD5 alone is read to its end.
+    async fn stored(&self, expected: &Expected) -> Result<Option<Blob>, FetchError> {
+        let (store, sha256, md5) = (self.store.clone(), expected.sha256, expected.md5);
+        let look = move || match (sha256, md5) {
+            (Some(digest), _) => store.blob(&digest),
+            (None, Some(md5)) => store.blob_by_md5(&md5),
             (None, None) => Ok(None),
-        }
+        };
+        Ok(blocking(look).await??)
     }
 
     fn one_at_a_time(&self, identity: String) -> Arc<tokio::sync::Mutex<()>> {
@@ -155,7 +157,7 @@ impl Downloads {
             progress,
         };
         let moved = if is_whole {
-            transfer.end().await
+            Ok(transfer.end().await)
         } else {
             transfer.run().await
         };
@@ -180,18 +182,13 @@ impl Downloads {
 
     /// Begins to take an object, or goes on with what is here of it.
     async fn ingest(&self, object: &Object, url: &str, expected: Expected) -> Result<Ingest, FetchError> {
-        let identity = expected.sha256.map(|sha256| sha256.to_string());
-        let identity = identity
-            .or_else(|| expected.md5.map(|md5| md5.to_string()))
-            .unwrap_or_default();
         let download = Download {
-            key: format!("{} {identity}", object.url),
+            key: format!("{} {}", object.url, content(&expected).unwrap_or_default()),
             source: url.to_owned(),
             expected,
         };
         let store = self.store.clone();
-        let begun = tokio::task::spawn_blocking(move || store.ingest(download)).await;
-        let begun = begun.map_err(|e| FetchError::Thread(e.to_string()))?;
+        let begun = blocking(move || store.ingest(download)).await?;
         begun.map_err(|error| FetchError::Refused {
             url: url.to_owned(),
             error,
@@ -211,23 +208,20 @@ impl Downloads {
 
     /// Pins what came for an object of which nothing was promised.
     async fn note(&self, wanted: &Wanted<'_>, blob: &Blob, validator: Validator) -> Result<(), FetchError> {
-        if wanted.object.sha256.is_some() || wanted.object.md5.is_some() {
+        if wanted.object.has_digest() {
             return Ok(());
         }
-        self.pins
-            .put(wanted.pinned, blob.digest(), validator)
-            .map_err(FetchError::Pin)
+        let (pins, pin) = (self.pins.clone(), Pin::new(wanted.pinned, blob.digest(), validator));
+        let (configuration, object) = (wanted.pinned.configuration.to_owned(), wanted.pinned.object.to_owned());
+        let put = move || pins.put(configuration, object, pin);
+        blocking(put).await?.map_err(FetchError::Pin)
     }
 }
 
-/// What two objects have in common that are fetched once: the strongest thing that is known of their content.
-fn identity(object: &Object, pin: Option<Digest>) -> String {
-    match (&object.sha256, pin, &object.md5) {
-        (Some(sha256), _, _) => sha256.to_string(),
-        (None, Some(pin), _) => pin.to_string(),
-        (None, None, Some(md5)) => md5.to_string(),
-        (None, None, None) => object.url.to_string(),
-    }
+/// The strongest thing that is known of a content: what two downloads of it have in common.
+fn content(expected: &Expected) -> Option<String> {
+    let sha256 = expected.sha256.map(|sha256| sha256.to_string());
+    sha256.or_else(|| expected.md5.map(|md5| md5.to_string()))
 }
 
 fn expected(object: &Object, pin: Option<Digest>) -> Result<Expected, StoreError> {
@@ -272,6 +266,12 @@ pub(crate) fn shown(url: &str) -> String {
         }
         None => url.to_owned(),
     }
+}
+
+/// Runs what blocks on a thread for that.
+async fn blocking<T: Send + 'static>(step: impl FnOnce() -> T + Send + 'static) -> Result<T, FetchError> {
+    let done = tokio::task::spawn_blocking(step).await;
+    done.map_err(|e| FetchError::Thread(e.to_string()))
 }
 
 /// Writes on a thread that may block; ends with nothing when the download was given up, and what came may be gone on

@@ -188,10 +188,7 @@ impl Sources<'_> {
     }
 
     fn content(&self, mount: &VolumeMount, kind: ResourceKind, name: &str, mode: u32) -> Result<What, MountError> {
-        let id = ResourceId {
-            kind,
-            name: name.to_owned(),
-        };
+        let id = ResourceId::new(kind, name);
         let files = self
             .resources
             .get(&id)

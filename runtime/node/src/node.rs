@@ -82,10 +82,7 @@ impl Node {
     /// One resource, as applied.
     #[must_use]
     pub fn get(&self, kind: ResourceKind, name: &str) -> Option<Resource> {
-        let id = ResourceId {
-            kind,
-            name: name.to_owned(),
-        };
+        let id = ResourceId::new(kind, name);
         self.0.works.foundation.state().resources().get(&id).cloned()
     }
 

@@ -31,7 +31,7 @@ pub(crate) struct Pins {
 /// What came for one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Pin {
+pub(crate) struct Pin {
     /// Of the configuration's version.
     revision: u64,
     sha256: String,
@@ -47,6 +47,22 @@ pub(crate) struct Pinned<'a> {
     pub(crate) revision: u64,
     pub(crate) object: &'a str,
     pub(crate) url: &'a str,
+}
+
+impl Pin {
+    /// Of bytes with this digest, by which their place knows them.
+    pub(crate) fn new(of: Pinned<'_>, digest: &Digest, validator: Validator) -> Self {
+        Self {
+            revision: of.revision,
+            sha256: digest.to_string(),
+            address_sha256: address(of),
+            validator,
+        }
+    }
+}
+
+fn address(of: Pinned<'_>) -> String {
+    Digest::of(of.url.as_bytes()).to_string()
 }
 
 impl Pins {
@@ -75,30 +91,16 @@ impl Pins {
 
     /// What came from the same address for a version before, where the place can be asked whether it still has it.
     pub(crate) fn former(&self, of: Pinned<'_>) -> Option<(Digest, Validator)> {
-        let pin = self.pin(of).filter(|pin| pin.validator != Validator::default())?;
+        let pin = self.pin(of).filter(|pin| !pin.validator.is_empty())?;
         Some((pin.sha256.parse().ok()?, pin.validator))
     }
 
-    /// Pins an object durably. Blocks.
-    pub(crate) fn put(&self, of: Pinned<'_>, digest: &Digest, validator: Validator) -> Result<(), FileError> {
-        let pin = Pin {
-            revision: of.revision,
-            sha256: digest.to_string(),
-            address_sha256: Digest::of(of.url.as_bytes()).to_string(),
-            validator,
-        };
-        let pinned = self
-            .lock()
-            .get(of.configuration)
-            .and_then(|pins| pins.get(of.object))
-            .cloned();
-        if pinned.as_ref() == Some(&pin) {
+    /// Pins an object of a configuration durably. Blocks.
+    pub(crate) fn put(&self, configuration: String, object: String, pin: Pin) -> Result<(), FileError> {
+        if self.lock().get(&configuration).and_then(|pins| pins.get(&object)) == Some(&pin) {
             return Ok(());
         }
-        self.change(|held| {
-            let pins = held.entry(of.configuration.to_owned()).or_default();
-            pins.insert(of.object.to_owned(), pin);
-        })
+        self.change(|held| drop(held.entry(configuration).or_default().insert(object, pin)))
     }
 
     /// Forgets the pins of configurations that are gone. Blocks.
@@ -112,8 +114,7 @@ impl Pins {
     fn pin(&self, of: Pinned<'_>) -> Option<Pin> {
         let held = self.lock();
         let pin = held.get(of.configuration)?.get(of.object)?;
-        let is_same_place = pin.address_sha256 == Digest::of(of.url.as_bytes()).to_string();
-        is_same_place.then(|| pin.clone())
+        (pin.address_sha256 == address(of)).then(|| pin.clone())
     }
 
     /// Changes what is on disk first.
@@ -152,6 +153,11 @@ mod tests {
         }
     }
 
+    fn put(pins: &Pins, of: Pinned<'_>, digest: &Digest, validator: Validator) {
+        let pin = Pin::new(of, digest, validator);
+        pins.put(of.configuration.into(), of.object.into(), pin).unwrap();
+    }
+
     fn tagged() -> Validator {
         Validator {
             etag: Some("\"1\"".into()),
@@ -165,8 +171,8 @@ mod tests {
         let file = dir.path().join("pins.json");
         let pins = Pins::open(file.clone()).unwrap();
         let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
-        pins.put(of("weather", 7, "a.zip"), &one, tagged()).unwrap();
-        pins.put(of("weather", 7, "b.zip"), &two, Validator::default()).unwrap();
+        put(&pins, of("weather", 7, "a.zip"), &one, tagged());
+        put(&pins, of("weather", 7, "b.zip"), &two, Validator::default());
         let pins = Pins::open(file.clone()).unwrap();
         assert_eq!(pins.get(of("weather", 7, "a.zip")), Some(one));
         assert_eq!(pins.get(of("weather", 7, "b.zip")), Some(two));
@@ -196,8 +202,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let pins = Pins::open(dir.path().join("pins.json")).unwrap();
         let one = Digest::of(b"1");
-        pins.put(of("weather", 7, "a.zip"), &one, tagged()).unwrap();
-        pins.put(of("other", 7, "a.zip"), &one, tagged()).unwrap();
+        put(&pins, of("weather", 7, "a.zip"), &one, tagged());
+        put(&pins, of("other", 7, "a.zip"), &one, tagged());
         pins.retain(|name| name == "weather").unwrap();
         let pins = Pins::open(dir.path().join("pins.json")).unwrap();
         assert_eq!(pins.get(of("weather", 7, "a.zip")), Some(one));
@@ -212,7 +218,6 @@ mod tests {
         let pins = Pins::open(file.clone()).unwrap();
         assert_eq!(pins.get(of("weather", 1, "a.zip")), None);
         assert_eq!(std::fs::read(dir.path().join("pins.json.damaged")).unwrap(), b"{half");
-        pins.put(of("weather", 1, "a.zip"), &Digest::of(b"1"), tagged())
-            .unwrap();
+        put(&pins, of("weather", 1, "a.zip"), &Digest::of(b"1"), tagged());
     }
 }

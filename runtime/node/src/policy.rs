@@ -19,7 +19,7 @@ pub enum Forbidden {
 impl PackagePolicy {
     /// Checks what is promised of an object, before anything of it is fetched.
     pub(crate) fn allows(&self, object: &aerolith_model::Object) -> Result<(), Forbidden> {
-        if self.require_digest && object.sha256.is_none() && object.md5.is_none() {
+        if self.require_digest && !object.has_digest() {
             return Err(Forbidden::NoDigest);
         }
         Ok(())

@@ -22,7 +22,7 @@ use crate::bus::Bus;
 use crate::desired::Desired;
 use crate::durable::{self, FileError, On, Survives};
 use crate::environment::Host;
-use crate::fetch::{Downloads, FetchError, Reporter};
+use crate::fetch::{Downloads, Reporter};
 use crate::folders::Folders;
 use crate::layout::{MountError, Place, Sources, layout};
 use crate::plugins::{self, NoProvider, Plugins};
@@ -92,11 +92,7 @@ impl PrepareError {
             Self::File(_) => true,
             Self::Store(error) => error.is_of_the_disk(),
             Self::Package(PackageError::Store { error, .. }) => error.is_of_the_disk(),
-            Self::Package(PackageError::Object { error, .. }) => match &**error {
-                FetchError::Refused { error, .. } | FetchError::Store(error) => error.is_of_the_disk(),
-                FetchError::Pin(_) => true,
-                _ => false,
-            },
+            Self::Package(PackageError::Object { error, .. }) => error.is_of_the_disk(),
             _ => false,
         }
     }

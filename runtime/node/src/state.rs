@@ -31,6 +31,15 @@ pub struct ResourceId {
 }
 
 impl ResourceId {
+    /// The id of the resource of this kind and name.
+    #[must_use]
+    pub fn new(kind: ResourceKind, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+        }
+    }
+
     /// The id of a resource.
     #[must_use]
     pub fn of(resource: &Resource) -> Self {

@@ -223,7 +223,7 @@ fn warnings(desired: &Desired, goal: &Goal) -> Vec<String> {
     let configurations = configurations.filter_map(|name| desired.configuration(name.as_str()));
     let objects = configurations.flat_map(|c| c.objects().map(move |(key, object)| (&c.name, key, object)));
     objects
-        .filter(|(_, _, object)| object.sha256.is_none() && object.md5.is_none())
+        .filter(|(_, _, object)| !object.has_digest())
         .map(|(name, key, _)| {
             format!("object `{key}` of `{name}` has no digest: whatever came first is taken for it; add its sha256")
         })

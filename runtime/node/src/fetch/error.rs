@@ -71,6 +71,15 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// Whether it is this node's own disk that refuses.
+    pub(crate) fn is_of_the_disk(&self) -> bool {
+        match self {
+            Self::Refused { error, .. } | Self::Store(error) => error.is_of_the_disk(),
+            Self::Pin(_) => true,
+            _ => false,
+        }
+    }
+
     /// How long the place asked to be left alone.
     pub(crate) fn wait(&self) -> Option<Duration> {
         match self {

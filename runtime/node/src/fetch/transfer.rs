@@ -61,6 +61,12 @@ pub(super) enum Moved {
     Unchanged,
 }
 
+/// How one try ended well.
+enum Received {
+    All,
+    Unchanged,
+}
+
 /// What is asked of a fetcher for an object.
 pub(super) fn request(object: &Object, credentials: std::collections::BTreeMap<String, String>) -> Fetch {
     let token = object
@@ -87,12 +93,7 @@ impl Progress {
 
     /// Bytes behind which the next try may go on: none when nothing proves that the place still has the same.
     fn offset(&self) -> u64 {
-        let Validator { etag, last_modified } = &self.validator;
-        if etag.is_some() || last_modified.is_some() {
-            self.bytes
-        } else {
-            0
-        }
+        if self.validator.is_empty() { 0 } else { self.bytes }
     }
 }
 
@@ -103,11 +104,8 @@ impl Transfer<'_> {
         for count in 1.. {
             let before = self.progress.bytes;
             let error = match self.attempt().await {
-                Ok(Moved::Whole(validator)) => {
-                    self.progress.validator = validator;
-                    return self.end().await;
-                }
-                Ok(unchanged) => return Ok(unchanged),
+                Ok(Received::All) => return Ok(self.end().await),
+                Ok(Received::Unchanged) => return Ok(Moved::Unchanged),
                 Err(_) if self.orders.is_closed() => break,
                 Err(error) => error,
             };
@@ -124,7 +122,7 @@ impl Transfer<'_> {
         Ok(Moved::Whole(Validator::default()))
     }
 
-    async fn attempt(&mut self) -> Result<Moved, Error> {
+    async fn attempt(&mut self) -> Result<Received, Error> {
         let offset = self.progress.offset();
         let asked = Fetch {
             offset,
@@ -153,7 +151,7 @@ impl Transfer<'_> {
     }
 
     /// Reads to the end. The download is dropped then, so that what is not read any more does not hold the fetcher up.
-    async fn receive(&mut self, asked: &Fetch, mut download: Download) -> Result<Moved, Error> {
+    async fn receive(&mut self, asked: &Fetch, mut download: Download) -> Result<Received, Error> {
         let head = heard(download.head(), asked.offset)
             .await?
             .ok_or_else(|| Error::io("the fetch ended before its head"))?;
@@ -166,7 +164,7 @@ impl Transfer<'_> {
         loop {
             let since = Instant::now();
             let Some(piece) = heard(download.piece(), self.progress.bytes).await? else {
-                return Ok(Moved::Whole(self.progress.validator.clone()));
+                return Ok(Received::All);
             };
             let bytes = piece.len() as u64;
             pace.came(since.elapsed(), bytes).map_err(crawling)?;
@@ -199,10 +197,10 @@ impl Transfer<'_> {
     }
 
     /// Ends a download of which all bytes are here.
-    pub(super) async fn end(self) -> Result<Moved, (Error, u32)> {
+    pub(super) async fn end(self) -> Moved {
         // One who stores no more says why itself.
         let _ = self.orders.send(Order::Finish).await;
-        Ok(Moved::Whole(self.progress.validator))
+        Moved::Whole(self.progress.validator)
     }
 
     async fn order(&self, order: Order) -> Result<(), Error> {
@@ -210,11 +208,11 @@ impl Transfer<'_> {
     }
 }
 
-fn unchanged(asked: &Fetch) -> Result<Moved, Error> {
-    if asked.unless == Validator::default() {
+fn unchanged(asked: &Fetch) -> Result<Received, Error> {
+    if asked.unless.is_empty() {
         return Err(Error::io("the fetcher says that nothing has changed, which it was not asked").permanent());
     }
-    Ok(Moved::Unchanged)
+    Ok(Received::Unchanged)
 }
 
 /// What comes within the longest silence. Time in which the disk holds the download up is not counted.

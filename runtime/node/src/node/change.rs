@@ -108,10 +108,7 @@ impl Node {
     /// [`ChangeError::InUse`] names the applications that need a configuration or a secret;
     /// [`ChangeError::NotFound`]. Nothing has changed then.
     pub async fn delete(&self, kind: ResourceKind, name: &str) -> Result<u64, ChangeError> {
-        let id = ResourceId {
-            kind,
-            name: name.to_owned(),
-        };
+        let id = ResourceId::new(kind, name);
         let change = Change {
             put: Vec::new(),
             delete: vec![id.clone()],

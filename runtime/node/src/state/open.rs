@@ -82,14 +82,7 @@ impl State {
                     .and_then(|n| n.strip_suffix(".json"));
                 let parts = name.and_then(|n| n.rsplit_once('@'));
                 if let Some((name, Ok(revision))) = parts.map(|(name, revision)| (name, revision.parse())) {
-                    versions.push((
-                        ResourceId {
-                            kind,
-                            name: name.to_owned(),
-                        },
-                        revision,
-                        path,
-                    ));
+                    versions.push((ResourceId::new(kind, name), revision, path));
                 }
             }
         }
