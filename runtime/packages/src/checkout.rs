@@ -1,6 +1,6 @@
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::durable::{exists, parent, remove, sync_dir, sync_tree};
 use crate::error::OnPath;
 use crate::publish::StagingDir;
 use crate::sums::{FileSum, Flaw, Sum, Sums, is_executable};
-use crate::taken::{CHUNK, Taken};
+use crate::taken::Taken;
 use crate::{Store, StoreError, Tree};
 
 impl Store {
@@ -130,12 +130,11 @@ impl<'a> Copier<'a> {
         let found = if self.share(&mut *to, &from).on("share with", copy)? {
             FileSum::of(&mut from, executable).on("read", source)?
         } else {
-            let taken = pump(&mut from, &mut *to).on("copy to", copy)?;
-            FileSum {
-                sha256: taken.sha256(),
-                size: taken.size(),
-                executable,
-            }
+            let mut taken = Taken::new(false);
+            taken
+                .add_through(&mut from, |bytes| to.write_all(bytes))
+                .on("copy to", copy)?;
+            FileSum::taken(&taken, executable)
         };
         to.set_mode(mode).on("set the mode of", copy)?;
         Ok(sum.flaw(&found))
@@ -144,22 +143,6 @@ impl<'a> Copier<'a> {
     fn share(&mut self, to: &mut dyn Writing, from: &File) -> io::Result<bool> {
         self.can_share = self.can_share && to.share(from)?;
         Ok(self.can_share)
-    }
-}
-
-/// Moves all bytes and hashes them on the way.
-fn pump(from: &mut File, to: &mut dyn Writing) -> io::Result<Taken> {
-    let (mut chunk, mut taken) = (vec![0; CHUNK], Taken::new(false));
-    loop {
-        match from.read(&mut chunk) {
-            Ok(0) => return Ok(taken),
-            Ok(read) => {
-                to.write_all(&chunk[..read])?;
-                taken.add(&chunk[..read]);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -72,10 +72,7 @@ impl Inner {
         let (_lease, away) = self.staging();
         let free = self.leases.unless_held(&what, || match &what {
             Stored::Part(_) => remove_part(self, path),
-            Stored::Tree(id) => {
-                remove(&*self.disk, &self.layout.sums_of(id))?;
-                self.move_out(path, &away)
-            }
+            Stored::Tree(id) => self.move_tree_out(id, &away),
             Stored::Blob(_) | Stored::Staging(_) | Stored::Quarantined(_) => self.move_out(path, &away),
         })?;
         if free {

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::str::FromStr;
 
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::StoreError;
+use crate::taken::Taken;
 
 /// A SHA-256 of a file's bytes: the name of a blob. Written and parsed as 64 hex digits, either case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,56 +23,29 @@ impl Digest {
 
     /// The digest of a whole open file, wherever it was read to, and without moving it.
     pub(crate) fn of_file(file: &File) -> io::Result<Self> {
-        let mut hasher = Sha256::new();
-        let mut chunk = vec![0; 1 << 17];
-        let mut at = 0;
-        loop {
-            match file.read_at(&mut chunk, at) {
-                Ok(0) => return Ok(hasher.into()),
-                Ok(read) => {
-                    hasher.update(&chunk[..read]);
-                    at += read as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let mut taken = Taken::new(false);
+        taken.add_all(FromStart { file, at: 0 })?;
+        Ok(taken.sha256())
+    }
+}
+
+/// Reads an open file from its start and leaves its own position where it is.
+struct FromStart<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(into, self.at)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }
 
 impl From<Sha256> for Digest {
     fn from(hasher: Sha256) -> Self {
         Digest(hasher.finalize().into())
-    }
-}
-
-impl TryFrom<String> for Digest {
-    type Error = StoreError;
-
-    fn try_from(text: String) -> Result<Self, StoreError> {
-        text.parse()
-    }
-}
-
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        digest.to_string()
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, &self.0)
-    }
-}
-
-impl FromStr for Digest {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        parse_hex(text)
-            .map(Digest)
-            .ok_or_else(|| StoreError::bad_digest("sha256", 64, text))
     }
 }
 
@@ -87,35 +61,43 @@ impl From<md5::Md5> for Md5 {
     }
 }
 
-impl TryFrom<String> for Md5 {
-    type Error = StoreError;
+/// How a digest is written and parsed.
+macro_rules! hex_text {
+    ($name:ident, $kind:literal, $digits:literal) => {
+        impl TryFrom<String> for $name {
+            type Error = StoreError;
 
-    fn try_from(text: String) -> Result<Self, StoreError> {
-        text.parse()
-    }
+            fn try_from(text: String) -> Result<Self, StoreError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(digest: $name) -> Self {
+                digest.to_string()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_hex(f, &self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = StoreError;
+
+            fn from_str(text: &str) -> Result<Self, StoreError> {
+                parse_hex(text)
+                    .map($name)
+                    .ok_or_else(|| StoreError::bad_digest($kind, $digits, text))
+            }
+        }
+    };
 }
 
-impl From<Md5> for String {
-    fn from(digest: Md5) -> Self {
-        digest.to_string()
-    }
-}
-
-impl fmt::Display for Md5 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, &self.0)
-    }
-}
-
-impl FromStr for Md5 {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        parse_hex(text)
-            .map(Md5)
-            .ok_or_else(|| StoreError::bad_digest("md5", 32, text))
-    }
-}
+hex_text!(Digest, "sha256", 64);
+hex_text!(Md5, "md5", 32);
 
 fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -102,15 +102,20 @@ impl Inner {
         (self.leases.hold(Stored::Staging(name)), path)
     }
 
-    /// Takes a tree out of the store, first the digests that make it trusted. Whoever holds it keeps what it has open.
+    /// Takes a tree out of the store. Whoever holds it keeps what it has open.
     pub(crate) fn withdraw(&self, id: &TreeId) -> Result<(), StoreError> {
         let (_lease, away) = self.staging();
-        let step = || {
-            remove(&*self.disk, &self.layout.sums_of(id))?;
-            self.move_out(&self.layout.tree(id), &away)
-        };
-        drop(self.leases.with(&Stored::Tree(id.clone()), step)?);
+        drop(
+            self.leases
+                .with(&Stored::Tree(id.clone()), || self.move_tree_out(id, &away))?,
+        );
         remove(&*self.disk, &away)
+    }
+
+    /// Takes its name from a tree, first the digests that make it trusted.
+    pub(crate) fn move_tree_out(&self, id: &TreeId, away: &Path) -> Result<(), StoreError> {
+        remove(&*self.disk, &self.layout.sums_of(id))?;
+        self.move_out(&self.layout.tree(id), away)
     }
 
     /// Takes its name from something in the store, if it is there, by one rename, so that nobody sees half of it while it

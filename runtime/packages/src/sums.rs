@@ -49,12 +49,17 @@ impl FileSum {
     /// Of an open file.
     pub(crate) fn of(file: &mut File, executable: bool) -> std::io::Result<Self> {
         let mut taken = Taken::new(false);
-        taken.add_all(file.by_ref())?;
-        Ok(FileSum {
+        taken.add_all(file)?;
+        Ok(Self::taken(&taken, executable))
+    }
+
+    /// Of bytes that were hashed as they were read.
+    pub(crate) fn taken(taken: &Taken, executable: bool) -> Self {
+        FileSum {
             sha256: taken.sha256(),
             size: taken.size(),
             executable,
-        })
+        }
     }
 
     /// What distinguishes a file from this one.

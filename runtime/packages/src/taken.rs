@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{Digest, Md5, error};
 
 /// Bytes moved at once.
-pub(crate) const CHUNK: usize = 1 << 17;
+const CHUNK: usize = 1 << 17;
 
 /// Bytes of a download that its errors show.
 const HEAD: usize = 64;
@@ -47,12 +47,24 @@ impl Taken {
     }
 
     /// Reads to the end and adds what is read.
-    pub(crate) fn add_all(&mut self, mut from: impl Read) -> io::Result<()> {
+    pub(crate) fn add_all(&mut self, from: impl Read) -> io::Result<()> {
+        self.add_through(from, |_| Ok(()))
+    }
+
+    /// Reads to the end, hands each piece on, and adds it once it was taken.
+    pub(crate) fn add_through(
+        &mut self,
+        mut from: impl Read,
+        mut take: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut chunk = vec![0; CHUNK];
         loop {
             match from.read(&mut chunk) {
                 Ok(0) => return Ok(()),
-                Ok(read) => self.add(&chunk[..read]),
+                Ok(read) => {
+                    take(&chunk[..read])?;
+                    self.add(&chunk[..read]);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
