@@ -5,8 +5,9 @@ use aerolith_plugin::wire::fetcher::{Client, Fetch, Fetched, Head, channel};
 use aerolith_plugin::{Error, Result};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
+use tracing_subscriber::fmt::MakeWriter as _;
 
 /// What goes over the line.
 pub(crate) struct Reply {
@@ -139,31 +140,16 @@ fn serve(stream: &mut (impl Read + Write), reply: &Reply) {
 }
 
 /// Where everything is logged that plugin and libraries have to say, for a plugin that is linked in shares our log.
-fn log() -> Arc<Mutex<Vec<u8>>> {
-    static LOG: OnceLock<Arc<Mutex<Vec<u8>>>> = OnceLock::new();
-    let begin = || {
-        let log: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let to = Arc::clone(&log);
+fn log() -> &'static Mutex<Vec<u8>> {
+    static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    static BEGIN: Once = Once::new();
+    BEGIN.call_once(|| {
         tracing_subscriber::fmt()
             .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-            .with_writer(move || Log(to.clone()))
+            .with_writer(|| LOG.make_writer())
             .init();
-        log
-    };
-    LOG.get_or_init(begin).clone()
-}
-
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+    });
+    &LOG
 }
 
 /// What came of a fetch.

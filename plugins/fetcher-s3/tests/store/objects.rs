@@ -5,8 +5,8 @@ use aerolith_plugin::testing::Host;
 use aerolith_plugin::wire::fetcher::{Client, Fetch, Fetched, Head, Validator, channel};
 use aerolith_plugin::{Code, Error, Result, Stream};
 use http_fetch::Exchange;
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
+use tracing_subscriber::fmt::MakeWriter as _;
 
 const PRIVATE: &str = "apps/pack%20age.zip";
 
@@ -112,11 +112,10 @@ fn the_keys_of_baetyl_and_the_endpoint_of_the_operator_do_too() {
 
 #[test]
 fn wrong_keys_are_refused_and_neither_logged_nor_told() {
-    let log: Arc<Mutex<Vec<u8>>> = Arc::default();
-    let to = log.clone();
+    static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-        .with_writer(move || Log(to.clone()))
+        .with_writer(|| LOG.make_writer())
         .init();
     let Some(moto) = Moto::guarded() else { return };
     for (access, secret) in [(&*moto.access, "c4nary"), ("AKIAUNKNOWN", "c4nary")] {
@@ -128,22 +127,9 @@ fn wrong_keys_are_refused_and_neither_logged_nor_told() {
         );
         assert!(!error.message.contains("c4nary"), "{error}");
     }
-    let told = String::from_utf8_lossy(&log.lock().unwrap()).into_owned();
+    let told = String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned();
     assert!(told.contains("canonical_request") && !told.contains("c4nary"));
     assert!(!told.contains("Signature="), "a signature is in the log");
-}
-
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 #[test]
