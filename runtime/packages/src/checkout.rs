@@ -137,6 +137,7 @@ impl<'a> Copier<'a> {
             FileSum::taken(&taken, executable)
         };
         to.set_mode(mode).on("set the mode of", copy)?;
+        to.begin_sync();
         Ok(sum.flaw(&found))
     }
 

@@ -4,7 +4,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{Advice, CWD, RenameFlags};
 use rustix::io::Errno;
 
 /// What the store asks of a disk: whatever changes it, makes a change durable, or opens bytes that are to be trusted.
@@ -45,6 +45,9 @@ pub(crate) trait Writing: Write + Debug + Send {
     fn set_mode(&mut self, mode: u32) -> io::Result<()>;
     /// Makes the bytes durable.
     fn sync(&mut self) -> io::Result<()>;
+    /// Has the disk begin to write the bytes, without waiting, so that a sync later has less to wait for. It promises
+    /// nothing: what fails is told by that sync.
+    fn begin_sync(&mut self) {}
     /// Takes over all bytes of another file without copying them (`ioctl_ficlone(2)`). Answers `false` where the file
     /// system cannot.
     fn share(&mut self, from: &File) -> io::Result<bool>;
@@ -125,6 +128,12 @@ impl Writing for File {
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_all()
+    }
+
+    /// `POSIX_FADV_DONTNEED` makes Linux do what `sync_file_range(SYNC_FILE_RANGE_WRITE)` does, and then drop clean pages,
+    /// of which there are none yet (`mm/fadvise.c`); tmpfs, which has no disk, ignores it.
+    fn begin_sync(&mut self) {
+        let _ = rustix::fs::fadvise(&*self, 0, None, Advice::DontNeed);
     }
 
     fn share(&mut self, from: &File) -> io::Result<bool> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::StoreError;
 use crate::disk::Disk;
 use crate::error::OnPath;
+use crate::parallel::{MANY, for_each, threads};
 
 /// Makes a folder's list of names durable.
 pub(crate) fn sync_dir(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
@@ -12,21 +13,29 @@ pub(crate) fn sync_dir(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
 }
 
 /// Makes every file and folder below `root`, and `root` itself, durable. Follows no link.
+///
+/// Each file by itself, so that an error is told of the file that has it. Whoever wrote the files has had the disk begin
+/// with each of them, [`Writing::begin_sync`](crate::disk::Writing::begin_sync), so most of that is done, and several threads
+/// let the rest share the commits of the journal. `syncfs(2)` would be one call and a little faster on a quiet disk, but it
+/// waits for whatever else is written on that file system, without a bound, and its errors may be anybody's.
 pub(crate) fn sync_tree(disk: &dyn Disk, root: &Path) -> Result<(), StoreError> {
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
+    let (mut files, mut folders) = (Vec::new(), vec![root.to_owned()]);
+    let mut seen = 0;
+    while let Some(folder) = folders.get(seen).cloned() {
         for entry in fs::read_dir(&folder).on("list", &folder)? {
             let entry = entry.on("list", &folder)?;
-            let (path, kind) = (entry.path(), entry.file_type().on("look at", &folder)?);
+            let kind = entry.file_type().on("look at", &folder)?;
             if kind.is_dir() {
-                folders.push(path);
+                folders.push(entry.path());
             } else if kind.is_file() {
-                disk.sync(&path).on("sync", &path)?;
+                files.push(entry.path());
             }
         }
-        sync_dir(disk, &folder)?;
+        seen += 1;
     }
-    Ok(())
+    let threads = if files.len() > MANY { threads() } else { 1 };
+    for_each(threads, &files, || (), |(), file| disk.sync(file).on("sync", file))?;
+    folders.iter().try_for_each(|folder| sync_dir(disk, folder))
 }
 
 /// Makes a folder and those above it where they are missing, each of them durable.

@@ -42,6 +42,7 @@ mod links;
 mod list;
 mod lock;
 mod md5_index;
+mod parallel;
 mod part;
 mod publish;
 mod quarantine;

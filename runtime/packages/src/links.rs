@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use crate::Rule;
 use crate::entry_path::EntryPath;
 use crate::error::escape;
+use crate::sums::FileSum;
 
 /// Links that one walk may follow before it counts as a loop; Linux's own figure (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -14,7 +16,7 @@ const FUEL: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     Directory,
-    File { executable: bool },
+    File { executable: bool, sum: Written },
     Link { target: String },
 }
 
@@ -27,6 +29,9 @@ impl Kind {
         }
     }
 }
+
+/// The sum of a file's bytes, there once they are written.
+pub(crate) type Written = Arc<OnceLock<FileSum>>;
 
 /// One path of a tree and the number of the part that brought it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +117,10 @@ mod tests {
     fn tree(entries: &[(&str, &str)]) -> Nodes {
         let kind = |target: &str| match target {
             "dir" => Kind::Directory,
-            "file" => Kind::File { executable: false },
+            "file" => Kind::File {
+                executable: false,
+                sum: Written::default(),
+            },
             target => Kind::Link {
                 target: target.to_owned(),
             },

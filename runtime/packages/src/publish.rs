@@ -7,7 +7,7 @@ use crate::durable::{exists, remove, sync_dir, sync_tree};
 use crate::entry_path::EntryPath;
 use crate::error::OnPath;
 use crate::lease::Lease;
-use crate::links::{self, Kind, Nodes};
+use crate::links::{self, Kind, Node, Nodes};
 use crate::stage::set_mode;
 use crate::store::Inner;
 use crate::sums::Sums;
@@ -53,8 +53,12 @@ impl Staged {
     pub fn make_executable(&mut self, path: &str) -> Result<(), StoreError> {
         let file = self.find(path)?;
         set_mode(&*self.store.disk, &self.dir.path().join(file.as_str()), 0o555)?;
-        if let Some(node) = self.nodes.get_mut(&file) {
-            node.kind = Kind::File { executable: true };
+        if let Some(Node {
+            kind: Kind::File { executable, .. },
+            ..
+        }) = self.nodes.get_mut(&file)
+        {
+            *executable = true;
         }
         Ok(())
     }
@@ -94,8 +98,8 @@ impl Staged {
         for (path, _) in self.nodes.iter().filter(|(_, node)| node.kind == Kind::Directory) {
             set_mode(disk, &root.join(path.as_str()), 0o755)?;
         }
-        let sums = Sums::take(disk, root, &self.nodes)?;
         sync_tree(disk, root)?;
+        let sums = Sums::of(&self.nodes).on("take the digests of", root)?;
         serde_json::to_vec(&sums)
             .map_err(io::Error::from)
             .on("write the digests of", root)
@@ -164,7 +168,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::sandbox::{Sandbox, mode, names, object, text, zip};
+    use crate::sandbox::{Sandbox, mode, names, object, tar, text, zip};
     use crate::{StoreError, Unpack};
     use zip::System;
     use zip::write::SimpleFileOptions;
@@ -254,6 +258,43 @@ mod tests {
             Some(&Rule::FileTooLarge { limit: 8 })
         );
         assert_eq!(staged.read("program.yml", 8).unwrap_err().rule(), Some(&Rule::Missing));
+    }
+
+    #[test]
+    fn the_sums_on_record_are_of_what_was_written_however_a_file_came() {
+        let sandbox = Sandbox::new();
+        let linked = tar(&[
+            ("one", b"same", b'0', 0o644),
+            ("two", b"one", b'1', 0o644),
+            ("one", b"same", b'0', 0o755),
+        ]);
+        let parts = [
+            object(&sandbox, "a", &linked, Unpack::Tar),
+            object(&sandbox, "b", &zip(&[("two", b"same", 0o100_644)]), Unpack::Zip),
+            text("three", ""),
+        ];
+        let mut staged = sandbox.store().stage(&parts).unwrap();
+        staged.make_executable("three").unwrap();
+        let tree = staged.publish(id("t")).unwrap();
+        sandbox.store().verify(&tree).unwrap();
+        let modes = ["one", "two", "three"].map(|name| mode(&tree.root().join(name)));
+        assert_eq!(modes, [0o555, 0o444, 0o555]);
+    }
+
+    #[test]
+    fn a_tree_that_several_threads_write_and_make_durable_is_what_its_sums_say() {
+        let sandbox = Sandbox::new();
+        let names: Vec<_> = (0..500).map(|n| format!("d{}/f{n}", n % 7)).collect();
+        let bytes: Vec<_> = (0..500).map(|n| vec![n as u8; 3000 + n]).collect();
+        let entries: Vec<_> = names
+            .iter()
+            .zip(&bytes)
+            .map(|(n, b)| (n.as_str(), &b[..], 0o100_644))
+            .collect();
+        let part = object(&sandbox, "a", &zip(&entries), Unpack::Zip);
+        let tree = sandbox.store().stage(&[part]).unwrap().publish(id("t")).unwrap();
+        sandbox.store().verify(&tree).unwrap();
+        assert_eq!(fs::read(tree.root().join("d3/f10")).unwrap(), bytes[10]);
     }
 
     #[test]

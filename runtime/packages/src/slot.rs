@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::error::{At, OnPath};
+use crate::links::Written;
+use crate::sums::FileSum;
+use crate::taken::Taken;
 use crate::{Rule, StoreError};
 
 /// Bytes moved at once.
@@ -17,23 +20,31 @@ pub(crate) struct Slot {
     disk: Arc<dyn Disk>,
     place: PathBuf,
     executable: bool,
-    /// The part that brought a file here before, which must be equal.
-    before: Option<String>,
+    fill: Fill,
+}
+
+/// What is done with the bytes that come.
+#[derive(Debug)]
+pub(crate) enum Fill {
+    /// They are written, and their sum is told.
+    Write(Written),
+    /// A file is here already, brought by the part `other`, and must be equal.
+    Compare { other: String },
 }
 
 impl Slot {
-    pub(crate) fn new(disk: Arc<dyn Disk>, place: PathBuf, executable: bool, before: Option<String>) -> Self {
+    pub(crate) fn new(disk: Arc<dyn Disk>, place: PathBuf, executable: bool, fill: Fill) -> Self {
         Slot {
             disk,
             place,
             executable,
-            before,
+            fill,
         }
     }
 
     /// Whether a file is here already, so that this one can only be compared, once that one is written.
     pub(crate) fn is_taken(&self) -> bool {
-        self.before.is_some()
+        matches!(self.fill, Fill::Compare { .. })
     }
 
     /// Writes the bytes of `content`, or compares them with the file that is here; answers how many there were. `allow`
@@ -45,16 +56,21 @@ impl Slot {
         mut allow: impl FnMut(u64, u64) -> Result<(), Rule>,
     ) -> Result<u64, StoreError> {
         let mode = if self.executable { 0o555 } else { 0o444 };
-        match &self.before {
-            None => {
+        match &self.fill {
+            Fill::Write(sum) => {
                 let mut file = self.disk.create(&self.place, 0o600).on("create", &self.place)?;
+                let mut taken = Taken::new(false);
                 let size = pump(at, content, &mut allow, |bytes| {
-                    file.write_all(bytes).on("write", &self.place)
+                    file.write_all(bytes).on("write", &self.place)?;
+                    taken.add(bytes);
+                    Ok(())
                 })?;
                 file.set_mode(mode).on("set the mode of", &self.place)?;
+                file.begin_sync();
+                sum.get_or_init(|| FileSum::taken(&taken, self.executable));
                 Ok(size)
             }
-            Some(other) => {
+            Fill::Compare { other } => {
                 let other = || at.refuse(Rule::OtherBytes { other: other.clone() });
                 let mut there = self.disk.open(&self.place).on("open", &self.place)?;
                 let size = pump(at, content, &mut allow, |bytes| {

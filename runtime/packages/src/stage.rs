@@ -6,8 +6,8 @@ use crate::budget::Budget;
 use crate::disk::Disk;
 use crate::entry_path::EntryPath;
 use crate::error::{At, OnPath, escape};
-use crate::links::{self, Kind, Node, Nodes};
-use crate::slot::Slot;
+use crate::links::{self, Kind, Node, Nodes, Written};
+use crate::slot::{Fill, Slot};
 use crate::twins::Twins;
 use crate::{Limits, Rule, StoreError};
 
@@ -77,11 +77,16 @@ impl<'a> Stage<'a> {
         let place = self.place(&path);
         match self.nodes.get_mut(&path) {
             None => {
-                self.insert(at, path, Kind::File { executable })?;
-                Ok(Slot::new(Arc::clone(&self.disk), place, executable, None))
+                let sum = Written::default();
+                let kind = Kind::File {
+                    executable,
+                    sum: Arc::clone(&sum),
+                };
+                self.insert(at, path, kind)?;
+                Ok(Slot::new(Arc::clone(&self.disk), place, executable, Fill::Write(sum)))
             }
             Some(Node {
-                kind: Kind::File { executable: before },
+                kind: Kind::File { executable: before, .. },
                 part,
             }) => {
                 *before |= executable;
@@ -89,7 +94,12 @@ impl<'a> Stage<'a> {
                 if path.as_str() == self.sole && *part != self.part {
                     return Err(at.refuse(Rule::BroughtTwice { other }));
                 }
-                Ok(Slot::new(Arc::clone(&self.disk), place, executable, Some(other)))
+                Ok(Slot::new(
+                    Arc::clone(&self.disk),
+                    place,
+                    executable,
+                    Fill::Compare { other },
+                ))
             }
             Some(node) => {
                 let rule = Rule::OtherKind {
@@ -133,7 +143,7 @@ impl<'a> Stage<'a> {
     pub(crate) fn hard_link(&mut self, at: At<'_>, path: &str, target: &str) -> Result<(), StoreError> {
         let from = self.parse(at, target)?;
         let Some(Node {
-            kind: Kind::File { executable },
+            kind: Kind::File { executable, .. },
             part,
         }) = self.nodes.get(&from)
         else {

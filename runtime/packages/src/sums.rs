@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::Disk;
 use crate::durable::{name, names_in};
+use crate::entry_path::EntryPath;
 use crate::error::OnPath;
 use crate::links::{Kind, Nodes};
 use crate::store::Inner;
@@ -47,7 +47,7 @@ type Look<'a> = dyn FnMut(&str, &Sum) -> Result<Option<&'static str>, StoreError
 
 impl FileSum {
     /// Of an open file.
-    pub(crate) fn of(file: &mut File, executable: bool) -> std::io::Result<Self> {
+    pub(crate) fn of(file: &mut File, executable: bool) -> io::Result<Self> {
         let mut taken = Taken::new(false);
         taken.add_all(file)?;
         Ok(Self::taken(&taken, executable))
@@ -77,22 +77,21 @@ impl FileSum {
 }
 
 impl Sums {
-    /// Reads every file of a tree that has just been built, and makes it durable.
-    pub(crate) fn take(disk: &dyn Disk, root: &Path, nodes: &Nodes) -> Result<Self, StoreError> {
-        let mut sums = BTreeMap::new();
-        for (path, node) in nodes {
+    /// Of a tree that has just been built: what was to be written, hashed on its way to the disk and not read again. What
+    /// the disk made of it is seen by whoever takes the tree, since a checkout and a look hash all that they read.
+    pub(crate) fn of(nodes: &Nodes) -> io::Result<Self> {
+        let sums = nodes.iter().map(|(path, node)| {
             let sum = match &node.kind {
                 Kind::Directory => Sum::Directory,
                 Kind::Link { target } => Sum::Link { target: target.clone() },
-                Kind::File { executable } => {
-                    let place = root.join(path.as_str());
-                    let mut file = disk.open(&place).on("open", &place)?;
-                    Sum::File(FileSum::of(&mut file, *executable).on("read", &place)?)
-                }
+                Kind::File { executable, sum } => Sum::File(FileSum {
+                    executable: *executable,
+                    ..sum.get().ok_or_else(|| never_written(path))?.clone()
+                }),
             };
-            sums.insert(path.as_str().to_owned(), sum);
-        }
-        Ok(Sums(sums))
+            Ok((path.as_str().to_owned(), sum))
+        });
+        sums.collect::<io::Result<_>>().map(Sums)
     }
 
     /// Walks through the tree at `root` as it is now, folders before what is in them, and looks at each path with the
@@ -135,6 +134,11 @@ impl Sums {
     }
 }
 
+/// A slot that nobody filled, nor failed to: no archive does that.
+fn never_written(path: &EntryPath) -> io::Error {
+    io::Error::other(format!("`{}` was never written", path.as_str()))
+}
+
 impl Sum {
     pub(crate) fn kind(&self) -> char {
         match self {
@@ -148,12 +152,7 @@ impl Sum {
 /// The kind of what lies at a place, in the letters of [`Sum::kind`]; none for what no tree holds, or nothing.
 pub(crate) fn kind_at(place: &Path) -> Result<Option<char>, StoreError> {
     let meta = match fs::symlink_metadata(place) {
-        Err(error)
-            if matches!(
-                error.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }
         other => other.on("look at", place)?,
@@ -163,7 +162,7 @@ pub(crate) fn kind_at(place: &Path) -> Result<Option<char>, StoreError> {
 }
 
 /// Whether somebody may execute an open file.
-pub(crate) fn is_executable(file: &File) -> std::io::Result<bool> {
+pub(crate) fn is_executable(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.permissions().mode() & 0o111 != 0)
 }
 
@@ -174,7 +173,7 @@ impl Inner {
         let mut bytes = Vec::new();
         let read = self.disk.open(&path).and_then(|mut file| file.read_to_end(&mut bytes));
         match read {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(StoreError::Gone(format!("tree {id}")));
             }
             other => other.on("read", &path)?,

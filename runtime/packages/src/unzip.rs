@@ -1,13 +1,12 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use zip::ZipArchive;
 use zip::result::ZipError;
 
 use crate::assemble::Archive;
+use crate::parallel::{MANY, for_each, threads};
 use crate::slot::Slot;
 use crate::stage::Stage;
 use crate::{Rule, StoreError};
@@ -21,11 +20,8 @@ mod window;
 
 type Zip = ZipArchive<Window>;
 
-/// A zip with more files than this is unpacked by several threads, if its files also have so many bytes.
-const MANY: usize = 200;
+/// A zip with many files is unpacked by several threads if they also have so many bytes.
 const MUCH: u64 = 1 << 20;
-/// Threads at most: on more, the file system is what is waited for.
-const THREADS: usize = 4;
 
 /// A file of a zip, judged by all but its bytes.
 struct Job {
@@ -48,7 +44,7 @@ pub(crate) fn unpack(stage: &mut Stage<'_>, archive: &Archive<'_>, file: File, s
     }
     // What is compared with an earlier file waits until all of those are written.
     let (taken, free): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.slot.is_taken());
-    write_all(archive, &mut zip, &free)?;
+    write_all(archive, &zip, &free)?;
     taken.iter().try_for_each(|job| write(archive, &mut zip, job))
 }
 
@@ -125,50 +121,16 @@ fn content<'z>(archive: &Archive<'_>, zip: &'z mut Zip, index: usize) -> Result<
     Ok(Content::new(raw.compression(), raw.compressed_size(), raw.crc32(), raw))
 }
 
-/// Writes files, none of which waits for another: few of them here, many on several threads. The error is that of the
-/// first file of the archive that has one, whichever thread meets it first.
-fn write_all(archive: &Archive<'_>, zip: &mut Zip, jobs: &[Job]) -> Result<(), StoreError> {
+/// Writes files: few of them here, many on several threads. The error is that of the first file of the archive that has
+/// one.
+fn write_all(archive: &Archive<'_>, zip: &Zip, jobs: &[Job]) -> Result<(), StoreError> {
     let bytes: u64 = jobs.iter().map(|job| job.declared).sum();
-    let processors = thread::available_parallelism().map_or(1, usize::from);
     let threads = if jobs.len() > MANY && bytes > MUCH {
-        processors.min(THREADS)
+        threads()
     } else {
         1
     };
-    if threads == 1 {
-        return jobs.iter().try_for_each(|job| write(archive, zip, job));
-    }
-    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
-    let work = |mut zip: Zip| {
-        loop {
-            // Handed out in order: when a file fails, every one before it has been taken by someone who will finish it.
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            let job = jobs.get(number).filter(|_| number < failed.load(Ordering::Relaxed))?;
-            if let Err(error) = write(archive, &mut zip, job) {
-                failed.fetch_min(number, Ordering::Relaxed);
-                return Some((number, error));
-            }
-        }
-    };
-    let work = &work;
-    let first = thread::scope(|scope| {
-        // Where the system has no thread left, this one does all of it.
-        let others: Vec<_> = (1..threads)
-            .map_while(|_| {
-                let zip = zip.clone();
-                thread::Builder::new().spawn_scoped(scope, move || work(zip)).ok()
-            })
-            .collect();
-        let mut errors: Vec<_> = work(zip.clone()).into_iter().collect();
-        for other in others {
-            match other.join() {
-                Ok(error) => errors.extend(error),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        errors.into_iter().min_by_key(|(number, _)| *number)
-    });
-    first.map_or(Ok(()), |(_, error)| Err(error))
+    for_each(threads, jobs, || zip.clone(), |zip, job| write(archive, zip, job))
 }
 
 fn write(archive: &Archive<'_>, zip: &mut Zip, job: &Job) -> Result<(), StoreError> {
