@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aerolith_model::read_yaml;
-use aerolith_node::PackagePolicy;
+use aerolith_node::{Edited, PackagePolicy};
 use aerolith_packages::Limits;
 use serde::{Deserialize, Deserializer, de};
 
@@ -43,6 +43,8 @@ pub(crate) struct Config {
 pub(crate) struct Packages {
     /// Whether an object without any digest is refused.
     pub(crate) require_digest: bool,
+    /// What is done about a program that was edited on disk.
+    pub(crate) edited: Edited,
     /// Bytes of one download.
     pub(crate) max_download: Option<Size>,
     /// Bytes of all files of one package.
@@ -111,6 +113,7 @@ impl Packages {
     pub(crate) fn policy(&self) -> PackagePolicy {
         PackagePolicy {
             require_digest: self.require_digest,
+            edited: self.edited,
         }
     }
 }
@@ -169,12 +172,16 @@ mod tests {
 
     #[test]
     fn packages_have_limits_of_their_own_and_the_rest_stays() {
-        let text = "packages: {requireDigest: true, maxDownload: 64Mi, maxEntries: 7}\n";
+        let text = "packages: {requireDigest: true, edited: refuse, maxDownload: 64Mi, maxEntries: 7}\n";
         let packages = Config::read("a.yml", text).unwrap().packages;
         let limits = packages.limits();
         assert_eq!((limits.max_download, limits.max_entries), (64 << 20, 7));
         assert_eq!(limits.max_file, Limits::default().max_file);
         assert!(packages.policy().require_digest && !Packages::default().policy().require_digest);
+        assert_eq!(
+            (packages.policy().edited, Packages::default().policy().edited),
+            (Edited::Refuse, Edited::Restore)
+        );
     }
 
     #[test]

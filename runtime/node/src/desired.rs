@@ -10,6 +10,7 @@ use aerolith_plugin_wire::arch::{Object, Objects};
 
 use crate::pins::Pinned;
 use crate::plugins::{self, Plugins, Resolver};
+use crate::prepare::VersionId;
 use crate::state::{Damaged, ResourceId};
 
 pub(crate) type Resources = BTreeMap<ResourceId, Resource>;
@@ -54,6 +55,12 @@ impl Desired {
             .held
             .extend(failures.into_iter().map(|(name, error)| (name, error.to_string())));
         desired
+    }
+
+    /// Whether this version of a service is the one that is to run.
+    pub(crate) fn wants(&self, (service, fingerprint): &VersionId) -> bool {
+        let goal = self.goals.services.get(service);
+        goal.is_some_and(|goal| goal.fingerprint == *fingerprint)
     }
 
     pub(crate) fn application(&self, name: &str) -> Option<&Application> {

@@ -139,6 +139,7 @@ impl Driver {
     pub(crate) async fn drive(mut self) {
         loop {
             self.read_desired().await;
+            self.take_lost();
             let now = Instant::now();
             while self.advance(now).await {}
             self.clean().await;
@@ -181,17 +182,20 @@ impl Driver {
             tracing::error!(application = name, reason, "an application is left as it is");
         }
         let mut board = self.works.board();
-        let is_desired = |(id, fingerprint): &VersionId| {
-            desired
-                .goals
-                .services
-                .get(id)
-                .is_some_and(|goal| goal.fingerprint == *fingerprint)
-        };
-        board.troubles.retain(|version, _| is_desired(version));
+        board.troubles.retain(|version, _| desired.wants(version));
         board.desired = desired.clone();
         drop(board);
         self.follow(&desired);
+    }
+
+    /// What is desired and lost its stored tree is prepared no more: planning has it prepared again.
+    fn take_lost(&self) {
+        let lost = self.works.supervisor.take_lost();
+        let mut board = self.works.board();
+        let desired = board.desired.clone();
+        board
+            .prepared
+            .retain(|version, _| !(lost.contains(version) && desired.wants(version)));
     }
 
     /// Tells running instances what has changed without replacing them.
@@ -306,6 +310,7 @@ impl Driver {
                 &prepared,
                 id,
             ),
+            tree: prepared.tree.clone(),
             terms: Terms::new(goal.restart, goal.service.grace_period.0),
             workspace: Workspace {
                 folder,

@@ -45,7 +45,7 @@ pub use lock::LockError;
 pub use metrics::{MetricError, Metrics};
 pub use node::{Applied, ChangeError, Logs, LogsError, Node, PlannedStep};
 pub use plugins::{NoProvider, Plugins};
-pub use policy::{Forbidden, PackagePolicy};
+pub use policy::{Edited, Forbidden, PackagePolicy};
 pub use prepare::PrepareError;
 pub use processes::Processes;
 pub use program::PackageError;

@@ -26,7 +26,7 @@ use crate::prepare::{self, Preparer};
 use crate::record::Records;
 use crate::state::ResourceId;
 use crate::status::{NodeStatus, status};
-use crate::supervise::{Phase, Shared, Supervisor};
+use crate::supervise::{Integrity, Phase, Shared, Supervisor};
 use crate::topic::BadTopic;
 use crate::workspace;
 
@@ -170,6 +170,7 @@ fn open(foundation: &Foundation, plugins: Arc<dyn Plugins>) -> Result<Arc<Works>
         plugins: plugins.clone(),
         records,
         instances: folders.instances(),
+        integrity: Arc::new(Integrity::new(store.clone(), settings.packages.edited)),
         bus: foundation.bus().clone(),
         metrics: foundation.metrics().clone(),
         changed: changed.clone(),

@@ -1,11 +1,26 @@
 //! What the operator of the node demands of packages.
 
+use serde::Deserialize;
+
 /// What packages must have to be taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PackagePolicy {
     /// An object without sha256 and md5 is refused. Otherwise its first sha256 is pinned to that version of its
     /// configuration, and the status warns of it.
     pub require_digest: bool,
+    /// What is done about a program that is not any more what was published.
+    pub edited: Edited,
+}
+
+/// What is done about a program whose entry or `program.yml` was edited on disk, before it is started again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Edited {
+    /// It is put back from the store, and that is reported.
+    #[default]
+    Restore,
+    /// It is not started until it is put back.
+    Refuse,
 }
 
 /// A rule of the policy that an object breaks.
@@ -32,7 +47,10 @@ mod tests {
 
     #[test]
     fn a_digest_of_either_kind_satisfies_a_policy_that_asks_for_one() {
-        let strict = PackagePolicy { require_digest: true };
+        let strict = PackagePolicy {
+            require_digest: true,
+            ..PackagePolicy::default()
+        };
         for (json, allowed) in [
             (r#"{"url":"http://h/a"}"#, false),
             (r#"{"url":"http://h/a","size":3}"#, false),

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aerolith_model::{PackageMode, VolumeSource};
-use aerolith_packages::{Part, Store, Stored};
+use aerolith_packages::{Part, Store, StoreError, Stored, Tree};
 use aerolith_plan::{Fingerprint, Goal, ServiceId};
 use aerolith_plugin_wire::engine::Program;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::bus::Bus;
 use crate::desired::Desired;
@@ -39,6 +40,8 @@ const DONE: &str = "prepared.json";
 pub(crate) struct Prepared {
     /// Its program, when it runs a package.
     pub(crate) program: Option<Program>,
+    /// The stored tree of its program.
+    pub(crate) tree: Option<String>,
     /// Folders of the volumes that hold downloaded objects.
     pub(crate) volumes: BTreeMap<String, PathBuf>,
     /// Trees and blobs of the store that it is made of.
@@ -169,18 +172,24 @@ impl Preparer {
         let parts = self.parts(desired, name.as_str(), reporter).await?;
         prepared.keep(&parts);
         let reporter = reporter.clone();
-        let (store, package, to) = (self.store.clone(), name.to_string(), folder.join("tree"));
+        let (store, package) = (self.store.clone(), name.to_string());
         let own_copy = goal.service.package_mode == PackageMode::Copy;
+        let version = folder.to_owned();
         let (tree, directory, entry) = blocking(move || {
-            let (tree, entry) = program::program(&store, &package, &parts, &reporter)?;
-            if own_copy {
-                program::checkout(&store, &package, &tree, &to)?;
+            let laid = || lay(&store, &package, &parts, own_copy.then_some(&version), &reporter);
+            match laid() {
+                // Edited in the store, where nobody writes: what it was made of is there still.
+                Err(PackageError::Store { error, .. }) if matches!(*error, StoreError::RottenTree { .. }) => {
+                    tracing::warn!(package, %error, "a stored package was edited on disk; it is built again");
+                    reporter.tell("edited", json!({"package": package, "reason": error.to_string()}));
+                    laid()
+                }
+                laid => laid,
             }
-            let directory = if own_copy { to } else { tree.root().to_owned() };
-            Ok::<_, PackageError>((tree, directory, entry))
         })
         .await??;
         prepared.trees.insert(tree.id().to_string());
+        prepared.tree = Some(tree.id().to_string());
         prepared.program = Some(Program {
             directory: directory.display().to_string(),
             entry,
@@ -209,10 +218,10 @@ impl Preparer {
             let parts = self.parts(desired, name.as_str(), reporter).await?;
             prepared.keep(&parts);
             let to = folder.join("volumes").join(volume.name.as_str());
-            let (store, name, copy) = (self.store.clone(), name.to_string(), to.clone());
+            let (store, name, version, place) = (self.store.clone(), name.to_string(), folder.to_owned(), to.clone());
             let tree = blocking(move || {
                 let tree = program::volume(&store, &name, &parts)?;
-                program::checkout(&store, &name, &tree, &copy).map(|()| tree)
+                copy(&store, &name, &tree, &version, &place).map(|()| tree)
             })
             .await??;
             prepared.trees.insert(tree.id().to_string());
@@ -248,6 +257,35 @@ impl Prepared {
             Stored::Part(_) | Stored::Quarantined(_) | Stored::Staging(_) => false,
         }
     }
+}
+
+/// Publishes a program's tree, and answers where instances run it: in the folder of their version, or where the store has
+/// it. Blocks.
+fn lay(
+    store: &Store,
+    package: &str,
+    parts: &[Part],
+    version: Option<&PathBuf>,
+    reporter: &Reporter,
+) -> Result<(Tree, PathBuf, String), PackageError> {
+    let (tree, entry) = program::program(store, package, parts, reporter)?;
+    let Some(version) = version else {
+        program::verify(store, package, &tree)?;
+        return Ok((tree.clone(), tree.root().to_owned(), entry));
+    };
+    let to = version.join("tree");
+    copy(store, package, &tree, version, &to)?;
+    Ok((tree, to, entry))
+}
+
+/// Gives a version its own copy of a tree. One that an earlier preparation of it finished stays as it is, since instances
+/// may run from it. Blocks.
+fn copy(store: &Store, package: &str, tree: &Tree, version: &Path, to: &Path) -> Result<(), PackageError> {
+    let is_done = read(version).is_some_and(|(_, before)| before.trees.contains(tree.id().as_str()));
+    if is_done && to.is_dir() {
+        return Ok(());
+    }
+    program::checkout(store, package, tree, to)
 }
 
 fn write(folder: &Path, prepared: &Prepared) -> Result<(), FileError> {

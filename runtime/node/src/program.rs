@@ -10,7 +10,7 @@ use crate::desired::Desired;
 use crate::fetch::{Downloads, FetchError, Reporter, Wanted};
 
 /// The file of a package that names its program (Baetyl v2).
-const MANIFEST: &str = "program.yml";
+pub(crate) const MANIFEST: &str = "program.yml";
 /// Bytes that it may have.
 const MOST_MANIFEST: u64 = 64 << 10;
 
@@ -141,6 +141,7 @@ pub(crate) fn program(
     };
     let id: TreeId = format!("program-{}", TreeId::of(parts)).parse().map_err(failed)?;
     if let Some(tree) = store.tree(&id).map_err(failed)? {
+        store.verify_paths(&tree, &[MANIFEST]).map_err(failed)?;
         let bytes = std::fs::read(tree.root().join(MANIFEST)).map_err(|e| PackageError::Manifest {
             package: package.into(),
             reason: format!("cannot read {}: {e}", tree.root().join(MANIFEST).display()),
@@ -186,6 +187,14 @@ pub(crate) fn volume(store: &Store, name: &str, parts: &[Part]) -> Result<Tree, 
         Some(tree) => Ok(tree),
         None => store.stage(parts).and_then(|staged| staged.publish(id)).map_err(failed),
     }
+}
+
+/// Reads all of a tree that is run where it lies. Blocks.
+pub(crate) fn verify(store: &Store, package: &str, tree: &Tree) -> Result<(), PackageError> {
+    store.verify(tree).map_err(|error| PackageError::Store {
+        package: package.into(),
+        error: Box::new(error),
+    })
 }
 
 /// Gives a version its own copy of a tree; what an interrupted preparation left is removed. Blocks.

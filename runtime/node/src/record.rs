@@ -26,12 +26,16 @@ pub(crate) struct Record {
     pub(crate) engine: String,
     /// What it runs; the token is that of the last start.
     pub(crate) workload: Workload,
+    /// The stored tree of its program, when it runs a package.
+    pub(crate) tree: Option<String>,
     pub(crate) terms: Terms,
     pub(crate) life: Life,
     /// Restarts since it was first started.
     pub(crate) restarts: u64,
     /// How it ended last.
     pub(crate) exit: Option<Exit>,
+    /// What was found the last time that its program was not what was published.
+    pub(crate) edited: Option<String>,
 }
 
 /// Where an instance is in its life, as far as a daemon that comes back must know.
@@ -155,10 +159,12 @@ pub(crate) mod tests {
                 token: "t1".into(),
                 ..Workload::default()
             },
+            tree: Some("program-1".into()),
             terms: Terms::new(rule, Duration::from_secs(30)),
             life,
             restarts: 2,
             exit: None,
+            edited: None,
         }
     }
 

@@ -59,7 +59,7 @@ pub struct ServiceStatus {
     pub reason: String,
     /// Fingerprint of the version wanted; absent when it is wanted no more.
     pub fingerprint: Option<String>,
-    /// What is accepted of it though it should be better.
+    /// What is accepted of it though it should be better, and what was found edited on disk.
     pub warnings: Vec<String>,
     /// Instances wanted.
     pub replicas: u32,
@@ -202,12 +202,15 @@ fn service(board: &Board, watched: &[Arc<Watched>], id: &ServiceId) -> ServiceSt
     let mut instances: Vec<InstanceStatus> = mine.map(|w| instance(w)).collect();
     instances.sort_by_key(|instance| instance.id.parse::<InstanceId>().map_or(0, |id| id.index));
     let (state, reason) = condition(board, id, goal, &instances);
+    let edited = watched.iter().filter(|w| w.id.service == *id);
+    let edited = edited.filter_map(|w| Some(format!("{}: {}", w.id, w.view().edited?)));
+    let promised = goal.map(|goal| warnings(&board.desired, goal)).unwrap_or_default();
     ServiceStatus {
         name: id.service.to_string(),
         state,
         reason,
         fingerprint: goal.map(|goal| goal.fingerprint.to_string()),
-        warnings: goal.map(|goal| warnings(&board.desired, goal)).unwrap_or_default(),
+        warnings: promised.into_iter().chain(edited).collect(),
         replicas: goal.map_or(0, |goal| goal.service.replica),
         instances,
     }

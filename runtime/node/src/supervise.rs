@@ -1,6 +1,7 @@
 //! Supervision: one task per instance leads it from its start to its end, and finds it again after the daemon was away.
 
 mod ending;
+mod integrity;
 mod life;
 mod view;
 
@@ -18,8 +19,10 @@ use crate::bus::Bus;
 use crate::layout::Place;
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
+use crate::prepare::VersionId;
 use crate::record::{Life, Record, Records, Terms};
 
+pub(crate) use integrity::Integrity;
 use life::Instance;
 pub use view::Phase;
 pub(crate) use view::View;
@@ -31,6 +34,8 @@ pub(crate) struct Launch {
     pub(crate) depends_on: BTreeSet<ServiceId>,
     pub(crate) engine: String,
     pub(crate) workload: Workload,
+    /// The stored tree of its program, when it runs a package.
+    pub(crate) tree: Option<String>,
     pub(crate) terms: Terms,
     pub(crate) workspace: Workspace,
 }
@@ -72,6 +77,7 @@ pub(crate) struct Shared {
     pub(crate) plugins: Arc<dyn Plugins>,
     pub(crate) records: Records,
     pub(crate) instances: PathBuf,
+    pub(crate) integrity: Arc<Integrity>,
     pub(crate) bus: Bus,
     pub(crate) metrics: Metrics,
     /// Told when something has changed that planning should know.
@@ -102,6 +108,7 @@ impl Supervisor {
             depends_on,
             engine,
             workload,
+            tree,
             terms,
             workspace,
         } = launch;
@@ -112,10 +119,12 @@ impl Supervisor {
             depends_on,
             engine,
             workload,
+            tree,
             terms,
             life,
             restarts: 0,
             exit: None,
+            edited: None,
         };
         self.lead(record, Some(workspace));
     }
@@ -188,6 +197,11 @@ impl Supervisor {
             )
         };
         self.lock().values().map(seen).collect()
+    }
+
+    /// The versions whose instances wait, since the last call, for their package to be prepared again.
+    pub(crate) fn take_lost(&self) -> BTreeSet<VersionId> {
+        self.shared.integrity.take_lost()
     }
 
     /// Leaves every instance as it is, running or not, and waits until no task is left.

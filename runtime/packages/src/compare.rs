@@ -39,6 +39,15 @@ impl Store {
         Ok(found)
     }
 
+    /// Compares some paths of the tree itself, for whoever runs it where it lies. Errors: [`StoreError::RottenTree`] for
+    /// one that is not what was published, after which the tree is removed.
+    pub fn verify_paths(&self, tree: &Tree, paths: &[&str]) -> Result<(), StoreError> {
+        match self.differs(tree, tree.root(), paths)?.into_iter().next() {
+            Some(Difference { path, how }) => Err(self.0.rotten(tree.id(), &Flaw { path, how })),
+            None => Ok(()),
+        }
+    }
+
     /// Makes those paths again what was published, each by one rename, and answers in what they differed. What stands in
     /// the place of a folder, or as a folder in the place of a file, is removed with all that is in it. The new file is
     /// checked like a checkout: [`StoreError::RottenTree`] leaves the old one.
@@ -275,6 +284,18 @@ mod tests {
         assert!(matches!(error, StoreError::RottenTree { .. }), "{error}");
         assert_eq!(fs::read(dest.join("bin/app")).unwrap(), b"mine");
         assert_eq!(names(&dest.join("bin")), ["app", "other"]);
+        assert!(sandbox.store().tree(tree.id()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_tree_that_is_run_where_it_lies_is_removed_when_a_file_that_counts_was_edited() {
+        let sandbox = Sandbox::new();
+        let (tree, _) = copy(&sandbox);
+        sandbox.overwrite(&tree.root().join("bin/other"), b"2");
+        sandbox.store().verify_paths(&tree, &PATHS).unwrap();
+        sandbox.overwrite(&tree.root().join("bin/app"), b"evil");
+        let error = sandbox.store().verify_paths(&tree, &PATHS).unwrap_err().to_string();
+        assert!(error.contains("`bin/app` has other bytes"), "{error}");
         assert!(sandbox.store().tree(tree.id()).unwrap().is_none());
     }
 

@@ -148,6 +148,7 @@ impl Instance {
 
     async fn try_start(&mut self) -> Result<Handle, Refused> {
         let engine = self.engine().await.map_err(Refused::Clear)?;
+        self.check().await.map_err(Refused::Clear)?;
         self.make_workspace().await.map_err(Refused::Clear)?;
         self.record.workload.token = token().map_err(Refused::Clear)?;
         self.record.life = Life::Intended;
@@ -320,6 +321,7 @@ impl Instance {
         view.reason = reason;
         view.restarts = self.record.restarts;
         view.exit.clone_from(&self.record.exit);
+        view.edited.clone_from(&self.record.edited);
         drop(view);
         self.shared.changed.notify_one();
     }

@@ -37,6 +37,7 @@ pub(crate) struct View {
     pub(crate) pid: Option<u32>,
     pub(crate) restarts: u64,
     pub(crate) exit: Option<Exit>,
+    pub(crate) edited: Option<String>,
 }
 
 impl View {
@@ -47,7 +48,7 @@ impl View {
             Life::Ended { success: true, reason } => (Phase::Completed, reason.clone()),
             Life::Ended { success: false, reason } => (Phase::Failed, reason.clone()),
         };
-        let (restarts, exit) = (record.restarts, record.exit.clone());
+        let (restarts, exit, edited) = (record.restarts, record.exit.clone(), record.edited.clone());
         Self {
             phase,
             since_ms: now_ms(),
@@ -55,6 +56,7 @@ impl View {
             pid: None,
             restarts,
             exit,
+            edited,
         }
     }
 

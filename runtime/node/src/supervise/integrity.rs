@@ -1,0 +1,137 @@
+//! Before each start: whether what is about to run is what was published. An application may write in its own copy of its
+//! package, and so may whoever else can; its `program.yml` and its entry are compared with the store, all else is its own.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use aerolith_packages::{Difference, Store, StoreError, Tree, TreeId};
+use aerolith_plugin_wire::engine::Program;
+use serde_json::json;
+
+use super::life::{Instance, blocking};
+use crate::policy::Edited;
+use crate::prepare::VersionId;
+use crate::program::MANIFEST;
+
+/// Compares programs with the store, as the operator wants it.
+///
+/// Every look reads both files anew, which takes about as long as reading them: some milliseconds for 10 MB. To remember
+/// inode, size, mtime and ctime of the last sound state would be cheaper and prove less. What is written through a mapping
+/// that was there before (mmap(2)) may change the times only later, and ctime goes back with the clock.
+pub(crate) struct Integrity {
+    store: Store,
+    policy: Edited,
+    /// The versions whose stored tree turned out to be gone or damaged.
+    lost: Mutex<BTreeSet<VersionId>>,
+}
+
+/// Why an instance may not be started as it is.
+#[derive(Debug, thiserror::Error)]
+enum Unsound {
+    #[error("edited on disk: {}; put it back, apply another version, or set `packages.edited: restore`", list(.0))]
+    Edited(Vec<Difference>),
+    /// It is prepared again.
+    #[error("edited on disk: {0}; the package is prepared again")]
+    Lost(String),
+    #[error("it cannot be compared with its package: {0}")]
+    Store(StoreError),
+}
+
+impl Integrity {
+    pub(crate) fn new(store: Store, policy: Edited) -> Self {
+        Self {
+            store,
+            policy,
+            lost: Mutex::default(),
+        }
+    }
+
+    /// The versions that must be prepared again since the last call.
+    pub(crate) fn take_lost(&self) -> BTreeSet<VersionId> {
+        std::mem::take(&mut *self.lost.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Answers what was put back. Blocks.
+    fn check(&self, version: VersionId, tree: &str, program: &Program) -> Result<Vec<Difference>, Unsound> {
+        let checked = self.compare(tree, program).map_err(|error| match error {
+            Unsound::Store(error @ (StoreError::RottenTree { .. } | StoreError::Gone(_))) => {
+                Unsound::Lost(error.to_string())
+            }
+            error => error,
+        });
+        if matches!(checked, Err(Unsound::Lost(_))) {
+            self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(version);
+        }
+        checked
+    }
+
+    fn compare(&self, tree: &str, program: &Program) -> Result<Vec<Difference>, Unsound> {
+        let id: TreeId = tree.parse().map_err(Unsound::Store)?;
+        let place = Path::new(&program.directory);
+        let stored = self.store.tree(&id).map_err(Unsound::Store)?;
+        let stored = stored.ok_or_else(|| Unsound::Lost(format!("the stored tree {id} is gone")))?;
+        let paths = [MANIFEST, &program.entry];
+        match self.policy {
+            Edited::Refuse => match self.store.differs(&stored, place, &paths).map_err(Unsound::Store)? {
+                found if found.is_empty() => Ok(found),
+                found => Err(Unsound::Edited(found)),
+            },
+            Edited::Restore if place.is_dir() => self.restore(&stored, place, &paths).map_err(Unsound::Store),
+            Edited::Restore => Err(Unsound::Lost(format!("`{}` is missing", place.display()))),
+        }
+    }
+
+    fn restore(&self, stored: &Tree, place: &Path, paths: &[&str]) -> Result<Vec<Difference>, StoreError> {
+        if place == stored.root() {
+            return self.store.verify_paths(stored, paths).map(|()| Vec::new());
+        }
+        self.store.restore(stored, place, paths)
+    }
+}
+
+impl Instance {
+    /// Nothing is started that is not what was published.
+    pub(super) async fn check(&mut self) -> Result<(), String> {
+        let (Some(tree), Some(program)) = (self.record.tree.clone(), self.record.workload.program.clone()) else {
+            return Ok(());
+        };
+        let (integrity, version) = (
+            self.shared.integrity.clone(),
+            (self.record.id.service.clone(), self.record.fingerprint),
+        );
+        let checked = blocking(move || Ok::<_, String>(integrity.check(version, &tree, &program))).await?;
+        match checked {
+            Ok(restored) if restored.is_empty() => Ok(()),
+            Ok(restored) => {
+                self.found(format!(
+                    "edited on disk and put back before a start: {}",
+                    list(&restored)
+                ));
+                let files = restored
+                    .iter()
+                    .map(|found| json!({"path": found.path, "how": found.how}));
+                self.tell("restored", &json!({"files": files.collect::<Vec<_>>()}));
+                Ok(())
+            }
+            Err(unsound) => {
+                if let Unsound::Lost(_) = unsound {
+                    self.found(unsound.to_string());
+                    self.shared.changed.notify_one();
+                }
+                Err(unsound.to_string())
+            }
+        }
+    }
+
+    /// The status warns of it for as long as this version of the instance is there.
+    fn found(&mut self, warning: String) {
+        tracing::warn!(instance = %self.record.id, warning, "a program was edited");
+        self.record.edited = Some(warning);
+    }
+}
+
+fn list(found: &[Difference]) -> String {
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    found.join(", ")
+}
