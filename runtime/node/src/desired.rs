@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use aerolith_model::{
-    Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes,
+    Application, Configuration, Key, Name, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes, VolumeSource,
 };
-use aerolith_plan::{Goals, PlanError, goals};
+use aerolith_plan::{Goal, Goals, PlanError, goals};
 use aerolith_plugin_wire::arch::{Object, Objects};
 
 use crate::pins::Pinned;
@@ -126,6 +126,15 @@ impl Desired {
         };
         secret.data.iter().map(text).collect()
     }
+}
+
+/// The configurations that a service runs from or mounts.
+pub(crate) fn configurations(goal: &Goal) -> impl Iterator<Item = &Name> {
+    let mounted = goal.volumes.iter().filter_map(|volume| match &volume.source {
+        VolumeSource::Config(name) => Some(name),
+        _ => None,
+    });
+    goal.service.program_config.iter().chain(mounted)
 }
 
 /// Goals of every application that can be planned for, and the errors of the others.

@@ -1,30 +1,33 @@
 //! The driver: one task that observes, plans, and takes the steps, until there is none left. It wakes by what happens,
 //! never by a tick.
 
+mod cleaning;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use aerolith_packages::{Digest, KeptParts, Stored};
 use aerolith_plan::{Fingerprint, Goals, InstanceId, Observed, ServiceId, Step, plan};
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::bus::Events;
 use crate::chance::chance;
 use crate::desired::Desired;
-use crate::durable;
 use crate::fetch::jittered;
 use crate::foundation::Foundation;
 use crate::jobs::Jobs;
 use crate::layout::relative;
 use crate::news::News;
-use crate::prepare::{self, PrepareError, Prepared, Preparer, VersionId, blocking};
+use crate::prepare::{self, Fresh, PrepareError, Prepared, Preparer, VersionId, blocking};
 use crate::record::Terms;
 use crate::status::status;
 use crate::supervise::{Launch, Supervisor, Workspace};
 use crate::workload::{engine_kind, workload};
+
+pub use cleaning::CleanError;
+pub(crate) use cleaning::{Request, in_thread, on_board};
 
 /// Time before a failed preparation is tried again; it doubles from try to try.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -37,6 +40,8 @@ pub(crate) struct Works {
     pub(crate) preparer: Preparer,
     pub(crate) supervisor: Supervisor,
     pub(crate) changed: Arc<Notify>,
+    /// Asks the driver to clean.
+    pub(crate) cleaning: mpsc::Sender<Request>,
     pub(crate) board: Mutex<Board>,
 }
 
@@ -115,6 +120,7 @@ pub(crate) fn subject(step: &Step) -> &ServiceId {
 pub(crate) struct Driver {
     works: Arc<Works>,
     jobs: Jobs,
+    requests: mpsc::Receiver<Request>,
     /// What happens to plugins: one that comes may be the one that was missing.
     plugins: Events,
     /// The desired state must be read again though its revision is the same.
@@ -125,10 +131,11 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(works: Arc<Works>, plugins: Events) -> Self {
+    pub(crate) fn new(works: Arc<Works>, requests: mpsc::Receiver<Request>, plugins: Events) -> Self {
         Self {
             works,
             jobs: Jobs::default(),
+            requests,
             plugins,
             stale: true,
             unclean: true,
@@ -156,6 +163,7 @@ impl Driver {
             tokio::select! {
                 () = self.works.changed.notified() => {}
                 Some((version, result)) = self.jobs.next() => self.take_job(version, result),
+                Some(request) = self.requests.recv() => self.answer(request).await,
                 Some(_) = self.plugins.next() => self.take_plugins(),
                 () = until(again_at) => {}
             }
@@ -249,18 +257,19 @@ impl Driver {
             .spawn(version, async move { works.preparer.prepare(&desired, &service).await });
     }
 
-    fn take_job(&self, version: VersionId, result: Result<Prepared, PrepareError>) {
+    fn take_job(&self, version: VersionId, result: Result<Fresh, PrepareError>) {
         let mut board = self.works.board();
         board.preparing.remove(&version);
         let bus = self.works.foundation.bus();
         match result {
-            Ok(prepared) => {
+            Ok(fresh) => {
                 board.troubles.remove(&version);
                 bus.tell(
                     format!("service/{}/prepared", version.0),
                     json!({"fingerprint": version.1}),
                 );
-                board.prepared.insert(version, prepared);
+                // From here on the board keeps what was held till now.
+                board.prepared.insert(version, fresh.prepared);
             }
             Err(PrepareError::Superseded) => {}
             Err(error) => {
@@ -335,82 +344,11 @@ impl Driver {
         true
     }
 
-    /// Removes from the store what nothing is made of any more, and the output of applications that are gone. While
-    /// something is being prepared it waits: what that fetches is nobody's yet.
-    async fn clean(&mut self) {
-        if !self.unclean || !self.jobs.is_empty() {
-            return;
-        }
-        self.unclean = false;
-        let (prepared, kept) = self.in_use();
-        let (works, desired) = (self.works.clone(), self.works.board().desired.clone());
-        let promised = self.promised(&desired);
-        let (logs, store) = (self.works.preparer.folders.logs(), self.works.preparer.store.clone());
-        let cleaned = blocking(move || {
-            for folder in durable::entries(&logs)? {
-                if !folder
-                    .file_name()
-                    .is_some_and(|name| kept.contains(&*name.to_string_lossy()))
-                {
-                    durable::remove(&folder)?;
-                }
-            }
-            let is_configured = |name: &str| desired.configuration(name).is_some();
-            works.preparer.downloads.forget(is_configured)?;
-            let is_promised = |stored: &Stored| matches!(stored, Stored::Blob(digest) if promised.contains(digest));
-            let cleaned = store.clean(&kept_parts(), |stored| {
-                is_promised(stored) || prepared.values().any(|p| p.uses(stored))
-            });
-            cleaned.map_err(|e| PrepareError::Store(Box::new(e)))
-        })
-        .await;
-        let refused = match cleaned {
-            Err(error) | Ok(Err(error)) => Some(error.to_string()),
-            Ok(Ok(_)) => None,
-        };
-        if let Some(error) = &refused {
-            tracing::warn!(error, "something that nobody needs stays for now");
-        }
-        self.works.board().unclean = refused;
-    }
-
-    /// What the desired state names: what came of it stays, also while the rest of its package cannot be had.
-    fn promised(&self, desired: &Desired) -> BTreeSet<Digest> {
-        let downloads = &self.works.preparer.downloads;
-        let objects = desired.objects();
-        objects
-            .filter_map(|(pinned, object)| downloads.promised(pinned, object))
-            .collect()
-    }
-
-    /// What is prepared, and the applications that are desired or of which something is left.
-    fn in_use(&self) -> (BTreeMap<VersionId, Prepared>, BTreeSet<String>) {
-        let board = self.works.board();
-        let watched = self.works.supervisor.all();
-        let mut kept: BTreeSet<String> = watched.iter().map(|w| w.id.service.application.to_string()).collect();
-        kept.extend(board.desired.goals.services.keys().map(|id| id.application.to_string()));
-        kept.extend(board.desired.held.keys().cloned());
-        (board.prepared.clone(), kept)
-    }
-
     fn take_plugins(&mut self) {
         self.stale = true;
         for trouble in self.works.board().troubles.values_mut() {
             trouble.again_at = Instant::now();
         }
-    }
-}
-
-/// Time that a cut off download stays for somebody to come back for it.
-const PART_STAYS: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Bytes of all of them together.
-const PARTS_STAY: u64 = 4 << 30;
-
-fn kept_parts() -> KeptParts {
-    let since = SystemTime::now().checked_sub(PART_STAYS);
-    KeptParts {
-        since: since.unwrap_or(SystemTime::UNIX_EPOCH),
-        bytes: PARTS_STAY,
     }
 }
 

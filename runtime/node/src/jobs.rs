@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use tokio::task::{Id, JoinSet};
 
-use crate::prepare::{PrepareError, Prepared, VersionId};
+use crate::prepare::{Fresh, PrepareError, VersionId};
 
 #[derive(Default)]
 pub(crate) struct Jobs {
-    tasks: JoinSet<Result<Prepared, PrepareError>>,
+    tasks: JoinSet<Result<Fresh, PrepareError>>,
     versions: HashMap<Id, VersionId>,
 }
 
@@ -16,7 +16,7 @@ impl Jobs {
     pub(crate) fn spawn(
         &mut self,
         version: VersionId,
-        job: impl Future<Output = Result<Prepared, PrepareError>> + Send + 'static,
+        job: impl Future<Output = Result<Fresh, PrepareError>> + Send + 'static,
     ) {
         let id = self.tasks.spawn(job).id();
         self.versions.insert(id, version);
@@ -28,7 +28,7 @@ impl Jobs {
 
     /// The next that ends, and how; one that panicked is [`PrepareError::Lost`]. Nothing when none is under way.
     /// Cancelling the wait loses nothing.
-    pub(crate) async fn next(&mut self) -> Option<(VersionId, Result<Prepared, PrepareError>)> {
+    pub(crate) async fn next(&mut self) -> Option<(VersionId, Result<Fresh, PrepareError>)> {
         let (id, result) = match self.tasks.join_next_with_id().await? {
             Ok(done) => done,
             Err(error) => (error.id(), Err(PrepareError::Lost(error.to_string()))),

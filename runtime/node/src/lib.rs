@@ -37,13 +37,14 @@ mod workload;
 mod workspace;
 
 pub use bus::{Bus, Events};
+pub use driver::CleanError;
 pub use durable::FileError;
 pub use fetch::FetchError;
 pub use foundation::{Foundation, OpenError, Settings};
 pub use layout::MountError;
 pub use lock::LockError;
 pub use metrics::{MetricError, Metrics};
-pub use node::{Applied, ChangeError, Logs, LogsError, Node, PlannedStep};
+pub use node::{Applied, ChangeError, Logs, LogsError, Node, PackageItem, PackageState, PlannedStep};
 pub use plugins::{NoProvider, Plugins};
 pub use policy::{Edited, Forbidden, PackagePolicy};
 pub use prepare::PrepareError;

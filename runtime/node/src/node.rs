@@ -2,6 +2,7 @@
 
 mod change;
 mod logs;
+mod packages;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aerolith_model::{Resource, ResourceKind};
 use aerolith_packages::Store;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::bus::{Bus, Events};
-use crate::driver::{Board, Driver, Works};
+use crate::driver::{Board, Driver, Request, Works};
 use crate::durable::FileError;
 use crate::environment::Host;
 use crate::fetch::Downloads;
@@ -32,6 +33,7 @@ use crate::workspace;
 
 pub use change::{Applied, ChangeError, PlannedStep};
 pub use logs::{Logs, LogsError};
+pub use packages::{PackageItem, PackageState};
 
 /// A running node. Clones share it.
 #[derive(Clone)]
@@ -50,7 +52,7 @@ impl Node {
     /// The package store or the file system.
     pub async fn open(foundation: Foundation, plugins: Arc<dyn Plugins>) -> Result<Self, OpenError> {
         let opened = tokio::task::spawn_blocking(move || open(&foundation, plugins)).await;
-        let works = opened.map_err(|e| FileError {
+        let (works, requests) = opened.map_err(|e| FileError {
             action: "open",
             path: "the node".into(),
             source: std::io::Error::other(e),
@@ -60,7 +62,7 @@ impl Node {
             path: "plugin/#".into(),
             source: std::io::Error::other(e),
         })?;
-        let driver = tokio::spawn(Driver::new(works.clone(), heard).drive());
+        let driver = tokio::spawn(Driver::new(works.clone(), requests, heard).drive());
         Ok(Self(Arc::new(Inner {
             works,
             driver: Mutex::new(Some(driver)),
@@ -151,7 +153,10 @@ impl Node {
 }
 
 /// Reads everything back from disk. Blocks.
-fn open(foundation: &Foundation, plugins: Arc<dyn Plugins>) -> Result<Arc<Works>, OpenError> {
+fn open(
+    foundation: &Foundation,
+    plugins: Arc<dyn Plugins>,
+) -> Result<(Arc<Works>, mpsc::Receiver<Request>), OpenError> {
     let _runtime = foundation.0.runtime.enter();
     let settings = &foundation.0.settings;
     let folders = Folders::of(settings);
@@ -202,11 +207,14 @@ fn open(foundation: &Foundation, plugins: Arc<dyn Plugins>) -> Result<Arc<Works>
         prepared,
         ..Board::default()
     });
-    Ok(Arc::new(Works {
+    let (cleaning, requests) = mpsc::channel(1);
+    let works = Works {
         foundation: foundation.clone(),
         preparer,
         supervisor,
         changed,
+        cleaning,
         board,
-    }))
+    };
+    Ok((Arc::new(works), requests))
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aerolith_model::{PackageMode, VolumeSource};
-use aerolith_packages::{Part, Store, StoreError, Stored, Tree};
+use aerolith_packages::{Blob, Part, Store, StoreError, Stored, Tree};
 use aerolith_plan::{Fingerprint, Goal, ServiceId};
 use aerolith_plugin_wire::engine::Program;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,14 @@ pub(crate) struct Prepared {
     pub(crate) at_ms: u64,
 }
 
+/// A version of a service that has just been prepared. What it is made of is not cleaned away while this lives.
+#[derive(Debug, Default)]
+pub(crate) struct Fresh {
+    pub(crate) prepared: Prepared,
+    blobs: Vec<Blob>,
+    trees: Vec<Tree>,
+}
+
 /// Why a version of a service cannot be started yet. The one before it goes on running.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
@@ -74,9 +82,6 @@ pub enum PrepareError {
     /// The file system.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The package store, while cleaning.
-    #[error(transparent)]
-    Store(#[from] Box<aerolith_packages::StoreError>),
     /// It is desired no more.
     #[error("it is desired no more")]
     Superseded,
@@ -93,7 +98,6 @@ impl PrepareError {
     pub(crate) fn is_of_the_disk(&self) -> bool {
         match self {
             Self::File(_) => true,
-            Self::Store(error) => error.is_of_the_disk(),
             Self::Package(PackageError::Store { error, .. }) => error.is_of_the_disk(),
             Self::Package(PackageError::Object { error, .. }) => error.is_of_the_disk(),
             _ => false,
@@ -122,27 +126,26 @@ pub(crate) struct Preparer {
 impl Preparer {
     /// Fetches, verifies, unpacks, publishes, checks out, and asks the engine. What was done stays done for the next
     /// try when a later step fails.
-    pub(crate) async fn prepare(&self, desired: &Desired, id: &ServiceId) -> Result<Prepared, PrepareError> {
+    pub(crate) async fn prepare(&self, desired: &Desired, id: &ServiceId) -> Result<Fresh, PrepareError> {
         let goal = desired.goals.services.get(id).ok_or(PrepareError::Superseded)?;
         let folder = self.folders.version(id, &goal.fingerprint);
-        let mut prepared = Prepared {
-            at_ms: now_ms(),
-            ..Prepared::default()
-        };
+        let mut fresh = Fresh::default();
+        fresh.prepared.at_ms = now_ms();
         let reporter = Reporter::new(&self.bus, id);
-        self.package(desired, goal, &folder, &mut prepared, &reporter).await?;
-        self.volumes(desired, goal, &folder, &mut prepared, &reporter).await?;
-        self.places(desired, goal, &prepared)?;
+        self.package(desired, goal, &folder, &mut fresh, &reporter).await?;
+        self.volumes(desired, goal, &folder, &mut fresh, &reporter).await?;
+        let prepared = &fresh.prepared;
+        self.places(desired, goal, prepared)?;
         let kind = engine_kind(goal);
         let engine = plugins::engine(&*self.plugins, &kind).await?;
-        let workload = workload(&self.folders, &self.host, desired, goal, &prepared, &id.instance(1));
+        let workload = workload(&self.folders, &self.host, desired, goal, prepared, &id.instance(1));
         engine
             .prepare(&workload)
             .await
             .map_err(|error| PrepareError::Engine { kind, error })?;
         let done = prepared.clone();
         blocking(move || write(&folder, &done)).await??;
-        Ok(prepared)
+        Ok(fresh)
     }
 
     /// What an instance of a prepared version shows at its mount paths.
@@ -163,14 +166,14 @@ impl Preparer {
         desired: &Desired,
         goal: &Goal,
         folder: &Path,
-        prepared: &mut Prepared,
+        fresh: &mut Fresh,
         reporter: &Reporter,
     ) -> Result<(), PrepareError> {
         let Some(name) = &goal.service.program_config else {
             return Ok(());
         };
         let parts = self.parts(desired, name.as_str(), reporter).await?;
-        prepared.keep(&parts);
+        fresh.keep(&parts);
         let reporter = reporter.clone();
         let (store, package) = (self.store.clone(), name.to_string());
         let own_copy = goal.service.package_mode == PackageMode::Copy;
@@ -188,9 +191,9 @@ impl Preparer {
             }
         })
         .await??;
-        prepared.trees.insert(tree.id().to_string());
-        prepared.tree = Some(tree.id().to_string());
-        prepared.program = Some(Program {
+        fresh.prepared.tree = Some(tree.id().to_string());
+        fresh.keep_tree(tree);
+        fresh.prepared.program = Some(Program {
             directory: directory.display().to_string(),
             entry,
         });
@@ -202,7 +205,7 @@ impl Preparer {
         desired: &Desired,
         goal: &Goal,
         folder: &Path,
-        prepared: &mut Prepared,
+        fresh: &mut Fresh,
         reporter: &Reporter,
     ) -> Result<(), PrepareError> {
         for volume in &goal.volumes {
@@ -216,7 +219,7 @@ impl Preparer {
                 continue;
             }
             let parts = self.parts(desired, name.as_str(), reporter).await?;
-            prepared.keep(&parts);
+            fresh.keep(&parts);
             let to = folder.join("volumes").join(volume.name.as_str());
             let (store, name, version, place) = (self.store.clone(), name.to_string(), folder.to_owned(), to.clone());
             let tree = blocking(move || {
@@ -224,8 +227,8 @@ impl Preparer {
                 copy(&store, &name, &tree, &version, &place).map(|()| tree)
             })
             .await??;
-            prepared.trees.insert(tree.id().to_string());
-            prepared.volumes.insert(volume.name.to_string(), to);
+            fresh.keep_tree(tree);
+            fresh.prepared.volumes.insert(volume.name.to_string(), to);
         }
         Ok(())
     }
@@ -243,12 +246,21 @@ impl Preparer {
     }
 }
 
-impl Prepared {
+impl Fresh {
     fn keep(&mut self, parts: &[Part]) {
-        self.blobs
-            .extend(program::blobs(parts).map(|blob| blob.digest().to_string()));
+        for blob in program::blobs(parts) {
+            self.prepared.blobs.insert(blob.digest().to_string());
+            self.blobs.push(blob.clone());
+        }
     }
 
+    fn keep_tree(&mut self, tree: Tree) {
+        self.prepared.trees.insert(tree.id().to_string());
+        self.trees.push(tree);
+    }
+}
+
+impl Prepared {
     /// Whether it is made of something that the store has.
     pub(crate) fn uses(&self, stored: &Stored) -> bool {
         match stored {

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aerolith_model::VolumeSource;
 use aerolith_plan::{Goal, InstanceId, ServiceId};
 use aerolith_plugin_wire::engine::Exit;
 use serde::Serialize;
 
-use crate::desired::Desired;
+use crate::desired::{Desired, configurations};
 use crate::driver::{Board, Works, subject};
 use crate::state::Damaged;
 use crate::supervise::{Phase, Watched};
@@ -218,12 +217,7 @@ fn service(board: &Board, watched: &[Arc<Watched>], id: &ServiceId) -> ServiceSt
 
 /// The objects that a service is made of and of which nothing is promised.
 fn warnings(desired: &Desired, goal: &Goal) -> Vec<String> {
-    let shown = goal.volumes.iter().filter_map(|volume| match &volume.source {
-        VolumeSource::Config(name) => Some(name),
-        _ => None,
-    });
-    let configurations = goal.service.program_config.iter().chain(shown);
-    let configurations = configurations.filter_map(|name| desired.configuration(name.as_str()));
+    let configurations = configurations(goal).filter_map(|name| desired.configuration(name.as_str()));
     let objects = configurations.flat_map(|c| c.objects().map(move |(key, object)| (&c.name, key, object)));
     objects
         .filter(|(_, _, object)| !object.has_digest())

@@ -43,8 +43,9 @@ impl Store {
         for (number, part) in parts.iter().enumerate() {
             self.add(&mut stage, number, part)?;
         }
+        let bytes = stage.budget.total();
         let nodes = stage.finish()?;
-        Ok(Staged::new(Arc::clone(&self.0), dir, nodes))
+        Ok(Staged::new(Arc::clone(&self.0), dir, nodes, bytes))
     }
 
     fn add(&self, stage: &mut Stage<'_>, number: usize, part: &Part) -> Result<(), StoreError> {

@@ -25,6 +25,11 @@ impl Budget {
         &self.limits
     }
 
+    /// Bytes of all files so far.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
     /// Starts counting for an archive of `packed` bytes.
     pub(crate) fn begin_archive(&mut self, packed: u64) {
         self.of_archive = 0;

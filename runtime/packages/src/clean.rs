@@ -45,43 +45,71 @@ impl Store {
     /// what is removed by then stays so.
     pub fn clean(&self, parts: &KeptParts, keep: impl Fn(&Stored) -> bool) -> Result<Cleaned, StoreError> {
         let (inner, mut cleaned) = (&*self.0, Cleaned::default());
-        let all = inner.stored()?;
-        let forgotten = forgotten(&all, parts)?;
-        for (what, path) in all {
-            let unwanted = match &what {
-                Stored::Blob(_) | Stored::Tree(_) => !keep(&what),
-                Stored::Part(_) => forgotten.contains(&path),
-                Stored::Staging(_) => !inner.leases.holds(&what),
-                Stored::Quarantined(_) => false,
-            };
-            if unwanted {
-                inner.clean_one(what, &path, &mut cleaned)?;
-            }
+        for (what, path) in inner.unwanted(parts, keep)? {
+            inner.clean_one(what, &path, &mut cleaned)?;
         }
         inner.prune_md5s()?;
         inner.prune_sums()?;
         Ok(cleaned)
     }
+
+    /// What [`Store::clean`] with the same arguments would do at this moment. Nothing is changed.
+    pub fn preview_clean(&self, parts: &KeptParts, keep: impl Fn(&Stored) -> bool) -> Result<Cleaned, StoreError> {
+        let (inner, mut cleaned) = (&*self.0, Cleaned::default());
+        for (what, path) in inner.unwanted(parts, keep)? {
+            let Some((bytes, _)) = measure(&path)? else {
+                continue;
+            };
+            let is_free = !inner.leases.holds(&what);
+            cleaned.note(what, bytes, is_free);
+        }
+        Ok(cleaned)
+    }
+}
+
+impl Cleaned {
+    fn note(&mut self, what: Stored, bytes: u64, is_free: bool) {
+        if is_free {
+            self.bytes += bytes;
+            self.removed.push(what);
+        } else {
+            self.held.push(what);
+        }
+    }
 }
 
 impl Inner {
+    /// What a clean is to take, unless somebody holds it.
+    fn unwanted(
+        &self,
+        parts: &KeptParts,
+        keep: impl Fn(&Stored) -> bool,
+    ) -> Result<Vec<(Stored, PathBuf)>, StoreError> {
+        let mut all = self.stored()?;
+        let forgotten = forgotten(&all, parts)?;
+        all.retain(|(what, path)| match what {
+            Stored::Blob(_) | Stored::Tree(_) => !keep(what),
+            Stored::Part(_) => forgotten.contains(path),
+            Stored::Staging(_) => !self.leases.holds(what),
+            Stored::Quarantined(_) => false,
+        });
+        Ok(all)
+    }
+
     fn clean_one(&self, what: Stored, path: &Path, cleaned: &mut Cleaned) -> Result<(), StoreError> {
         let Some((bytes, _)) = measure(path)? else {
             return Ok(());
         };
         let (_lease, away) = self.staging();
-        let free = self.leases.unless_held(&what, || match &what {
+        let is_free = self.leases.unless_held(&what, || match &what {
             Stored::Part(_) => remove_part(self, path),
             Stored::Tree(id) => self.move_tree_out(id, &away),
             Stored::Blob(_) | Stored::Staging(_) | Stored::Quarantined(_) => self.move_out(path, &away),
         })?;
-        if free {
+        if is_free {
             remove(&*self.disk, &away)?;
-            cleaned.bytes += bytes;
-            cleaned.removed.push(what);
-        } else {
-            cleaned.held.push(what);
         }
+        cleaned.note(what, bytes, is_free);
         Ok(())
     }
 
@@ -149,7 +177,9 @@ mod tests {
         drop(publish(&sandbox, "old", "1234567"));
         let tree = publish(&sandbox, "running", "x");
         let keep = |stored: &Stored| matches!(stored, Stored::Blob(digest) if *digest == kept);
+        let preview = sandbox.store().preview_clean(&KeptParts::default(), keep).unwrap();
         let cleaned = clean(&sandbox, keep);
+        assert_eq!(preview, cleaned, "a preview took nothing and says the same");
         let old: TreeId = "old".parse().unwrap();
         assert_eq!(cleaned.removed, [Stored::Tree(old), Stored::Blob(Digest::of(b"old"))]);
         assert_eq!(

@@ -24,6 +24,18 @@ pub struct Item {
     pub held: bool,
     /// From where a part or a quarantined file comes, as its download said.
     pub source: Option<String>,
+    /// Bytes of a part once it is whole, where that is known.
+    pub whole: Option<u64>,
+    /// Why a file is in quarantine: what was expected and what was found.
+    pub refusal: Option<String>,
+}
+
+/// What a note says of its file.
+#[derive(Default)]
+struct Noted {
+    source: Option<String>,
+    whole: Option<u64>,
+    refusal: Option<String>,
 }
 
 impl Store {
@@ -36,11 +48,14 @@ impl Store {
             let Some((bytes, modified)) = measure(&path)? else {
                 continue;
             };
+            let Noted { source, whole, refusal } = self.0.noted(&what, &path);
             items.push(Item {
                 bytes,
                 modified,
                 held: self.0.leases.holds(&what),
-                source: self.0.source(&what, &path),
+                source,
+                whole,
+                refusal,
                 what,
             });
         }
@@ -64,11 +79,32 @@ impl Inner {
         Ok(found)
     }
 
-    fn source(&self, what: &Stored, path: &Path) -> Option<String> {
-        match what {
-            Stored::Part(_) => read_note(&*self.disk, path).map(|note: PartNote| note.source),
-            Stored::Quarantined(_) => read_note(&*self.disk, path).map(|note: QuarantineNote| note.source),
+    fn noted(&self, what: &Stored, path: &Path) -> Noted {
+        let noted = match what {
+            Stored::Part(_) => read_note(&*self.disk, path).map(PartNote::into),
+            Stored::Quarantined(_) => read_note(&*self.disk, path).map(QuarantineNote::into),
             Stored::Blob(_) | Stored::Tree(_) | Stored::Staging(_) => None,
+        };
+        noted.unwrap_or_default()
+    }
+}
+
+impl From<PartNote> for Noted {
+    fn from(note: PartNote) -> Self {
+        Self {
+            source: Some(note.source),
+            whole: note.expected.size.or(note.known.size),
+            refusal: None,
+        }
+    }
+}
+
+impl From<QuarantineNote> for Noted {
+    fn from(note: QuarantineNote) -> Self {
+        Self {
+            source: Some(note.source),
+            whole: None,
+            refusal: Some(note.reason),
         }
     }
 }
@@ -105,7 +141,7 @@ pub(crate) fn measure(root: &Path) -> Result<Option<(u64, SystemTime)>, StoreErr
 mod tests {
     use super::*;
     use crate::sandbox::{Sandbox, download, text};
-    use crate::{Digest, Expected, TreeId};
+    use crate::{Digest, Expected, TreeId, Validator};
 
     #[test]
     fn everything_is_listed_with_its_size_its_source_and_whether_it_is_held() {
@@ -123,6 +159,7 @@ mod tests {
             ..Expected::default()
         };
         let mut part = store.ingest(download("part", expected.clone())).unwrap();
+        part.announce(Validator::default(), Some(5)).unwrap();
         part.write(b"who").unwrap();
         drop(part);
         let mut bad = store.ingest(download("bad", expected)).unwrap();
@@ -136,18 +173,23 @@ mod tests {
             .into_iter()
             .map(|item| {
                 assert!(item.modified.elapsed().is_ok_and(|age| age.as_secs() < 600), "{item:?}");
-                (item.what, item.bytes, item.held, item.source)
+                (item.what, item.bytes, item.held, item.source, item.whole, item.refusal)
             })
             .collect();
         let source = |key: &str| Some(format!("http://h/{key}"));
+        let (wanted, found) = (Digest::of(b"whole"), Digest::of(b"bad"));
+        let refusal = format!(
+            "sha256 mismatch: expected {wanted}, found {found}; the 3 bytes received begin with \"bad\""
+        );
+        let part = Stored::Part(Digest::of(b"part"));
         assert_eq!(
             listed,
             [
-                (Stored::Tree(tree), 7, false, None),
-                (Stored::Blob(*blob.digest()), 5, true, None),
-                (Stored::Part(Digest::of(b"part")), 3, false, source("part")),
-                (Stored::Quarantined(Digest::of(b"bad")), 3, false, source("bad")),
-                (Stored::Staging(name), 2, true, None),
+                (Stored::Tree(tree), 7, false, None, None, None),
+                (Stored::Blob(*blob.digest()), 5, true, None, None, None),
+                (part, 3, false, source("part"), Some(5), None),
+                (Stored::Quarantined(found), 3, false, source("bad"), None, Some(refusal)),
+                (Stored::Staging(name), 2, true, None, None, None),
             ]
         );
     }

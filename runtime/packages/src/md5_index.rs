@@ -28,6 +28,14 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The SHA-256 of the file that was downloaded when this MD5 was expected. Nothing is read or checked: it tells what
+    /// to keep, not what to trust.
+    pub fn noted_md5(&self, md5: &Md5) -> Option<Digest> {
+        self.0.indexed(md5)
+    }
+}
+
 impl Inner {
     /// Notes that a blob was promised by this MD5. It is only a short cut: one that cannot be noted costs a download
     /// later, not this one.

@@ -20,11 +20,22 @@ pub struct Staged {
     store: Arc<Inner>,
     dir: StagingDir,
     nodes: Nodes,
+    bytes: u64,
 }
 
 impl Staged {
-    pub(crate) fn new(store: Arc<Inner>, dir: StagingDir, nodes: Nodes) -> Self {
-        Staged { store, dir, nodes }
+    pub(crate) fn new(store: Arc<Inner>, dir: StagingDir, nodes: Nodes, bytes: u64) -> Self {
+        Staged {
+            store,
+            dir,
+            nodes,
+            bytes,
+        }
+    }
+
+    /// Bytes that were written for all files.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The staging folder, for looking only.

@@ -15,7 +15,7 @@ use crate::{Digest, Download, Expected, StoreError};
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct QuarantineNote {
     pub(crate) source: String,
-    reason: String,
+    pub(crate) reason: String,
     expected: Expected,
     found: Expected,
     /// The first bytes, escaped.

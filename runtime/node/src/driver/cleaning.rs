@@ -1,0 +1,151 @@
+//! Removing what nothing is made of any more: once something was removed and all is quiet, and whenever somebody asks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aerolith_packages::{Cleaned, Digest, KeptParts, StoreError, Stored};
+use tokio::sync::oneshot;
+
+use super::{Driver, Works};
+use crate::desired::Desired;
+use crate::durable::{self, FileError};
+use crate::pins::Pinned;
+use crate::prepare::{Prepared, VersionId};
+
+/// Time that a cut off download stays for somebody to come back for it.
+const PART_STAYS: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Bytes of all of them together.
+const PARTS_STAY: u64 = 4 << 30;
+
+/// Somebody asks for a cleaning, or what it would remove.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) dry_run: bool,
+    pub(crate) answer: oneshot::Sender<Result<Cleaned, CleanError>>,
+}
+
+/// Why what nobody needs stays.
+#[derive(Debug, thiserror::Error)]
+pub enum CleanError {
+    /// The package store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file system.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A thread was lost.
+    #[error("the thread that works on files ended early: {0}")]
+    Thread(String),
+    /// The node is ending.
+    #[error("the node is ending, and cleans no more")]
+    Ended,
+}
+
+impl Driver {
+    /// Removes what nothing is made of any more, in the store and of the output of applications that are gone, when
+    /// something was removed. While something is being prepared it waits: what that is about to take may lie in the
+    /// store, where nobody holds it yet.
+    pub(super) async fn clean(&mut self) {
+        if !self.unclean || !self.jobs.is_empty() {
+            return;
+        }
+        self.unclean = false;
+        let logs = self.clean_logs().await;
+        let cleaned = logs.and(clean_store(&self.works, false).await.map(drop));
+        let refused = cleaned.err().map(|error| error.to_string());
+        if let Some(error) = &refused {
+            tracing::warn!(error, "something that nobody needs stays for now");
+        }
+        self.works.board().unclean = refused;
+    }
+
+    /// Cleans the store because somebody asks, whatever is under way: what is being fetched or built is held until it
+    /// is on the board, and only this task puts it there.
+    pub(super) async fn answer(&mut self, request: Request) {
+        let cleaned = clean_store(&self.works, request.dry_run).await;
+        if cleaned.is_ok() && !request.dry_run {
+            self.works.board().unclean = None;
+        }
+        // Who asked may have left.
+        let _ = request.answer.send(cleaned);
+    }
+
+    async fn clean_logs(&self) -> Result<(), CleanError> {
+        let kept = self.applications_left();
+        let logs = self.works.preparer.folders.logs();
+        in_thread(move || {
+            for folder in durable::entries(&logs)? {
+                let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+                if !name.is_some_and(|name| kept.contains(&name)) {
+                    durable::remove(&folder)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The applications that are desired or of which something is left.
+    fn applications_left(&self) -> BTreeSet<String> {
+        let board = self.works.board();
+        let watched = self.works.supervisor.all();
+        let mut left: BTreeSet<String> = watched.iter().map(|w| w.id.service.application.to_string()).collect();
+        left.extend(board.desired.goals.services.keys().map(|id| id.application.to_string()));
+        left.extend(board.desired.held.keys().cloned());
+        left
+    }
+}
+
+impl Works {
+    /// The digests of what the desired state names: what came of it stays, also while the rest of its package cannot
+    /// be had. Blocks.
+    pub(crate) fn promised<'a>(&'a self, desired: &'a Desired) -> impl Iterator<Item = (Pinned<'a>, Digest)> {
+        let downloads = &self.preparer.downloads;
+        let objects = desired.objects();
+        objects.filter_map(|(pinned, object)| Some((pinned, downloads.promised(pinned, object)?)))
+    }
+}
+
+/// Takes from the store what neither the desired state names nor a prepared version is made of, or says what it would.
+async fn clean_store(works: &Arc<Works>, dry_run: bool) -> Result<Cleaned, CleanError> {
+    let works = works.clone();
+    in_thread(move || {
+        let (desired, prepared) = on_board(&works);
+        let promised: BTreeSet<Digest> = works.promised(&desired).map(|(_, digest)| digest).collect();
+        let store = &works.preparer.store;
+        let keep = |stored: &Stored| {
+            let is_promised = matches!(stored, Stored::Blob(digest) if promised.contains(digest));
+            is_promised || prepared.values().any(|p| p.uses(stored))
+        };
+        if dry_run {
+            return Ok(store.preview_clean(&kept_parts(), keep)?);
+        }
+        let is_configured = |name: &str| desired.configuration(name).is_some();
+        works.preparer.downloads.forget(is_configured)?;
+        Ok(store.clean(&kept_parts(), keep)?)
+    })
+    .await
+}
+
+/// What is desired and what is prepared, at one moment.
+pub(crate) fn on_board(works: &Works) -> (Arc<Desired>, BTreeMap<VersionId, Prepared>) {
+    let board = works.board();
+    (board.desired.clone(), board.prepared.clone())
+}
+
+fn kept_parts() -> KeptParts {
+    let since = SystemTime::now().checked_sub(PART_STAYS);
+    KeptParts {
+        since: since.unwrap_or(SystemTime::UNIX_EPOCH),
+        bytes: PARTS_STAY,
+    }
+}
+
+/// Runs what blocks on a thread for that.
+pub(crate) async fn in_thread<T: Send + 'static>(
+    step: impl FnOnce() -> Result<T, CleanError> + Send + 'static,
+) -> Result<T, CleanError> {
+    let done = tokio::task::spawn_blocking(step).await;
+    done.unwrap_or_else(|error| Err(CleanError::Thread(error.to_string())))
+}
