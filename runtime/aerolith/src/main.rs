@@ -9,6 +9,7 @@ mod client;
 mod command;
 mod config;
 mod daemon;
+mod daemonless;
 mod instances;
 mod lines;
 mod outcome;

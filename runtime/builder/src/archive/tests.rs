@@ -125,6 +125,7 @@ fn paths_and_targets_longer_than_a_header_arrive_whole() {
     fs::create_dir_all(root.path().join(&folder)).unwrap();
     fs::write(root.path().join(&folder).join("file"), "1").unwrap();
     symlink(&target, root.path().join("link")).unwrap();
+    symlink(&target, root.path().join(&folder).join("link")).unwrap();
     let expected = all(&Tree::of(root.path()).unwrap());
     for format in FORMATS {
         assert_eq!(unpacked(&packed(root.path(), format), format), expected, "{format:?}");

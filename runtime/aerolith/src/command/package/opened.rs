@@ -4,8 +4,7 @@ use std::path::Path;
 
 use aerolith_builder::{Content, Tree};
 use aerolith_model::ProgramManifest;
-use aerolith_node::MANIFEST;
-use aerolith_packages::{self as packages, Expected, Limits, Part, Rule, Staged, Store, StoreError, Unpack};
+use aerolith_packages::{self as packages, Blob, Expected, Limits, Part, Rule, Staged, Store, StoreError, Unpack};
 use anyhow::Context as _;
 use tempfile::TempDir;
 
@@ -18,46 +17,74 @@ pub(super) struct Opened {
     pub(super) program: Option<ProgramManifest>,
     // In the order in which they go.
     _staged: Staged,
-    _store: Store,
+    _scratch: Scratch,
+}
+
+/// A store for as long as it is held.
+pub(super) struct Scratch {
+    pub(super) store: Store,
     _folder: TempDir,
+}
+
+impl Scratch {
+    pub(super) fn open(limits: Limits) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir().context("a temporary folder cannot be made")?;
+        let store = Store::open(folder.path().join("store"), limits)?;
+        Ok(Self { store, _folder: folder })
+    }
 }
 
 /// Unpacks an archive, if the node would.
 ///
 /// # Errors
 /// [`Wrong`] when the file is no archive, or one that the node refuses, with the entry and the rule.
-pub(super) fn open(file: &Path) -> anyhow::Result<Opened> {
-    let wrong = |reason: &dyn std::fmt::Display| Wrong::new(format!("{}: {reason}", file.display()));
-    let content = Content::of(file).map_err(|error| Wrong::new(error.to_string()))?;
+pub(super) fn open(file: &Path, content: Content) -> anyhow::Result<Opened> {
     if content.kind == Unpack::None {
-        return Err(wrong(&"its first bytes are those of no zip, tar, tgz or tar.zst").into());
+        let message = format!(
+            "{}: its first bytes are those of no zip, tar, tgz or tar.zst",
+            file.display()
+        );
+        return Err(Wrong::new(message).into());
     }
-    let folder = tempfile::tempdir().context("a temporary folder cannot be made")?;
-    let store = Store::open(folder.path().join("store"), Limits::default())?;
-    let blob = store.take(file, Expected::default())?;
-    let part = Part {
-        name: name(file),
-        content: packages::Content::Object {
-            blob,
-            unpack: content.kind,
-            file_name: String::new(),
-        },
-    };
-    let staged = store.stage(&[part]).map_err(refused)?;
-    let program = program(&staged)?;
+    let scratch = Scratch::open(Limits::default())?;
+    let blob = scratch.store.take(file, Expected::default()).map_err(refused)?;
+    let staged = scratch
+        .store
+        .stage(&[part(file, blob, content.kind)])
+        .map_err(refused)?;
     Ok(Opened {
         content,
         tree: Tree::of(staged.path())?,
-        program,
+        program: program(&staged)?,
         _staged: staged,
-        _store: store,
-        _folder: folder,
+        _scratch: scratch,
     })
 }
 
+/// Looks at a file's bytes.
+pub(super) fn content(file: &Path) -> Result<Content, Wrong> {
+    Content::of(file).map_err(|error| Wrong::new(error.to_string()))
+}
+
+/// An archive as the only part of a package.
+pub(super) fn part(file: &Path, blob: Blob, unpack: Unpack) -> Part {
+    let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Part {
+        name: file_name.clone(),
+        content: packages::Content::Object {
+            blob,
+            unpack,
+            file_name,
+        },
+    }
+}
+
 fn program(staged: &Staged) -> anyhow::Result<Option<ProgramManifest>> {
-    match staged.read(MANIFEST, aerolith_node::MOST_MANIFEST) {
-        Ok(bytes) => Ok(Some(ProgramManifest::read(MANIFEST, &bytes).map_err(Wrong::from)?)),
+    match staged.read(ProgramManifest::FILE, ProgramManifest::MOST_BYTES) {
+        Ok(bytes) => {
+            let read = ProgramManifest::read(ProgramManifest::FILE, &bytes);
+            Ok(Some(read.map_err(Wrong::from)?))
+        }
         Err(StoreError::Entry {
             rule: Rule::Missing, ..
         }) => Ok(None),
@@ -65,15 +92,11 @@ fn program(staged: &Staged) -> anyhow::Result<Option<ProgramManifest>> {
     }
 }
 
-/// What breaks a rule is the file's fault, everything else is not.
-fn refused(error: StoreError) -> anyhow::Error {
-    match error.rule() {
-        Some(_) => Wrong::new(error.to_string()).into(),
-        None => error.into(),
+/// What is the file's fault is the operator's, everything else is not.
+pub(super) fn refused(error: StoreError) -> anyhow::Error {
+    if error.is_of_the_content() {
+        Wrong::new(error.to_string()).into()
+    } else {
+        error.into()
     }
-}
-
-fn name(file: &Path) -> String {
-    let name = file.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
 }
