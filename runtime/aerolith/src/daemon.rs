@@ -8,7 +8,7 @@ mod memory;
 mod notify;
 mod plugins;
 mod refusal;
-mod settings;
+pub(crate) mod settings;
 mod shown;
 
 use std::path::PathBuf;

@@ -18,6 +18,11 @@ struct Raw {
 }
 
 impl ProgramManifest {
+    /// What its file is called, at the root of a package (Baetyl v2).
+    pub const FILE: &'static str = "program.yml";
+    /// Bytes that it may have (ours).
+    pub const MOST_BYTES: u64 = 64 << 10;
+
     /// Reads the bytes of a `program.yml`, as [`ProgramManifest::parse`] reads its text.
     ///
     /// # Errors

@@ -6,7 +6,8 @@ use aerolith_model::{
     Application, Configuration, Key, Name, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes, VolumeSource,
 };
 use aerolith_plan::{Goal, Goals, PlanError, goals};
-use aerolith_plugin_wire::arch::{Object, Objects};
+use aerolith_plugin_wire::Error;
+use aerolith_plugin_wire::arch::{Choice, Object, Objects};
 
 use crate::pins::Pinned;
 use crate::plugins::{self, Plugins, Resolver};
@@ -187,29 +188,39 @@ async fn resolve(mut resources: Resources, plugins: &dyn Plugins) -> (Resources,
             continue;
         }
         let resolved = match &resolver {
-            Ok(resolver) => choose(resolver, package).await,
+            Ok(resolver) => choose(resolver, package, None).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         match resolved {
-            Ok(chosen) => package.data.retain(|key, entry| {
-                matches!(entry, aerolith_model::Entry::Text(_)) || chosen.iter().any(|name| name == key.as_str())
-            }),
+            Ok(choice) => narrow(package, &choice),
             Err(reason) => drop(unresolved.insert(package.name.to_string(), reason)),
         }
     }
     (resources, unresolved)
 }
 
-async fn choose(resolver: &Resolver, package: &Configuration) -> Result<Vec<String>, String> {
+/// Asks which objects of a package are for a platform, or for this machine's own.
+pub(crate) async fn choose(
+    resolver: &Resolver,
+    package: &Configuration,
+    platform: Option<&str>,
+) -> Result<Choice, Error> {
     let objects = package.objects().map(|(key, object)| Object {
         name: key.to_string(),
         platform: object.platform.map(|_| "any".to_owned()),
     });
     let objects = Objects {
         objects: objects.collect(),
-        platform: None,
+        platform: platform.map(str::to_owned),
     };
-    let choice = resolver.resolve(&objects).await.map_err(|error| error.to_string())?;
+    let choice = resolver.resolve(&objects).await?;
     tracing::debug!(package = %package.name, platform = choice.platform, reason = choice.reason, "resolved");
-    Ok(choice.chosen)
+    Ok(choice)
+}
+
+/// Takes from a package the objects that were not chosen.
+pub(crate) fn narrow(package: &mut Configuration, choice: &Choice) {
+    package.data.retain(|key, entry| {
+        matches!(entry, aerolith_model::Entry::Text(_)) || choice.chosen.iter().any(|name| name == key.as_str())
+    });
 }

@@ -3,16 +3,14 @@
 use std::path::Path;
 
 use aerolith_model::{Configuration, Entry, Key, Object, ProgramManifest, Unpack};
-use aerolith_packages::{Blob, Content, Part, Rule, Store, StoreError, Tree, TreeId};
+use aerolith_packages::{Blob, Content, Part, Rule, Staged, Store, StoreError, Tree, TreeId};
 use serde_json::json;
 
 use crate::desired::Desired;
 use crate::fetch::{Downloads, FetchError, Reporter, Wanted};
 
-/// The file of a package that names its program (Baetyl v2).
-pub(crate) const MANIFEST: &str = "program.yml";
-/// Bytes that it may have.
-const MOST_MANIFEST: u64 = 64 << 10;
+/// The file of a package that names its program.
+pub(crate) const MANIFEST: &str = ProgramManifest::FILE;
 
 /// Why a package does not become a tree.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +58,19 @@ pub enum PackageError {
         /// Why.
         error: Box<StoreError>,
     },
+}
+
+impl PackageError {
+    /// Whether the package breaks a rule, rather than that something could not be done with it.
+    #[must_use]
+    pub fn is_of_the_package(&self) -> bool {
+        match self {
+            Self::NoManifest { .. } | Self::Manifest { .. } => true,
+            Self::Object { error, .. } => error.is_of_the_object(),
+            Self::Store { error, .. } => error.is_of_the_content(),
+            Self::Unresolved { .. } => false,
+        }
+    }
 }
 
 /// Makes sure of every object of a configuration and answers what its tree is made of.
@@ -111,7 +122,7 @@ pub(crate) fn blobs(parts: &[Part]) -> impl Iterator<Item = &Blob> {
     })
 }
 
-fn unpack(unpack: Unpack) -> aerolith_packages::Unpack {
+pub(crate) fn unpack(unpack: Unpack) -> aerolith_packages::Unpack {
     match unpack {
         Unpack::None => aerolith_packages::Unpack::None,
         Unpack::Zip => aerolith_packages::Unpack::Zip,
@@ -150,21 +161,36 @@ pub(crate) fn program(
         reporter.tell("reused", json!({"package": package}));
         return Ok((tree, entry));
     }
-    let mut staged = store.stage_with_sole(parts, MANIFEST).map_err(failed)?;
+    let (staged, entry) = stage(store, package, parts)?;
     reporter.tell("unpacked", json!({"package": package}));
-    let bytes = staged.read(MANIFEST, MOST_MANIFEST).map_err(|error| match error {
-        StoreError::Entry {
-            rule: Rule::Missing, ..
-        } => PackageError::NoManifest {
-            package: package.into(),
-        },
-        error => failed(error),
-    })?;
-    let entry = entry(package, &bytes)?;
-    staged.make_executable(&entry).map_err(failed)?;
     let tree = staged.publish(id).map_err(failed)?;
     reporter.tell("published", json!({"package": package}));
     Ok((tree, entry))
+}
+
+/// Builds a program's tree, its entry executable, and answers it with the entry. Nothing is published. Blocks.
+///
+/// # Errors
+/// [`PackageError`], with the object, the entry and the rule.
+pub fn stage(store: &Store, package: &str, parts: &[Part]) -> Result<(Staged, String), PackageError> {
+    let failed = |error| PackageError::Store {
+        package: package.into(),
+        error: Box::new(error),
+    };
+    let mut staged = store.stage_with_sole(parts, MANIFEST).map_err(failed)?;
+    let bytes = staged
+        .read(MANIFEST, ProgramManifest::MOST_BYTES)
+        .map_err(|error| match error {
+            StoreError::Entry {
+                rule: Rule::Missing, ..
+            } => PackageError::NoManifest {
+                package: package.into(),
+            },
+            error => failed(error),
+        })?;
+    let entry = entry(package, &bytes)?;
+    staged.make_executable(&entry).map_err(failed)?;
+    Ok((staged, entry))
 }
 
 fn entry(package: &str, bytes: &[u8]) -> Result<String, PackageError> {

@@ -312,6 +312,17 @@ impl StoreError {
         matches!(self, StoreError::Io { .. } | StoreError::NoSpace { .. })
     }
 
+    /// Whether the content is at fault: it breaks a rule, or is not what was promised.
+    pub fn is_of_the_content(&self) -> bool {
+        match self {
+            StoreError::Mismatch { .. }
+            | StoreError::TooLarge { .. }
+            | StoreError::DeclaredTooLarge { .. }
+            | StoreError::OtherSize { .. } => true,
+            error => error.rule().is_some(),
+        }
+    }
+
     /// The broken rule, where a package broke one.
     pub fn rule(&self) -> Option<&Rule> {
         match self {

@@ -15,32 +15,47 @@ use crate::{CHILD, own_places};
 
 /// What the daemon is to be.
 #[derive(Debug)]
-pub(super) struct Settings {
-    pub(super) data: PathBuf,
-    pub(super) socket: PathBuf,
-    pub(super) level: Level,
-    pub(super) format: LogFormat,
-    pub(super) instances: InstanceFiles,
+pub(crate) struct Settings {
+    pub(crate) data: PathBuf,
+    pub(crate) socket: PathBuf,
+    pub(crate) level: Level,
+    pub(crate) format: LogFormat,
+    pub(crate) instances: InstanceFiles,
     /// Handles of running instances. It goes with the data where that was said to lie elsewhere: two nodes never share
     /// one.
-    pub(super) of_this_boot: PathBuf,
+    pub(crate) of_this_boot: PathBuf,
     node: String,
     runtime: PathBuf,
-    folders: Vec<PathBuf>,
+    pub(crate) folders: Vec<PathBuf>,
     packages: Packages,
 }
 
 impl Settings {
     /// Reads the configuration and makes the folder of the socket.
-    pub(super) fn resolve(run: Run, socket: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub(crate) fn resolve(run: Run, socket: Option<PathBuf>) -> anyhow::Result<Self> {
+        let settings = Self::read(run, socket)?;
+        make(&settings.runtime).with_context(|| format!("{}: cannot be made", settings.runtime.display()))?;
+        Ok(settings)
+    }
+
+    /// Reads the configuration.
+    pub(crate) fn read(run: Run, socket: Option<PathBuf>) -> anyhow::Result<Self> {
         let places = own_places()?;
         let path = run.config.clone().unwrap_or_else(|| places.config.clone());
         let config = Config::load(run.config.as_deref(), &places.config)?;
         let instances = read_folder(&path.with_file_name("plugins.d"))?;
         let program = std::env::current_exe().context("this program cannot be found")?;
         let settings = Self::merge(run, socket, config, places, &program)?;
-        make(&settings.runtime).with_context(|| format!("{}: cannot be made", settings.runtime.display()))?;
         Ok(Self { instances, ..settings })
+    }
+
+    /// The same, but everything that is written lies in one folder.
+    pub(crate) fn within(self, folder: &Path) -> Self {
+        Self {
+            data: folder.join("data"),
+            of_this_boot: folder.join("run"),
+            ..self
+        }
     }
 
     fn merge(run: Run, socket: Option<PathBuf>, config: Config, places: Places, program: &Path) -> io::Result<Self> {
@@ -66,7 +81,7 @@ impl Settings {
         })
     }
 
-    pub(super) fn foundation(&self) -> aerolith_node::Settings {
+    pub(crate) fn foundation(&self) -> aerolith_node::Settings {
         aerolith_node::Settings {
             data: self.data.clone(),
             runtime: self.of_this_boot.clone(),
@@ -76,7 +91,7 @@ impl Settings {
         }
     }
 
-    pub(super) fn host(&self) -> io::Result<aerolith_host::Settings> {
+    pub(crate) fn host(&self) -> io::Result<aerolith_host::Settings> {
         let helper = (std::env::current_exe()?, vec![CHILD.to_owned()]);
         let settings = aerolith_host::Settings::new(self.data.join("plugins"), helper);
         Ok(aerolith_host::Settings {

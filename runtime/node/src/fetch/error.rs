@@ -71,6 +71,15 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// Whether the object is not what was promised, or what this node takes.
+    pub(crate) fn is_of_the_object(&self) -> bool {
+        match self {
+            Self::Forbidden { .. } | Self::Repinned { .. } => true,
+            Self::Refused { error, .. } | Self::Store(error) => error.is_of_the_content(),
+            _ => false,
+        }
+    }
+
     /// Whether it is this node's own disk that refuses.
     pub(crate) fn is_of_the_disk(&self) -> bool {
         match self {

@@ -16,7 +16,8 @@ const INTERVAL: Duration = Duration::from_millis(250);
 #[derive(Debug, Clone)]
 pub(crate) struct Reporter {
     bus: Bus,
-    service: ServiceId,
+    /// Nobody, where a package is only tried.
+    service: Option<ServiceId>,
 }
 
 /// Tells of one object.
@@ -32,7 +33,15 @@ impl Reporter {
     pub(crate) fn new(bus: &Bus, service: &ServiceId) -> Self {
         Self {
             bus: bus.clone(),
-            service: service.clone(),
+            service: Some(service.clone()),
+        }
+    }
+
+    /// For nobody: nothing is told.
+    pub(crate) fn silent() -> Self {
+        Self {
+            bus: Bus::default(),
+            service: None,
         }
     }
 
@@ -48,7 +57,9 @@ impl Reporter {
 
     /// The package as a whole has come to a stage.
     pub(crate) fn tell(&self, stage: &str, data: Value) {
-        let ServiceId { application, service } = &self.service;
+        let Some(ServiceId { application, service }) = &self.service else {
+            return;
+        };
         self.bus.tell(format!("package/{application}/{service}/{stage}"), data);
     }
 }

@@ -1,0 +1,116 @@
+//! What `aerolith package` takes.
+
+use std::path::PathBuf;
+
+use aerolith_builder::{Format as Archive, Version};
+use aerolith_model::Name;
+use aerolith_packages::{Digest, Md5, Unpack};
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Package {
+    /// Make a package: an archive for each platform, and the configuration to apply
+    Build(Build),
+    /// Show what is in an archive, or which objects a configuration has
+    Inspect(Inspect),
+    /// Check a package as a node does that installs it, and keep nothing
+    Verify(Verify),
+    /// Show which objects of a package are for a platform, and why
+    Resolve(Resolve),
+    /// Show in what two packages differ; exit code 1 if they do
+    Diff(Diff),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// Holds program.yml, or a folder for each platform such as linux-amd64, and `any` for what belongs to all
+    pub(crate) folder: PathBuf,
+    /// The package's name
+    #[arg(long)]
+    pub(crate) name: Name,
+    /// Its version
+    #[arg(long)]
+    pub(crate) version: Option<Version>,
+    /// Where the archives will lie [default: where they are made]
+    #[arg(long, value_name = "BASE")]
+    pub(crate) url: Option<String>,
+    /// How the archives are written: zip or tar.zst
+    #[arg(long, default_value = "zip", value_parser = archive)]
+    pub(crate) format: Archive,
+    /// Folder for the files
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+    /// Replace files with other content
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) node: Node,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// Show every file with its mode
+    #[arg(long)]
+    pub(crate) files: bool,
+    /// An archive, or a file in Aerolith's YAML or Baetyl's JSON
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// An archive as file or URL, or a configuration as file
+    #[arg(value_name = "FILE|URL")]
+    pub(crate) target: String,
+    /// The SHA-256 that the archive must have
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) sha256: Option<Digest>,
+    /// The MD5 that the archive must have
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) md5: Option<Md5>,
+    /// The bytes that the archive must have
+    #[arg(long, value_name = "N")]
+    pub(crate) size: Option<u64>,
+    /// How the archive is unpacked: zip, tar, tgz, tar.zst or auto [default: auto]
+    #[arg(long, value_name = "KIND")]
+    pub(crate) unpack: Option<Unpack>,
+    /// A platform to verify a configuration for, once or more [default: this machine's]
+    #[arg(long)]
+    pub(crate) platform: Vec<String>,
+    #[command(flatten)]
+    pub(crate) node: Node,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resolve {
+    /// Such as linux/arm64/v8 [default: this machine's]
+    #[arg(long)]
+    pub(crate) platform: Option<String>,
+    /// A file in Aerolith's YAML or Baetyl's JSON; `-` is standard input
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) node: Node,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// An archive or a folder
+    pub(crate) one: PathBuf,
+    /// Another
+    pub(crate) other: PathBuf,
+}
+
+/// Whose rules and plugins are used.
+#[derive(Debug, Args)]
+pub(crate) struct Node {
+    /// Configuration of the node whose plugins and limits count [default: as for `run`]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+fn archive(text: &str) -> Result<Archive, String> {
+    match text {
+        "zip" => Ok(Archive::Zip),
+        "tar.zst" => Ok(Archive::TarZst),
+        _ => Err("expected zip or tar.zst".into()),
+    }
+}

@@ -1,0 +1,24 @@
+//! `aerolith package`: packages, for whoever makes and checks them.
+
+mod build;
+mod described;
+mod diff;
+mod inspect;
+mod opened;
+mod resolve;
+mod verify;
+
+use crate::arguments::package::Package;
+use crate::outcome::DONE;
+use crate::screen::Screen;
+
+/// Does what needs no daemon; answers the exit code.
+pub(crate) fn package(package: Package, screen: Screen) -> anyhow::Result<u8> {
+    match package {
+        Package::Build(wanted) => build::build(wanted, screen).map(|()| DONE),
+        Package::Inspect(wanted) => inspect::inspect(&wanted, screen).map(|()| DONE),
+        Package::Verify(wanted) => verify::verify(&wanted, screen).map(|()| DONE),
+        Package::Resolve(wanted) => resolve::resolve(&wanted, screen).map(|()| DONE),
+        Package::Diff(wanted) => diff::diff(&wanted, screen),
+    }
+}

@@ -1,0 +1,111 @@
+//! Plugins without a daemon: those that offer what a command needs run in this process, over a folder that goes with it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aerolith_host::{PluginHost, Source, Spec};
+use aerolith_node::{Foundation, Trial};
+use anyhow::{Context as _, anyhow};
+use futures_util::future::join_all;
+use tempfile::TempDir;
+
+use crate::arguments::Run;
+use crate::daemon::settings::Settings;
+use crate::instances::{InstanceFiles, specs};
+
+/// What a node has before it does anything, without a past.
+pub(crate) struct Daemonless {
+    pub(crate) host: PluginHost,
+    foundation: Foundation,
+    searched: Vec<PathBuf>,
+    /// Why plugins did not start.
+    troubles: Vec<String>,
+    _folder: TempDir,
+}
+
+/// Runs a step with the plugins of the configuration that offer one of some capabilities. Whether it ends or is
+/// interrupted, nothing of it is left.
+pub(crate) fn with_plugins<T>(
+    config: Option<&Path>,
+    capabilities: &[&str],
+    step: impl AsyncFnOnce(&Daemonless) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let here = Daemonless::open(config, capabilities).await?;
+        let ended = tokio::select! {
+            ended = step(&here) => ended,
+            _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+        };
+        here.host.shutdown().await;
+        ended
+    });
+    runtime.shutdown_background();
+    ended
+}
+
+impl Daemonless {
+    async fn open(config: Option<&Path>, capabilities: &[&str]) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir().context("a temporary folder cannot be made")?;
+        let run = Run {
+            config: config.map(Path::to_owned),
+            data: None,
+        };
+        let settings = Settings::read(run, None)?.within(folder.path());
+        let foundation = Foundation::open(settings.foundation())?;
+        let host = PluginHost::open(settings.host()?, Arc::new(foundation.clone()))?;
+        let troubles = start(&host, settings.instances, capabilities).await;
+        Ok(Self {
+            host,
+            foundation,
+            searched: settings.folders,
+            troubles,
+            _folder: folder,
+        })
+    }
+
+    /// Where packages are tried.
+    pub(crate) fn trial(&self) -> anyhow::Result<Trial> {
+        Ok(Trial::open(&self.foundation, Arc::new(self.host.clone()))?)
+    }
+
+    /// Says of a capability that is lacking where it was looked for, and what did not start.
+    pub(crate) fn lacking(&self, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+        let folders: Vec<_> = self.searched.iter().map(|path| path.display().to_string()).collect();
+        let mut looked = format!("looked for plugins in {}", folders.join(", "));
+        for trouble in &self.troubles {
+            looked = format!("{looked}; {trouble}");
+        }
+        let message = error.to_string();
+        anyhow!(looked).context(message)
+    }
+}
+
+/// Starts what offers one of the capabilities, and answers why what should did not start.
+async fn start(host: &PluginHost, files: InstanceFiles, capabilities: &[&str]) -> Vec<String> {
+    let shipped = match host.shipped() {
+        Ok(shipped) => shipped,
+        Err(error) => return vec![error.to_string()],
+    };
+    let all = specs(shipped.keys().cloned().collect(), files).into_iter();
+    let wanted = all.filter(|spec| offers(host, &shipped, spec, capabilities));
+    let started = join_all(wanted.map(|spec| host.start(spec))).await;
+    let troubles = started.into_iter().filter_map(Result::err);
+    troubles.map(|error| error.to_string()).collect()
+}
+
+/// Whether an instance offers one of the capabilities. Of one whose file says nothing starting it says why.
+fn offers(host: &PluginHost, shipped: &BTreeMap<String, PathBuf>, spec: &Spec, capabilities: &[&str]) -> bool {
+    let file = match &spec.source {
+        Source::File(path) => Some(path),
+        Source::Named(name) => shipped.get(name),
+        Source::Linked(_) => None,
+    };
+    let Some(Ok(inspected)) = file.map(|path| host.check(path)) else {
+        return true;
+    };
+    capabilities
+        .iter()
+        .any(|id| inspected.manifest.provides.contains_key(*id))
+}
