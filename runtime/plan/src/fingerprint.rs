@@ -30,7 +30,8 @@ pub(crate) struct Used<'a> {
 }
 
 /// What is hashed. Replicas, order, restart behaviour and grace are read by others while an instance runs, so a change
-/// of them alone restarts nothing. Neither do versions, labels, descriptions and download tokens.
+/// of them alone restarts nothing. Neither do versions, labels, descriptions, download tokens and signatures, which say who
+/// vouches for a content and not what it is.
 #[derive(Serialize)]
 struct Content<'a> {
     service: &'a Service,

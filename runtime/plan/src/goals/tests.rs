@@ -37,6 +37,9 @@ name: weather-cert
 stringData: {key: hush}
 ";
 
+const SIGNED: &str =
+    "signature: 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=='";
+
 fn flatten(text: &str) -> Result<Goals, PlanError> {
     let resources = parse("w.yml", text).unwrap();
     let applications = resources.iter().filter_map(|resource| match resource {
@@ -119,6 +122,7 @@ fn what_a_running_instance_does_not_see_touches_nobody() {
         ),
         (", dependsOn: [store]", ""),
         ("token: t1", "token: t2"),
+        ("token: t1", SIGNED),
         (
             "name: weather-conf\n",
             "name: weather-conf\nversion: '8'\ndescription: new\nlabels: {a: b}\n",
