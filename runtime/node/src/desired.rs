@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use aerolith_model::{
-    Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes,
+    Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes, VolumeSource,
 };
-use aerolith_plan::{Goals, PlanError, goals};
+use aerolith_plan::{Goal, Goals, PlanError, goals};
 use aerolith_plugin_wire::arch::{Object, Objects};
 
 use crate::pins::Pinned;
@@ -70,6 +70,17 @@ impl Desired {
             Some(Resource::Configuration(configuration)) => Some(configuration),
             _ => None,
         }
+    }
+
+    /// The configurations that a service is made of, and whether it runs or mounts each.
+    pub(crate) fn used_by<'a>(&'a self, goal: &'a Goal) -> impl Iterator<Item = (&'a Configuration, bool)> {
+        let mounted = goal.volumes.iter().filter_map(|volume| match &volume.source {
+            VolumeSource::Config(name) => Some((name, false)),
+            _ => None,
+        });
+        let run = goal.service.program_config.iter().map(|name| (name, true));
+        let used = run.chain(mounted);
+        used.filter_map(|(name, is_program)| Some((self.configuration(name.as_str())?, is_program)))
     }
 
     /// An object of a configuration in the version that is desired.
