@@ -18,6 +18,9 @@ struct Raw {
 }
 
 impl ProgramManifest {
+    /// What its file is called, at the root of a package (Baetyl v2).
+    pub const FILE: &'static str = "program.yml";
+
     /// Reads the bytes of a `program.yml`, as [`ProgramManifest::parse`] reads its text.
     ///
     /// # Errors

@@ -1,0 +1,88 @@
+//! Trees written as archives: the same bytes for the same tree, whoever packs it, when, and in whichever order the file
+//! system lists it. Names are sorted, times are those from which the format counts, owners are nobody, and of the modes
+//! only the execute bit is kept.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use aerolith_model::Unpack;
+
+use crate::error::{BuildError, Packing as _};
+use crate::tree::Tree;
+use crate::{tarball, zipped};
+
+/// The formats that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Baetyl's own.
+    Zip,
+    /// Smaller; ours.
+    TarZst,
+}
+
+impl Format {
+    /// How its files end, without the dot.
+    #[must_use]
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Zip => "zip",
+            Self::TarZst => "tar.zst",
+        }
+    }
+
+    /// How it is unpacked.
+    #[must_use]
+    pub const fn unpack(self) -> Unpack {
+        match self {
+            Self::Zip => Unpack::Zip,
+            Self::TarZst => Unpack::TarZst,
+        }
+    }
+
+    /// Writes a tree to a new file.
+    pub(crate) fn write(self, tree: &Tree, to: &Path) -> Result<(), BuildError> {
+        let file = File::create_new(to).packing(to)?;
+        let file = match self {
+            Self::Zip => zipped::write(tree, file)?,
+            Self::TarZst => tarball::write(tree, file)?,
+        };
+        file.sync_all().packing(to)
+    }
+}
+
+/// The mode of a file, as far as a package has one.
+pub(crate) const fn mode(executable: bool) -> u32 {
+    if executable { 0o755 } else { 0o644 }
+}
+
+/// The bytes of a file, which must be as many as when the tree was looked through; else reading it fails.
+pub(crate) struct Exact {
+    file: File,
+    left: u64,
+}
+
+impl Exact {
+    pub(crate) fn open(place: &Path, size: u64) -> io::Result<Self> {
+        let file = File::open(place)?;
+        Ok(Self { file, left: size })
+    }
+}
+
+impl Read for Exact {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(into)?;
+        let left = self.left.checked_sub(count as u64);
+        match left.filter(|left| count > 0 || *left == 0 || into.is_empty()) {
+            Some(left) => self.left = left,
+            None => {
+                let changed = "it changed while it was packed; build again when nobody writes to it";
+                return Err(io::Error::other(changed));
+            }
+        }
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests;

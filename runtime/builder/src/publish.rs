@@ -1,0 +1,66 @@
+//! From a draft to files under their names.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use aerolith_model::Resource;
+
+use crate::content::Content;
+use crate::draft::Draft;
+use crate::error::BuildError;
+use crate::tree::On as _;
+
+impl Draft {
+    /// Gives every file its name, the configuration last; answers where that lies. A file that is there already with the
+    /// same content is left as it is.
+    ///
+    /// # Errors
+    /// [`BuildError::Exists`] for a file with other content that may not be replaced, before any file is touched; what
+    /// the file system says.
+    pub fn publish(self, replace: bool) -> Result<PathBuf, BuildError> {
+        let name = format!("{}.yml", self.configuration.name);
+        let configuration = self.folder.path().join(&name);
+        durable(&configuration, self.yaml()?.as_bytes()).on(&configuration)?;
+        let archives = self.archives.iter().map(|archive| archive.path.clone());
+        let mut moves = Vec::new();
+        for from in archives.chain([configuration]) {
+            let to = self.out.join(from.file_name().unwrap_or_default());
+            match same(&from, &to)? {
+                Some(true) => {}
+                Some(false) if !replace => return Err(BuildError::Exists { path: to }),
+                Some(false) | None => moves.push((from, to)),
+            }
+        }
+        for (from, to) in &moves {
+            fs::rename(from, to).on(to)?;
+        }
+        fs::File::open(&self.out)
+            .and_then(|folder| folder.sync_all())
+            .on(&self.out)?;
+        Ok(self.out.join(name))
+    }
+
+    /// The configuration in our YAML.
+    fn yaml(&self) -> Result<String, BuildError> {
+        let resource = Resource::Configuration(self.configuration.clone());
+        serde_saphyr::to_string(&resource).map_err(|error| BuildError::Yaml(error.to_string()))
+    }
+}
+
+fn durable(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::create_new(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Whether two files have the same bytes; nothing when the second is not there.
+fn same(one: &Path, other: &Path) -> Result<Option<bool>, BuildError> {
+    match fs::metadata(other) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        there => {
+            there.on(other)?;
+            Ok(Some(Content::of(one)? == Content::of(other)?))
+        }
+    }
+}
