@@ -47,7 +47,10 @@ impl Shop {
     fn package(&self, more: [&str; 2]) -> String {
         let object = |url: &str, more: &str| format!(r#"{{"url":"test://h/{url}"{more}}}"#);
         let objects = [object("program.yml", more[0]), object("run.sh", more[1])];
-        let objects = KEYS.iter().zip(&objects).map(|(key, object)| format!(r#""{key}":{object}"#));
+        let objects = KEYS
+            .iter()
+            .zip(&objects)
+            .map(|(key, object)| format!(r#""{key}":{object}"#));
         format!(
             r#"{{"kind":"configuration","name":"pp","labels":{{"baetyl-config-type":"baetyl-program"}},"data":{{{}}}}}"#,
             objects.collect::<Vec<_>>().join(",")
@@ -56,7 +59,12 @@ impl Shop {
 
     /// The package with a promise of its digests, signed.
     fn promised(&self, key: &SigningKey) -> String {
-        self.package([MANIFEST, RUN].map(|text| promise(text) + &signature(key, text)).each_ref().map(String::as_str))
+        self.package(
+            [MANIFEST, RUN]
+                .map(|text| promise(text) + &signature(key, text))
+                .each_ref()
+                .map(String::as_str),
+        )
     }
 
     async fn apply(&self, node: &Node, package: &str) {
@@ -93,7 +101,12 @@ async fn an_unsigned_object_is_refused_and_not_even_its_signed_neighbour_is_fetc
     let node = shop.world.open().await;
     let signed = promise(MANIFEST) + &signature(&shop.key, MANIFEST);
     shop.apply(&node, &shop.package([&signed, &promise(RUN)])).await;
-    let words = ["`b-linux-test`", "`pp`", "`packages.signatures: required`", "aerolith package sign"];
+    let words = [
+        "`b-linux-test`",
+        "`pp`",
+        "`packages.signatures: required`",
+        "aerolith package sign",
+    ];
     refused(&node, &words).await;
     assert!(shop.world.fetched().is_empty());
     node.shutdown().await;
@@ -120,8 +133,13 @@ async fn a_strangers_signature_of_a_promised_digest_is_refused_without_asking_th
     for policy in [Signatures::Optional, Signatures::Required] {
         let shop = Shop::under(policy);
         let node = shop.world.open().await;
-        shop.apply(&node, &shop.promised(&SigningKey::generate().unwrap())).await;
-        refused(&node, &["`a-linux-test`", "no trusted key", "`ours`", sha256(MANIFEST).as_str()]).await;
+        shop.apply(&node, &shop.promised(&SigningKey::generate().unwrap()))
+            .await;
+        refused(
+            &node,
+            &["`a-linux-test`", "no trusted key", "`ours`", sha256(MANIFEST).as_str()],
+        )
+        .await;
         assert!(shop.world.fetched().is_empty());
         node.shutdown().await;
     }
@@ -138,7 +156,11 @@ async fn a_strangers_signature_of_what_has_no_digest_is_refused_before_unpacking
     // Tries after pauses of seconds, in paused time.
     tokio::time::sleep(std::time::Duration::from_secs(600)).await;
     refused(&node, &["no trusted key"]).await;
-    assert_eq!(shop.world.fetched(), ["test://h/program.yml"], "stored, and asked for no more");
+    assert_eq!(
+        shop.world.fetched(),
+        ["test://h/program.yml"],
+        "stored, and asked for no more"
+    );
     assert_eq!(fs::read_dir(shop.world.path("data/packages/trees")).unwrap().count(), 0);
     node.shutdown().await;
 }
@@ -180,12 +202,16 @@ async fn a_refused_update_leaves_the_old_version_running() {
 async fn a_signature_that_nobody_checks_is_warned_of_and_the_package_runs() {
     let shop = Shop::under(|_| Signatures::Unchecked);
     let node = shop.world.open().await;
-    shop.apply(&node, &shop.promised(&SigningKey::generate().unwrap())).await;
+    shop.apply(&node, &shop.promised(&SigningKey::generate().unwrap()))
+        .await;
     running(&node, "shop.web.1").await;
     let warnings = service_of(&node, "shop", "web").unwrap().warnings;
     assert_eq!(warnings.len(), KEYS.len(), "{warnings:?}");
     for (warning, key) in warnings.iter().zip(KEYS) {
-        assert!(warning.contains(key) && warning.contains("`packages.trust`"), "{warning}");
+        assert!(
+            warning.contains(key) && warning.contains("`packages.trust`"),
+            "{warning}"
+        );
     }
     node.shutdown().await;
 }
@@ -220,7 +246,8 @@ async fn what_is_stored_and_what_is_published_get_around_no_policy() {
 async fn what_was_prepared_under_a_laxer_policy_keeps_running_and_is_not_started_again() {
     let mut shop = Shop::under(|_| Signatures::Unchecked);
     let node = shop.world.open().await;
-    shop.apply(&node, &shop.package([&promise(MANIFEST), &promise(RUN)])).await;
+    shop.apply(&node, &shop.package([&promise(MANIFEST), &promise(RUN)]))
+        .await;
     let before = running(&node, "shop.web.1").await;
     node.shutdown().await;
     shop.demand(Signatures::Required);
@@ -234,7 +261,10 @@ async fn what_was_prepared_under_a_laxer_policy_keeps_running_and_is_not_started
         (web.replicas == 2 && web.state == Condition::Failed).then_some(())
     })
     .await;
-    assert!(instance_of(&node, "shop.web.2").is_none(), "a second one is not started");
+    assert!(
+        instance_of(&node, "shop.web.2").is_none(),
+        "a second one is not started"
+    );
     // Signed now, by what was prepared long ago: the first is not touched, and the second starts.
     let fetched = shop.world.fetched().len();
     apply(&node, &[&shop.promised(&shop.key)]).await;
