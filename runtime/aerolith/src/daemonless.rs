@@ -53,7 +53,7 @@ impl Daemonless {
             data: None,
         };
         let settings = Settings::read(run, None)?.within(folder.path());
-        let foundation = Foundation::open(settings.foundation())?;
+        let foundation = Foundation::open(settings.foundation()?)?;
         let host = PluginHost::open(settings.host()?, Arc::new(foundation.clone()))?;
         let troubles = start(&host, settings.instances, capabilities).await;
         Ok(Self {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aerolith_model::{
-    Application, Configuration, Key, Name, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes, VolumeSource,
+    Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes, VolumeSource,
 };
 use aerolith_plan::{Goal, Goals, PlanError, goals};
 use aerolith_plugin_wire::Error;
@@ -80,6 +80,17 @@ impl Desired {
         }
     }
 
+    /// The configurations that a service is made of, and whether it runs or mounts each.
+    pub(crate) fn used_by<'a>(&'a self, goal: &'a Goal) -> impl Iterator<Item = (&'a Configuration, bool)> {
+        let mounted = goal.volumes.iter().filter_map(|volume| match &volume.source {
+            VolumeSource::Config(name) => Some((name, false)),
+            _ => None,
+        });
+        let run = goal.service.program_config.iter().map(|name| (name, true));
+        let used = run.chain(mounted);
+        used.filter_map(|(name, is_program)| Some((self.configuration(name.as_str())?, is_program)))
+    }
+
     /// An object of a configuration in the version that is desired.
     pub(crate) fn pinned<'a>(
         &self,
@@ -127,15 +138,6 @@ impl Desired {
         };
         secret.data.iter().map(text).collect()
     }
-}
-
-/// The configurations that a service runs from or mounts.
-pub(crate) fn configurations(goal: &Goal) -> impl Iterator<Item = &Name> {
-    let mounted = goal.volumes.iter().filter_map(|volume| match &volume.source {
-        VolumeSource::Config(name) => Some(name),
-        _ => None,
-    });
-    goal.service.program_config.iter().chain(mounted)
 }
 
 /// Goals of every application that can be planned for, and the errors of the others.

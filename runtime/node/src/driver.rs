@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
+use crate::admission::is_admitted;
 use crate::bus::Events;
 use crate::chance::chance;
 use crate::desired::Desired;
@@ -20,6 +21,7 @@ use crate::foundation::Foundation;
 use crate::jobs::Jobs;
 use crate::layout::relative;
 use crate::news::News;
+use crate::policy::PackagePolicy;
 use crate::prepare::{self, Fresh, PrepareError, Prepared, Preparer, VersionId, blocking};
 use crate::record::Terms;
 use crate::status::status;
@@ -50,6 +52,8 @@ pub(crate) struct Works {
 pub(crate) struct Board {
     pub(crate) desired: Arc<Desired>,
     pub(crate) prepared: BTreeMap<VersionId, Prepared>,
+    /// Those of them that are desired and that the policy, become stricter, takes no more.
+    pub(crate) refused: BTreeSet<VersionId>,
     pub(crate) preparing: BTreeSet<VersionId>,
     pub(crate) troubles: BTreeMap<VersionId, Trouble>,
     /// Why what nobody needs could not be removed the last time.
@@ -80,7 +84,8 @@ impl Board {
             keep: self.former(&desired.goals),
             ..desired.goals.clone()
         };
-        let prepared = self.prepared.keys().cloned().collect();
+        let admitted = self.prepared.keys().filter(|version| !self.refused.contains(*version));
+        let prepared = admitted.cloned().collect();
         let observed = Observed {
             instances: supervisor.seen(),
             prepared,
@@ -88,6 +93,17 @@ impl Board {
         let mut steps = plan(&goals, &observed);
         steps.retain(|step| !desired.held.contains_key(subject(step).application.as_str()));
         steps
+    }
+
+    /// The desired versions that are prepared and that a policy takes no more.
+    fn refused(&self, policy: &PackagePolicy) -> BTreeSet<VersionId> {
+        let desired = &self.desired;
+        let is_refused = |((id, fingerprint), prepared): &(&VersionId, &Prepared)| {
+            let goal = desired.goals.services.get(id);
+            goal.is_some_and(|goal| goal.fingerprint == *fingerprint && !is_admitted(policy, desired, goal, prepared))
+        };
+        let refused = self.prepared.iter().filter(is_refused);
+        refused.map(|(version, _)| version.clone()).collect()
     }
 
     /// Of each desired service the version before, so that going back is quick.
@@ -192,6 +208,7 @@ impl Driver {
         let mut board = self.works.board();
         board.troubles.retain(|version, _| desired.wants(version));
         board.desired = desired.clone();
+        board.refused = board.refused(self.works.preparer.downloads.policy());
         drop(board);
         self.follow(&desired);
     }
@@ -264,6 +281,7 @@ impl Driver {
         match result {
             Ok(fresh) => {
                 board.troubles.remove(&version);
+                board.refused.remove(&version);
                 bus.tell(
                     format!("service/{}/prepared", version.0),
                     json!({"fingerprint": version.1}),

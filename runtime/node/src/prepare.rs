@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aerolith_model::{PackageMode, VolumeSource};
+use aerolith_model::{Key, Name, PackageMode, Sha256, VolumeSource};
 use aerolith_packages::{Blob, Part, Store, StoreError, Stored, Tree};
 use aerolith_plan::{Fingerprint, Goal, ServiceId};
 use aerolith_plugin_wire::engine::Program;
@@ -46,7 +46,8 @@ pub(crate) struct Prepared {
     pub(crate) volumes: BTreeMap<String, PathBuf>,
     /// Trees and blobs of the store that it is made of.
     trees: BTreeSet<String>,
-    blobs: BTreeSet<String>,
+    /// By `<configuration>/<key>`.
+    blobs: BTreeMap<String, String>,
     /// Milliseconds since 1970: which of two is the later.
     pub(crate) at_ms: u64,
 }
@@ -172,8 +173,8 @@ impl Preparer {
         let Some(name) = &goal.service.program_config else {
             return Ok(());
         };
-        let parts = self.parts(desired, name.as_str(), reporter).await?;
-        fresh.keep(&parts);
+        let parts = self.parts(desired, name.as_str(), true, reporter).await?;
+        fresh.keep(name, &parts);
         let reporter = reporter.clone();
         let (store, package) = (self.store.clone(), name.to_string());
         let own_copy = goal.service.package_mode == PackageMode::Copy;
@@ -218,8 +219,8 @@ impl Preparer {
             if !downloads {
                 continue;
             }
-            let parts = self.parts(desired, name.as_str(), reporter).await?;
-            fresh.keep(&parts);
+            let parts = self.parts(desired, name.as_str(), false, reporter).await?;
+            fresh.keep(name, &parts);
             let to = folder.join("volumes").join(volume.name.as_str());
             let (store, name, version, place) = (self.store.clone(), name.to_string(), folder.to_owned(), to.clone());
             let tree = blocking(move || {
@@ -233,7 +234,13 @@ impl Preparer {
         Ok(())
     }
 
-    async fn parts(&self, desired: &Desired, name: &str, reporter: &Reporter) -> Result<Vec<Part>, PrepareError> {
+    async fn parts(
+        &self,
+        desired: &Desired,
+        name: &str,
+        is_program: bool,
+        reporter: &Reporter,
+    ) -> Result<Vec<Part>, PrepareError> {
         if let Some(reason) = desired.unresolved.get(name) {
             return Err(PackageError::Unresolved {
                 package: name.into(),
@@ -242,14 +249,15 @@ impl Preparer {
             .into());
         }
         let configuration = desired.configuration(name).ok_or(PrepareError::Superseded)?;
-        Ok(program::parts(&self.downloads, desired, configuration, reporter).await?)
+        Ok(program::parts(&self.downloads, desired, configuration, is_program, reporter).await?)
     }
 }
 
 impl Fresh {
-    fn keep(&mut self, parts: &[Part]) {
-        for blob in program::blobs(parts) {
-            self.prepared.blobs.insert(blob.digest().to_string());
+    fn keep(&mut self, configuration: &Name, parts: &[Part]) {
+        for (key, blob) in program::blobs(parts) {
+            let digest = blob.digest().to_string();
+            self.prepared.blobs.insert(of(configuration, key), digest);
             self.blobs.push(blob.clone());
         }
     }
@@ -261,10 +269,15 @@ impl Fresh {
 }
 
 impl Prepared {
+    /// The digest of what an object turned out to be.
+    pub(crate) fn digest(&self, configuration: &Name, key: &Key) -> Option<Sha256> {
+        self.blobs.get(&of(configuration, key.as_str()))?.parse().ok()
+    }
+
     /// Whether it is made of something that the store has.
     pub(crate) fn uses(&self, stored: &Stored) -> bool {
         match stored {
-            Stored::Blob(digest) => self.blobs.contains(&digest.to_string()),
+            Stored::Blob(digest) => self.blobs.values().any(|blob| *blob == digest.to_string()),
             Stored::Tree(id) => self.trees.contains(id.as_str()),
             Stored::Part(_) | Stored::Quarantined(_) | Stored::Staging(_) => false,
         }
@@ -298,6 +311,10 @@ fn copy(store: &Store, package: &str, tree: &Tree, version: &Path, to: &Path) ->
         return Ok(());
     }
     program::checkout(store, package, tree, to)
+}
+
+fn of(configuration: &Name, key: &str) -> String {
+    format!("{configuration}/{key}")
 }
 
 fn write(folder: &Path, prepared: &Prepared) -> Result<(), FileError> {

@@ -19,6 +19,13 @@ pub(crate) enum Package {
     Resolve(Resolve),
     /// Show in what two packages differ; exit code 1 if they do
     Diff(Diff),
+    /// Make a key to sign packages with
+    Keygen {
+        /// File of the private key; the public one is put beside it as KEY.pub. Neither may be there yet
+        key: PathBuf,
+    },
+    /// Sign files, for the nodes that trust the key
+    Sign(Sign),
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +104,16 @@ pub(crate) struct Diff {
     pub(crate) one: PathBuf,
     /// Another
     pub(crate) other: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    /// The private key, as `keygen` or `openssl genpkey -algorithm ed25519` writes it
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: PathBuf,
+    /// The files of objects, such as archives
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
 }
 
 /// Whose rules and plugins are used.

@@ -4,8 +4,10 @@ mod build;
 mod described;
 mod diff;
 mod inspect;
+mod keygen;
 mod opened;
 mod resolve;
+mod sign;
 mod verify;
 
 use crate::arguments::package::Package;
@@ -20,5 +22,7 @@ pub(crate) fn package(package: Package, screen: Screen) -> anyhow::Result<u8> {
         Package::Verify(wanted) => verify::verify(&wanted, screen).map(|()| DONE),
         Package::Resolve(wanted) => resolve::resolve(&wanted, screen).map(|()| DONE),
         Package::Diff(wanted) => diff::diff(&wanted, screen),
+        Package::Keygen { key } => keygen::keygen(&key, screen).map(|()| DONE),
+        Package::Sign(wanted) => sign::sign(&wanted, screen).map(|()| DONE),
     }
 }

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use crate::arguments::Run;
 use crate::config::{Config, Level, LogFormat, Packages};
 use crate::instances::{InstanceFiles, read_folder};
+use crate::outcome::Wrong;
 use crate::places::{Places, SOCKET};
 use crate::{CHILD, own_places};
 
@@ -81,14 +82,15 @@ impl Settings {
         })
     }
 
-    pub(crate) fn foundation(&self) -> aerolith_node::Settings {
-        aerolith_node::Settings {
+    /// Reads the trusted keys.
+    pub(crate) fn foundation(&self) -> Result<aerolith_node::Settings, Wrong> {
+        Ok(aerolith_node::Settings {
             data: self.data.clone(),
             runtime: self.of_this_boot.clone(),
             node: self.node.clone(),
             limits: self.packages.limits(),
-            packages: self.packages.policy(),
-        }
+            packages: self.packages.policy()?,
+        })
     }
 
     pub(crate) fn host(&self) -> io::Result<aerolith_host::Settings> {

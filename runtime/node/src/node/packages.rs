@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::Node;
-use crate::desired::{Desired, configurations};
+use crate::desired::Desired;
 use crate::driver::{CleanError, Request, Works, in_thread, on_board};
 use crate::prepare::Prepared;
 
@@ -157,8 +157,11 @@ impl Uses {
 fn promised(works: &Works, desired: &Desired) -> BTreeMap<Digest, BTreeSet<String>> {
     let mut users: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (service, goal) in &desired.goals.services {
-        for configuration in configurations(goal) {
-            users.entry(configuration.as_str()).or_default().insert(shown(service));
+        for (configuration, _) in desired.used_by(goal) {
+            users
+                .entry(configuration.name.as_str())
+                .or_default()
+                .insert(shown(service));
         }
     }
     let mut promised: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
