@@ -213,8 +213,9 @@ impl Preparer {
             fresh.keep(&parts);
             let to = folder.join("volumes").join(volume.name.as_str());
             let (store, name, copy) = (self.store.clone(), name.to_string(), to.clone());
+            let reporter = reporter.clone();
             let tree = blocking(move || {
-                let tree = program::volume(&store, &name, &parts)?;
+                let tree = program::volume(&store, &name, &parts, &reporter)?;
                 program::checkout(&store, &name, &tree, &copy).map(|()| tree)
             })
             .await??;
