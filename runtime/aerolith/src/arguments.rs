@@ -1,10 +1,14 @@
 //! The command line, as clap reads it.
 
+pub(crate) mod package;
+
 use std::path::PathBuf;
 
 use aerolith_model::{GoDuration, ResourceKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+use package::Package;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -92,6 +96,9 @@ pub(crate) enum Command {
     /// Look after plugins
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Make packages, and look into them
+    #[command(subcommand)]
+    Package(Package),
     /// Show the version, and the daemon's where one runs
     Version,
     /// Print a completion script for a shell

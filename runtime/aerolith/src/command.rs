@@ -3,6 +3,7 @@
 mod check;
 mod events;
 mod logs;
+mod package;
 mod plugin;
 mod ps;
 mod resources;
@@ -13,6 +14,7 @@ mod wait;
 pub(crate) use check::check;
 pub(crate) use events::events;
 pub(crate) use logs::logs;
+pub(crate) use package::package;
 pub(crate) use plugin::{Done, check as check_plugin, plugin};
 pub(crate) use ps::ps;
 pub(crate) use resources::{apply, delete, get};

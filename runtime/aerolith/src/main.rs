@@ -68,6 +68,7 @@ fn perform(arguments: Arguments, screen: Screen) -> anyhow::Result<u8> {
     match command {
         Command::Run(run) => daemon::run(run, socket)?,
         Command::Check { files } => return command::check(&files, screen),
+        Command::Package(package) => return command::package(package, screen),
         Command::Completions { shell } => command::completions(shell, screen)?,
         Command::Plugin(Plugin::Check { file }) => command::check_plugin(&file, screen)?,
         other => {
@@ -94,7 +95,7 @@ async fn ask(client: &Client, command: Command, screen: Screen) -> anyhow::Resul
         Command::Events { filter } => command::events(client, &filter, screen).await,
         Command::Plugin(plugin) => command::plugin(client, done(plugin), screen).await,
         Command::Version => command::version(client, screen).await,
-        Command::Run(_) | Command::Check { .. } | Command::Completions { .. } => Ok(()),
+        Command::Run(_) | Command::Check { .. } | Command::Completions { .. } | Command::Package(_) => Ok(()),
     }
 }
 

@@ -49,7 +49,7 @@ pub use plugins::{NoProvider, Plugins};
 pub use policy::{Forbidden, PackagePolicy};
 pub use prepare::PrepareError;
 pub use processes::Processes;
-pub use program::PackageError;
+pub use program::{MANIFEST, MOST_MANIFEST, PackageError};
 pub use services::Services;
 pub use state::{Damaged, ResourceId};
 pub use status::{ApplicationStatus, Condition, InstanceStatus, NodeStatus, ServiceStatus};

@@ -10,9 +10,9 @@ use crate::desired::Desired;
 use crate::fetch::{Downloads, FetchError, Reporter, Wanted};
 
 /// The file of a package that names its program (Baetyl v2).
-const MANIFEST: &str = "program.yml";
+pub const MANIFEST: &str = "program.yml";
 /// Bytes that it may have.
-const MOST_MANIFEST: u64 = 64 << 10;
+pub const MOST_MANIFEST: u64 = 64 << 10;
 
 /// Why a package does not become a tree.
 #[derive(Debug, thiserror::Error)]

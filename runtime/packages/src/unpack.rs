@@ -60,11 +60,12 @@ impl Unpack {
 }
 
 /// Bytes at a content's start that [`sniff`] needs: one tar block.
-pub(crate) const SNIFFED: usize = 512;
+pub const SNIFFED: usize = 512;
 
 /// The archive that a content's first bytes announce: zip (APPNOTE 4.3.7, 4.3.16), gzip (RFC 1952 2.3.1), Zstandard
 /// (RFC 8878 3.1.1) or tar. [`Unpack::None`] when they announce none. Nothing else is asked: no suffix, no media type.
-pub(crate) fn sniff(head: &[u8]) -> Unpack {
+#[must_use]
+pub fn sniff(head: &[u8]) -> Unpack {
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
         Unpack::Zip
     } else if head.starts_with(b"\x1f\x8b") {

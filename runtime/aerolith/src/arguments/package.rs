@@ -1,0 +1,20 @@
+//! What `aerolith package` takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Package {
+    /// Show what is in an archive, without a daemon
+    Inspect(Inspect),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// Show every file with its mode
+    #[arg(long)]
+    pub(crate) files: bool,
+    /// The archive
+    pub(crate) file: PathBuf,
+}
