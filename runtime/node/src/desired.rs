@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use aerolith_model::{
-    Application, Configuration, Key, Name, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes, VolumeSource,
+    Application, Configuration, Key, Name, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes,
+    VolumeSource,
 };
 use aerolith_plan::{Goal, Goals, PlanError, goals};
 use aerolith_plugin_wire::arch::{Object, Objects};

@@ -178,9 +178,8 @@ mod tests {
             .collect();
         let source = |key: &str| Some(format!("http://h/{key}"));
         let (wanted, found) = (Digest::of(b"whole"), Digest::of(b"bad"));
-        let refusal = format!(
-            "sha256 mismatch: expected {wanted}, found {found}; the 3 bytes received begin with \"bad\""
-        );
+        let refusal =
+            format!("sha256 mismatch: expected {wanted}, found {found}; the 3 bytes received begin with \"bad\"");
         let part = Stored::Part(Digest::of(b"part"));
         assert_eq!(
             listed,

@@ -404,6 +404,10 @@ async fn credentials_go_to_the_fetcher_and_without_their_secret_nothing_is_fetch
         .unwrap_err();
     assert_eq!((error.to_string().contains("`s3`"), place.tries()), (true, 0));
     wanted.credentials = Ok(known.clone());
-    house.downloads.object(&wanted, &reporter.object("weather", "f")).await.unwrap();
+    house
+        .downloads
+        .object(&wanted, &reporter.object("weather", "f"))
+        .await
+        .unwrap();
     assert_eq!(place.asked(0).credentials, known);
 }
