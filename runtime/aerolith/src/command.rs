@@ -12,7 +12,7 @@ mod source;
 mod wait;
 
 pub(crate) use check::check;
-pub(crate) use events::events;
+pub(crate) use events::{events, shown as shown_event};
 pub(crate) use logs::logs;
 pub(crate) use package::package;
 pub(crate) use plugin::{Done, check as check_plugin, plugin};

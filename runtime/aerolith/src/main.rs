@@ -14,6 +14,7 @@ mod instances;
 mod lines;
 mod outcome;
 mod places;
+mod progress;
 mod screen;
 mod size;
 mod table;
@@ -69,16 +70,19 @@ fn perform(arguments: Arguments, screen: Screen) -> anyhow::Result<u8> {
     match command {
         Command::Run(run) => daemon::run(run, socket)?,
         Command::Check { files } => return command::check(&files, screen),
-        Command::Package(package) => return command::package(package, screen),
+        Command::Package(package) => return command::package(package, socket, screen),
         Command::Completions { shell } => command::completions(shell, screen)?,
         Command::Plugin(Plugin::Check { file }) => command::check_plugin(&file, screen)?,
-        other => {
-            let client = Client::new(socket.map_or_else(find_socket, Ok)?);
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(ask(&client, other, screen))?;
-        }
+        other => asking(socket, async |client| ask(client, other, screen).await)?,
     }
     Ok(DONE)
+}
+
+/// Does what needs the daemon: the one at this socket, or the one that this user most likely means.
+fn asking(socket: Option<PathBuf>, ask: impl AsyncFnOnce(&Client) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let client = Client::new(socket.map_or_else(find_socket, Ok)?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(ask(&client))
 }
 
 /// Asks the daemon.

@@ -46,6 +46,12 @@ impl Screen {
         self.data(encoded.unwrap_or_else(text))
     }
 
+    /// Whether standard error is a terminal on which lines can be drawn again.
+    pub(crate) fn draws(self) -> bool {
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+        self.format == Format::Table && io::stderr().is_terminal() && !is_dumb
+    }
+
     /// Writes data as it is, at once.
     pub(crate) fn data(self, bytes: impl AsRef<[u8]>) -> anyhow::Result<()> {
         let mut out = io::stdout().lock();

@@ -1,4 +1,6 @@
-//! Sizes in bytes as people write them.
+//! Sizes in bytes as people write and read them.
+
+use std::fmt;
 
 use serde::Deserialize;
 
@@ -43,6 +45,25 @@ impl TryFrom<Written> for Size {
     }
 }
 
+impl fmt::Display for Size {
+    /// Three digits and a decimal unit: `999 B`, `1.05 kB`, `31.2 MB`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 1_000 {
+            return write!(f, "{} B", self.0);
+        }
+        let (mut value, mut units) = (self.0 as f64 / 1_000.0, ["kB", "MB", "GB", "TB"].as_slice());
+        while let ([_, larger @ ..], true) = (units, value >= 999.5 && units.len() > 1) {
+            (value, units) = (value / 1_000.0, larger);
+        }
+        let decimals = match value {
+            ..9.995 => 2,
+            ..99.95 => 1,
+            _ => 0,
+        };
+        write!(f, "{value:.decimals$} {}", units.first().unwrap_or(&"B"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +77,24 @@ mod tests {
             ("\"2G\"", 2_000_000_000),
         ] {
             assert_eq!(serde_json::from_str::<Size>(text).unwrap(), Size(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_shown_with_three_digits() {
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.00 kB"),
+            (9_994, "9.99 kB"),
+            (9_996, "10.0 kB"),
+            (999_499, "999 kB"),
+            (999_500, "1.00 MB"),
+            (31_234_567, "31.2 MB"),
+            (104_000_000_000, "104 GB"),
+            (5_000_000_000_000_000, "5000 TB"),
+        ] {
+            assert_eq!(Size(bytes).to_string(), shown);
         }
     }
 

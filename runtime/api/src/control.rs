@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use crate::failure::Failure;
-use crate::view::{Applied, Event, Health, NodeStatus, Plugin, PluginDetail, Version};
+use crate::view::{Applied, Cleaned, Event, Health, NodeStatus, Package, Plugin, PluginDetail, Version};
 
 /// Bytes as they come; an error ends the response before its proper end.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
@@ -51,6 +51,12 @@ pub trait Control: Send + Sync + 'static {
 
     /// Events whose topic a filter with `+` and `#` takes, from now on.
     fn events(&self, filter: &str) -> Result<EventStream, Failure>;
+
+    /// Everything in the package store: trees, blobs, unfinished downloads, what is in quarantine.
+    fn packages(&self) -> impl Future<Output = Result<Vec<Package>, Failure>> + Send;
+
+    /// Removes from the package store what nobody needs, or says what that would remove.
+    fn clean_packages(&self, dry_run: bool) -> impl Future<Output = Result<Cleaned, Failure>> + Send;
 
     /// All plugin instances, by name.
     fn plugins(&self) -> Vec<Plugin>;

@@ -9,7 +9,7 @@ use axum::routing::{get, post, put};
 
 use crate::control::Control;
 use crate::failure::{Failure, Reason};
-use crate::routes::{kinds, logs, node, plugins, resources};
+use crate::routes::{kinds, logs, node, packages, plugins, resources};
 
 /// Bytes that a request's body may have.
 pub const MAX_BODY: usize = 8 << 20;
@@ -22,6 +22,8 @@ pub fn router<C: Control>(control: Arc<C>) -> Router {
         .route("/events", get(node::events::<C>))
         .route("/instances", get(node::instances::<C>))
         .route("/instances/{id}/logs", get(logs::logs::<C>))
+        .route("/packages", get(packages::list::<C>))
+        .route("/packages/gc", post(packages::gc::<C>))
         .route("/plugins", get(plugins::list::<C>).post(plugins::install::<C>))
         .route("/plugins/{name}", get(plugins::inspect::<C>))
         .route("/plugins/{name}/{action}", post(plugins::act::<C>))

@@ -3,6 +3,7 @@
 pub(crate) mod kinds;
 pub(crate) mod logs;
 pub(crate) mod node;
+pub(crate) mod packages;
 pub(crate) mod plugins;
 pub(crate) mod resources;
 

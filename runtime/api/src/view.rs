@@ -156,6 +156,58 @@ pub struct Event {
     pub data: serde_json::Value,
 }
 
+/// Something in the package store. What is not known is absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Package {
+    /// `tree`, `blob`, `part` (of a download), `quarantined`, or `staging` (a tree that is built or removed).
+    pub kind: String,
+    /// Digest, or name.
+    pub name: String,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// Bytes of a part once it is whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole: Option<u64>,
+    /// `used`, `former` (kept for going back), `wanted` (a configuration names it), `busy` (being fetched or built),
+    /// `unfinished`, `refused` or `unused`.
+    pub state: String,
+    /// Services, as `application/service`.
+    pub used_by: Vec<String>,
+    /// Seconds since 1970 of its last change.
+    pub modified: u64,
+    /// From where a part or a quarantined file comes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Why it is in quarantine: what was expected and what was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What a cleaning of the package store has removed, or would remove.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Cleaned {
+    /// Whether nothing was removed, because only a preview was asked for.
+    pub dry_run: bool,
+    /// What was removed.
+    pub removed: Vec<Removed>,
+    /// What nobody needs but somebody still reads; a later cleaning takes it.
+    pub held: Vec<Removed>,
+    /// Bytes of the files that were removed.
+    pub bytes: u64,
+}
+
+/// Something that was in the package store.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Removed {
+    /// As in the list.
+    pub kind: String,
+    /// As in the list.
+    pub name: String,
+}
+
 /// A plugin instance at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -147,6 +147,8 @@ async fn every_refusal_is_json_with_the_right_status() {
             "unknown field `dryrun`",
         ),
         ("PUT", "/v1/resources", "", 400, "body:1:1: there is no resource in it"),
+        ("GET", "/v1/packages/gc", "", 405, "GET is not for"),
+        ("POST", "/v1/packages/gc?dryrun=true", "", 400, "unknown field `dryrun`"),
         ("GET", "/v1/instances/a.b.1/logs?tail=few", "", 400, "tail"),
         ("GET", "/v1/instances/a.b.9/logs", "", 404, "no instance `a.b.9`"),
         ("GET", "/v1/events?filter=a%23", "", 400, "filter"),
@@ -203,6 +205,22 @@ async fn a_body_or_a_head_without_measure_is_refused() {
         assert!((400..500).contains(&status), "{status}");
     }
     assert_eq!(served.ask("GET", "/healthz", b"").await.0, 200);
+}
+
+#[tokio::test]
+async fn packages_are_listed_and_cleaned_and_a_preview_removes_nothing() {
+    let served = Served::start();
+    let (status, listed) = served.json("GET", "/v1/packages", "").await;
+    assert_eq!((status, listed.as_array().unwrap().len()), (200, 2));
+    let tree = json!({"kind": "tree", "name": "00ff", "bytes": 7, "state": "used", "usedBy": [], "modified": 0});
+    assert_eq!(listed[1], tree, "what is not known is absent");
+    let mut cleaned = json!({"dryRun": true, "removed": [{"kind": "blob", "name": "00ff"}], "held": [], "bytes": 7});
+    let preview = served.json("POST", "/v1/packages/gc?dryRun=true", "").await;
+    assert_eq!(preview, (200, cleaned.clone()));
+    assert_eq!(served.json("GET", "/v1/packages", "").await.1, listed);
+    cleaned["dryRun"] = json!(false);
+    assert_eq!(served.json("POST", "/v1/packages/gc", "").await, (200, cleaned));
+    assert_eq!(served.json("GET", "/v1/packages", "").await.1, json!([tree]));
 }
 
 #[tokio::test]

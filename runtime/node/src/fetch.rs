@@ -81,7 +81,7 @@ impl Downloads {
         let one = self.one_at_a_time(identity);
         let _turn = one.lock().await;
         if let Some(blob) = self.stored(&expected).await? {
-            report.reused(blob.size());
+            report.reused(&blob);
             return Ok(blob);
         }
         match self.fetch(wanted, expected.clone(), report).await {
@@ -158,6 +158,7 @@ impl Downloads {
             .unwrap_or_default();
         let ingest = self.ingest(wanted.object, &url, expected).await?;
         let progress = Progress::of(&ingest);
+        report.begin(progress.bytes);
         let is_whole = ingest.missing() == Some(0);
         let (orders, received) = mpsc::channel(PIECES);
         let writer = tokio::task::spawn_blocking(move || write(ingest, received));
@@ -179,13 +180,12 @@ impl Downloads {
             (Err(error), _, _) => Err(FetchError::Refused { url, error }),
             (Ok(_), Err((error, count)), _) => Err(FetchError::Fetch { url, error, count }),
             (Ok(_), Ok(Moved::Unchanged), Some((blob, validator))) => {
-                report.reused(blob.size());
+                report.reused(&blob);
                 self.note(wanted, &blob, validator).await?;
                 Ok(blob)
             }
             (Ok(Some(blob)), Ok(Moved::Whole(validator)), _) => {
-                report.fetched(blob.size());
-                report.verified(blob.size(), &blob.digest().to_string());
+                report.fetched(&blob);
                 self.note(wanted, &blob, validator).await?;
                 Ok(blob)
             }

@@ -17,7 +17,6 @@ use aerolith_packages::{Blob, Part, Store, StoreError, Stored, Tree};
 use aerolith_plan::{Fingerprint, Goal, ServiceId};
 use aerolith_plugin_wire::engine::Program;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::bus::Bus;
 use crate::desired::Desired;
@@ -185,7 +184,7 @@ impl Preparer {
                 // Edited in the store, where nobody writes: what it was made of is there still.
                 Err(PackageError::Store { error, .. }) if matches!(*error, StoreError::RottenTree { .. }) => {
                     tracing::warn!(package, %error, "a stored package was edited on disk; it is built again");
-                    reporter.tell("edited", json!({"package": package, "reason": error.to_string()}));
+                    reporter.edited(&package, &error.to_string());
                     laid()
                 }
                 laid => laid,
@@ -223,8 +222,9 @@ impl Preparer {
             fresh.keep(name, &parts);
             let to = folder.join("volumes").join(volume.name.as_str());
             let (store, name, version, place) = (self.store.clone(), name.to_string(), folder.to_owned(), to.clone());
+            let reporter = reporter.clone();
             let tree = blocking(move || {
-                let tree = program::volume(&store, &name, &parts)?;
+                let tree = program::volume(&store, &name, &parts, &reporter)?;
                 copy(&store, &name, &tree, &version, &place).map(|()| tree)
             })
             .await??;

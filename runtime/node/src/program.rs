@@ -1,10 +1,10 @@
 //! From a configuration with objects to a published tree. Blocks, once the objects are there.
 
 use std::path::Path;
+use std::time::Instant;
 
 use aerolith_model::{Configuration, Entry, Key, Object, ProgramManifest, Unpack};
 use aerolith_packages::{Blob, Content, Part, Rule, Staged, Store, StoreError, Tree, TreeId};
-use serde_json::json;
 
 use crate::desired::Desired;
 use crate::fetch::{Downloads, FetchError, Reporter, Wanted};
@@ -116,7 +116,7 @@ pub(crate) async fn parts(
                     object,
                     credentials: desired.credentials(object),
                 };
-                let report = reporter.object(key.as_str());
+                let report = reporter.object(package, key.as_str());
                 let blob = from.object(&wanted, &report).await.map_err(failed)?;
                 Content::Object {
                     blob,
@@ -177,13 +177,14 @@ pub(crate) fn program(
             reason: format!("cannot read {}: {e}", tree.root().join(MANIFEST).display()),
         })?;
         let entry = entry(package, &bytes)?;
-        reporter.tell("reused", json!({"package": package}));
+        reporter.reused(package, &tree);
         return Ok((tree, entry));
     }
+    let begun = Instant::now();
     let (staged, entry) = stage(store, package, parts)?;
-    reporter.tell("unpacked", json!({"package": package}));
+    reporter.unpacked(package, staged.bytes(), begun.elapsed());
     let tree = staged.publish(id).map_err(failed)?;
-    reporter.tell("published", json!({"package": package}));
+    reporter.published(package, &tree);
     Ok((tree, entry))
 }
 
@@ -222,16 +223,22 @@ fn entry(package: &str, bytes: &[u8]) -> Result<String, PackageError> {
 }
 
 /// Publishes the tree of a configuration that is mounted as a volume. Blocks.
-pub(crate) fn volume(store: &Store, name: &str, parts: &[Part]) -> Result<Tree, PackageError> {
+pub(crate) fn volume(store: &Store, name: &str, parts: &[Part], reporter: &Reporter) -> Result<Tree, PackageError> {
     let failed = |error| PackageError::Store {
         package: name.into(),
         error: Box::new(error),
     };
     let id: TreeId = format!("volume-{}", TreeId::of(parts)).parse().map_err(failed)?;
-    match store.tree(&id).map_err(failed)? {
-        Some(tree) => Ok(tree),
-        None => store.stage(parts).and_then(|staged| staged.publish(id)).map_err(failed),
+    if let Some(tree) = store.tree(&id).map_err(failed)? {
+        reporter.reused(name, &tree);
+        return Ok(tree);
     }
+    let begun = Instant::now();
+    let staged = store.stage(parts).map_err(failed)?;
+    reporter.unpacked(name, staged.bytes(), begun.elapsed());
+    let tree = staged.publish(id).map_err(failed)?;
+    reporter.published(name, &tree);
+    Ok(tree)
 }
 
 /// Reads all of a tree that is run where it lies. Blocks.

@@ -7,11 +7,12 @@ mod world;
 use std::collections::BTreeSet;
 use std::fs;
 
-use aerolith_node::PackagePolicy;
+use aerolith_node::{CleanError, Condition, PackagePolicy, PackageState};
 use aerolith_packages::Digest;
 use world::*;
 
 const RUN: &str = "#!/bin/sh\necho here\n";
+const RUN_MD5: &str = "3b7b83bea16c5e94704c6ecf5f6a9bba";
 
 fn object(url: &str, text: &str) -> String {
     let digest = Digest::of(text.as_bytes());
@@ -108,6 +109,34 @@ async fn only_what_failed_is_fetched_again() {
     let good = world.fetched().iter().filter(|url| url.ends_with("run.sh")).count();
     assert_eq!(good, 1, "{:?}", world.fetched());
     node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_for_a_package_that_cannot_be_had_stays_though_its_md5_alone_is_told() {
+    let world = World::new();
+    let node = world.open().await;
+    world.serve("test://h/run.sh", RUN);
+    let md5 = r#"{"url":"test://h/run.sh","md5":"MD5"}"#.replace("MD5", RUN_MD5);
+    let late = object("test://h/late", "late");
+    let objects = [("a-linux-test", &*md5), ("b-linux-test", &late)];
+    apply(&node, &[&package_of("pp", &objects), &shop("pp")]).await;
+    until("it failed", || {
+        let web = service_of(&node, "shop", "web")?;
+        (web.state == Condition::Failed).then_some(())
+    })
+    .await;
+    for dry_run in [true, false] {
+        let cleaned = node.clean_packages(dry_run).await.unwrap();
+        assert_eq!(cleaned.removed, []);
+    }
+    let items = node.packages().await.unwrap();
+    let blob = items.iter().find(|item| item.kind == "blob").unwrap();
+    assert_eq!(
+        (blob.state, &blob.used_by),
+        (PackageState::Wanted, &vec!["shop/web".to_owned()])
+    );
+    node.shutdown().await;
+    assert!(matches!(node.clean_packages(true).await, Err(CleanError::Ended)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,3 +8,4 @@ pub(crate) mod package;
 pub(crate) mod processes;
 pub(crate) mod server;
 pub(crate) mod socket;
+pub(crate) mod terminal;

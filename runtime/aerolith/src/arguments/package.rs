@@ -26,6 +26,14 @@ pub(crate) enum Package {
     },
     /// Sign files, for the nodes that trust the key
     Sign(Sign),
+    /// Show what lies in the daemon's package store, and who uses it
+    List,
+    /// Remove what nothing needs from the daemon's package store
+    Gc {
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -13,21 +13,20 @@ pub(crate) async fn events(client: &Client, filter: &str, screen: Screen) -> any
     let mut lines = Lines::default();
     while let Some(piece) = next(&mut stream).await? {
         for line in lines.push(&piece) {
-            screen.data(shown(&line, screen.format())?)?;
+            screen.data(shown(&serde_json::from_slice(&line)?, screen.format())?)?;
         }
     }
     Ok(())
 }
 
 /// One event: a line for people and for programs, a document in YAML.
-fn shown(line: &[u8], format: Format) -> anyhow::Result<String> {
-    let event: Event = serde_json::from_slice(line)?;
+pub(crate) fn shown(event: &Event, format: Format) -> anyhow::Result<String> {
     Ok(match format {
         Format::Table => format!("{}  {}\n", event.topic, event.data),
-        Format::Json => serde_json::to_string(&event)? + "\n",
+        Format::Json => serde_json::to_string(event)? + "\n",
         Format::Yaml => format!(
             "---\n{}",
-            encode(&serde_json::to_value(&event)?, format)?.unwrap_or_default()
+            encode(&serde_json::to_value(event)?, format)?.unwrap_or_default()
         ),
     })
 }
@@ -39,12 +38,13 @@ mod tests {
     #[test]
     fn an_event_is_one_line_or_one_document() {
         let line = br#"{"topic":"app/weather/running","data":{"pid":7}}"#;
+        let event: Event = serde_json::from_slice(line).unwrap();
         assert_eq!(
-            shown(line, Format::Table).unwrap(),
+            shown(&event, Format::Table).unwrap(),
             "app/weather/running  {\"pid\":7}\n"
         );
-        assert_eq!(shown(line, Format::Json).unwrap().trim_end().as_bytes(), line);
-        let yaml = shown(line, Format::Yaml).unwrap();
+        assert_eq!(shown(&event, Format::Json).unwrap().trim_end().as_bytes(), line);
+        let yaml = shown(&event, Format::Yaml).unwrap();
         assert!(
             yaml.starts_with("---\n") && yaml.contains("\ntopic: app/weather/running\n"),
             "{yaml}"

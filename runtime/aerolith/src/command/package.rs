@@ -3,26 +3,34 @@
 mod build;
 mod described;
 mod diff;
+mod gc;
 mod inspect;
 mod keygen;
+mod list;
 mod opened;
 mod resolve;
 mod sign;
 mod verify;
 
+use std::path::PathBuf;
+
 use crate::arguments::package::Package;
+use crate::asking;
 use crate::outcome::DONE;
 use crate::screen::Screen;
 
-/// Does what needs no daemon; answers the exit code.
-pub(crate) fn package(package: Package, screen: Screen) -> anyhow::Result<u8> {
+/// Answers the exit code. Only what concerns the daemon's own store asks it.
+pub(crate) fn package(package: Package, socket: Option<PathBuf>, screen: Screen) -> anyhow::Result<u8> {
     match package {
-        Package::Build(wanted) => build::build(wanted, screen).map(|()| DONE),
-        Package::Inspect(wanted) => inspect::inspect(&wanted, screen).map(|()| DONE),
-        Package::Verify(wanted) => verify::verify(&wanted, screen).map(|()| DONE),
-        Package::Resolve(wanted) => resolve::resolve(&wanted, screen).map(|()| DONE),
-        Package::Diff(wanted) => diff::diff(&wanted, screen),
-        Package::Keygen { key } => keygen::keygen(&key, screen).map(|()| DONE),
-        Package::Sign(wanted) => sign::sign(&wanted, screen).map(|()| DONE),
+        Package::Build(wanted) => build::build(wanted, screen)?,
+        Package::Inspect(wanted) => inspect::inspect(&wanted, screen)?,
+        Package::Verify(wanted) => verify::verify(&wanted, screen)?,
+        Package::Resolve(wanted) => resolve::resolve(&wanted, screen)?,
+        Package::Diff(wanted) => return diff::diff(&wanted, screen),
+        Package::Keygen { key } => keygen::keygen(&key, screen)?,
+        Package::Sign(wanted) => sign::sign(&wanted, screen)?,
+        Package::List => asking(socket, async |client| list::list(client, screen).await)?,
+        Package::Gc { dry_run } => asking(socket, async |client| gc::gc(client, dry_run, screen).await)?,
     }
+    Ok(DONE)
 }

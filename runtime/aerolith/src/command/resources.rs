@@ -24,7 +24,7 @@ pub(crate) async fn apply(
     screen: Screen,
 ) -> anyhow::Result<()> {
     let (name, text) = text(file)?;
-    let watch = Watch::begin(client, patience).await?;
+    let watch = Watch::begin(client, patience, screen).await?;
     let target = format!("/v1/resources?dryRun={dry_run}&source={}", quoted(&name));
     let answer = client.send(Method::PUT, &target, text).await?;
     let applied: Applied = serde_json::from_value(answer.clone())?;
@@ -55,7 +55,7 @@ fn summary(applied: &Applied) -> String {
 
 /// Deletes one resource, or everything that stands in a file: applications first, since they use the others.
 pub(crate) async fn delete(client: &Client, wanted: Delete, screen: Screen) -> anyhow::Result<()> {
-    let watch = Watch::begin(client, wanted.patience).await?;
+    let watch = Watch::begin(client, wanted.patience, screen).await?;
     let mut targets = match (wanted.file, wanted.kind, wanted.name) {
         (Some(file), ..) => {
             let (name, text) = text(&file)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aerolith_api::{Application, Applied, NodeStatus};
+use aerolith_api::{Application, Applied, Event, NodeStatus, Step};
 use anyhow::Context as _;
 use hyper::Method;
 use hyper::body::Incoming;
@@ -11,12 +11,20 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::arguments::Patience;
 use crate::client::{Client, next};
+use crate::lines::Lines;
+use crate::progress::Progress;
+use crate::screen::Screen;
+
+/// How long the news of the end may be behind the status that shows it.
+const BEHIND: Duration = Duration::from_secs(2);
 
 /// What is waited for, from a revision of the desired state on.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
     revision: u64,
     running: BTreeSet<String>,
+    /// Those of `running` for which something is done, so that news of them comes.
+    moving: BTreeSet<String>,
     gone: BTreeSet<String>,
 }
 
@@ -54,6 +62,12 @@ impl Wanted {
         Self {
             revision: applied.revision,
             running: applied.applications.iter().cloned().collect(),
+            moving: applied
+                .applications
+                .iter()
+                .filter(|name| moves(applied, name))
+                .cloned()
+                .collect(),
             ..Self::default()
         }
     }
@@ -93,6 +107,12 @@ impl Wanted {
     }
 }
 
+/// Whether a step is taken for an application.
+fn moves(applied: &Applied, name: &str) -> bool {
+    let is_ours = |step: &Step| step.target.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+    applied.steps.iter().any(is_ours)
+}
+
 /// Every service that is not as it should be, or else the application.
 fn told(application: &Application) -> Vec<String> {
     let say = |name: &str, state: &str, reason: &str| match reason {
@@ -113,15 +133,54 @@ fn told(application: &Application) -> Vec<String> {
 /// Listens from before something is asked until it is done.
 pub(super) struct Watch<'a> {
     client: &'a Client,
-    news: Option<Incoming>,
+    news: Option<News>,
     within: Duration,
+    screen: Screen,
+}
+
+/// The node's events as they come.
+struct News {
+    stream: Incoming,
+    lines: Lines,
+}
+
+impl News {
+    async fn listen(client: &Client) -> anyhow::Result<Self> {
+        Ok(Self {
+            stream: client.stream("/v1/events").await?,
+            lines: Lines::default(),
+        })
+    }
+
+    /// The next events; nothing when the stream is lost.
+    async fn next(&mut self) -> Option<Vec<Event>> {
+        let piece = next(&mut self.stream).await.ok()??;
+        let lines = self.lines.push(&piece);
+        Some(
+            lines
+                .iter()
+                .filter_map(|line| serde_json::from_slice(line).ok())
+                .collect(),
+        )
+    }
+
+    /// Tells what is still on its way, up to the news of the end.
+    async fn tell_rest(&mut self, progress: &mut Progress) {
+        let end = Instant::now() + BEHIND;
+        while !progress.is_over() {
+            let Ok(Some(events)) = timeout_at(end, self.next()).await else {
+                return;
+            };
+            events.iter().for_each(|event| progress.hear(event));
+        }
+    }
 }
 
 impl<'a> Watch<'a> {
     /// Begins to listen, where somebody is to wait at all.
-    pub(super) async fn begin(client: &'a Client, patience: Patience) -> anyhow::Result<Self> {
+    pub(super) async fn begin(client: &'a Client, patience: Patience, screen: Screen) -> anyhow::Result<Self> {
         let news = if patience.wait {
-            Some(client.stream("/v1/events").await?)
+            Some(News::listen(client).await?)
         } else {
             None
         };
@@ -129,28 +188,54 @@ impl<'a> Watch<'a> {
             client,
             news,
             within: patience.timeout.0,
+            screen,
         })
     }
 
-    /// Waits, where that was asked for.
+    /// Waits, where that was asked for, and tells meanwhile what becomes of what is to run.
     ///
     /// # Errors
     /// [`Unsettled`] with the reasons, or when the daemon cannot be asked.
-    pub(super) async fn until(self, wanted: &Wanted) -> anyhow::Result<()> {
-        let Some(mut news) = self.news else { return Ok(()) };
+    pub(super) async fn until(mut self, wanted: &Wanted) -> anyhow::Result<()> {
+        let Some(mut news) = self.news.take() else {
+            return Ok(());
+        };
+        let mut progress = Progress::new(
+            self.screen,
+            wanted.running.clone(),
+            wanted.moving.clone(),
+            wanted.revision,
+        );
+        let settled = self.settle(wanted, &mut news, &mut progress).await?;
+        news.tell_rest(&mut progress).await;
+        settled.map_err(Into::into)
+    }
+
+    /// A stream that is lost is listened to anew: only a daemon that cannot be asked any more ends the wait.
+    async fn settle(
+        &self,
+        wanted: &Wanted,
+        news: &mut News,
+        progress: &mut Progress,
+    ) -> anyhow::Result<Result<(), Unsettled>> {
         let deadline = Instant::now() + self.within;
         loop {
             let answer = self.client.json(Method::GET, "/v1/status").await?;
             let status = serde_json::from_value(answer).context("the daemon's status cannot be read")?;
             let reasons = match wanted.judge(&status) {
-                Verdict::Done => return Ok(()),
-                Verdict::Never(reasons) => return Err(Unsettled::Never(reasons).into()),
+                Verdict::Done => return Ok(Ok(())),
+                Verdict::Never(reasons) => return Ok(Err(Unsettled::Never(reasons))),
                 Verdict::NotYet(reasons) => reasons,
             };
-            let within = self.within;
-            match timeout_at(deadline, next(&mut news)).await {
-                Ok(heard) => heard?.ok_or(Unsettled::Ended).map(drop)?,
-                Err(_) => return Err(Unsettled::Late { within, reasons }.into()),
+            match timeout_at(deadline, news.next()).await {
+                Ok(Some(events)) => events.iter().for_each(|event| progress.hear(event)),
+                Ok(None) if Instant::now() < deadline => {
+                    *news = News::listen(self.client).await.map_err(|_| Unsettled::Ended)?;
+                }
+                Ok(None) | Err(_) => {
+                    let within = self.within;
+                    return Err(Unsettled::Late { within, reasons }.into());
+                }
             }
         }
     }
@@ -201,6 +286,21 @@ mod tests {
         );
         assert_eq!(judge(2, "running", false), Verdict::NotYet(vec!["a is running".into()]));
         assert_eq!(judge(2, "failed", true), Verdict::Never(vec!["a is failed".into()]));
+    }
+
+    #[test]
+    fn news_is_awaited_of_applications_for_which_something_is_done() {
+        let step = |target: &str| Step {
+            action: "start".into(),
+            target: target.into(),
+        };
+        let applied = Applied {
+            applications: ["shop", "shop-two", "idle"].map(str::to_owned).into(),
+            steps: vec![step("shop.web.1"), step("shop-two.web")],
+            ..Applied::default()
+        };
+        let moving: Vec<String> = Wanted::run(&applied).moving.into_iter().collect();
+        assert_eq!(moving, ["shop", "shop-two"]);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aerolith_api::{
-    Applied, ByteStream, Control, EventStream, Failure, Health, NodeStatus, Plugin, PluginDetail, Reason, Version,
+    Applied, ByteStream, Cleaned, Control, EventStream, Failure, Health, NodeStatus, Package, Plugin, PluginDetail,
+    Reason, Version,
 };
 use aerolith_host::{HostError, PluginHost, Source, Spec};
 use aerolith_model::{Resource, ResourceKind};
@@ -15,7 +16,7 @@ use tokio::sync::SetOnce;
 
 use super::heard::heard;
 use super::plugins::apart;
-use super::refusal::{of_change, of_engine, of_host, of_logs, of_topic};
+use super::refusal::{of_change, of_cleaning, of_engine, of_host, of_logs, of_topic};
 use super::{shown, version};
 use crate::instances::{InstanceFiles, specs};
 
@@ -179,6 +180,19 @@ impl Control for Daemon {
             .subscribe(filter)
             .map_err(|error| of_topic(&error))?;
         Ok(heard(events))
+    }
+
+    async fn packages(&self) -> Result<Vec<Package>, Failure> {
+        let packages = self.node().await.packages().await;
+        let packages = packages.map_err(|error| of_cleaning(&error))?;
+        Ok(packages.into_iter().map(shown::package).collect())
+    }
+
+    async fn clean_packages(&self, dry_run: bool) -> Result<Cleaned, Failure> {
+        let cleaned = self.node().await.clean_packages(dry_run).await;
+        cleaned
+            .map(|cleaned| shown::cleaned(&cleaned, dry_run))
+            .map_err(|error| of_cleaning(&error))
     }
 
     fn plugins(&self) -> Vec<Plugin> {

@@ -2,7 +2,7 @@
 
 use aerolith_api::{Failure, Reason};
 use aerolith_host::HostError;
-use aerolith_node::{BadTopic, ChangeError, LogsError};
+use aerolith_node::{BadTopic, ChangeError, CleanError, LogsError};
 use aerolith_plugin_wire::{Code, Error};
 
 /// Of the plugin host.
@@ -24,6 +24,15 @@ pub(super) fn of_change(error: &ChangeError) -> Failure {
         ChangeError::NotFound(_) => Reason::NotFound,
         ChangeError::InUse { .. } => Reason::Conflict,
         ChangeError::File(_) | ChangeError::Thread(_) => Reason::Internal,
+    };
+    Failure::new(code, error.to_string())
+}
+
+/// Of looking into the package store, or cleaning it.
+pub(super) fn of_cleaning(error: &CleanError) -> Failure {
+    let code = match error {
+        CleanError::Ended => Reason::Unavailable,
+        CleanError::Store(_) | CleanError::File(_) | CleanError::Thread(_) => Reason::Internal,
     };
     Failure::new(code, error.to_string())
 }

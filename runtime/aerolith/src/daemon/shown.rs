@@ -1,8 +1,12 @@
 //! What the rooms say of themselves, as the API shows it.
 
-use aerolith_api::{Application, Applied, Exit, Health, Instance, Manifest, NodeStatus, Plugin, Service, Step};
+use aerolith_api::{
+    Application, Applied, Cleaned, Exit, Health, Instance, Manifest, NodeStatus, Package, Plugin, Removed, Service,
+    Step,
+};
 use aerolith_host::{State, Status};
-use aerolith_node::{ApplicationStatus, InstanceStatus, ServiceStatus};
+use aerolith_node::{ApplicationStatus, InstanceStatus, PackageItem, ServiceStatus};
+use aerolith_packages::Stored;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -59,6 +63,35 @@ pub(super) fn applied(applied: aerolith_node::Applied, dry_run: bool) -> Applied
         steps,
         applications: applied.applications,
         warnings: Vec::new(),
+    }
+}
+
+/// Something in the package store.
+pub(super) fn package(item: PackageItem) -> Package {
+    Package {
+        kind: item.kind.into(),
+        name: item.name,
+        bytes: item.bytes,
+        whole: item.whole,
+        state: word(&item.state),
+        used_by: item.used_by,
+        modified: item.modified_ms / 1_000,
+        source: item.source,
+        reason: item.refusal,
+    }
+}
+
+/// What a cleaning of the package store has removed, or would remove.
+pub(super) fn cleaned(cleaned: &aerolith_packages::Cleaned, dry_run: bool) -> Cleaned {
+    let removed = |stored: &Stored| Removed {
+        kind: stored.kind().into(),
+        name: stored.name(),
+    };
+    Cleaned {
+        dry_run,
+        removed: cleaned.removed.iter().map(removed).collect(),
+        held: cleaned.held.iter().map(removed).collect(),
+        bytes: cleaned.bytes,
     }
 }
 

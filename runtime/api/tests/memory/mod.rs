@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use aerolith_api::{
-    Application, Applied, ByteStream, Control, Event, EventStream, Failure, Health, Instance, Manifest, NodeStatus,
-    Plugin, PluginDetail, Service, Version,
+    Application, Applied, ByteStream, Cleaned, Control, Event, EventStream, Failure, Health, Instance, Manifest,
+    NodeStatus, Package, Plugin, PluginDetail, Removed, Service, Version,
 };
 use aerolith_model::{Resource, ResourceKind};
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use tokio::sync::broadcast;
 
 pub(crate) struct Memory {
     resources: Mutex<BTreeMap<(ResourceKind, String), Resource>>,
+    packages: Mutex<Vec<Package>>,
     engine: Mutex<&'static str>,
     events: broadcast::Sender<Event>,
 }
@@ -23,6 +24,7 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             resources: Mutex::default(),
+            packages: Mutex::new(vec![package("blob", "unused"), package("tree", "used")]),
             engine: Mutex::new("running"),
             events: broadcast::channel(16).0,
         }
@@ -33,6 +35,16 @@ impl Memory {
     /// How many streams of events there are.
     pub(crate) fn listeners(&self) -> usize {
         self.events.receiver_count()
+    }
+}
+
+fn package(kind: &str, state: &str) -> Package {
+    Package {
+        kind: kind.into(),
+        name: "00ff".into(),
+        bytes: 7,
+        state: state.into(),
+        ..Package::default()
     }
 }
 
@@ -143,6 +155,27 @@ impl Control for Memory {
         Ok(Box::pin(stream::unfold(events, |mut events| async {
             Some((events.recv().await.ok()?, events))
         })))
+    }
+
+    async fn packages(&self) -> Result<Vec<Package>, Failure> {
+        Ok(self.packages.lock().unwrap().clone())
+    }
+
+    async fn clean_packages(&self, dry_run: bool) -> Result<Cleaned, Failure> {
+        let mut packages = self.packages.lock().unwrap();
+        let unused: Vec<Package> = packages.iter().filter(|p| p.state == "unused").cloned().collect();
+        if !dry_run {
+            packages.retain(|p| p.state != "unused");
+        }
+        Ok(Cleaned {
+            dry_run,
+            bytes: unused.iter().map(|p| p.bytes).sum(),
+            removed: unused
+                .into_iter()
+                .map(|Package { kind, name, .. }| Removed { kind, name })
+                .collect(),
+            ..Cleaned::default()
+        })
     }
 
     fn plugins(&self) -> Vec<Plugin> {

@@ -61,8 +61,9 @@ impl Driver {
     }
 
     /// Cleans the store because somebody asks, whatever is under way: what is being fetched or built is held until it
-    /// is on the board, and only this task puts it there.
+    /// is on the board, and only this task puts it there. What was applied before is desired by now.
     pub(super) async fn answer(&mut self, request: Request) {
+        self.read_desired().await;
         let cleaned = clean_store(&self.works, request.dry_run).await;
         if cleaned.is_ok() && !request.dry_run {
             self.works.board().unclean = None;

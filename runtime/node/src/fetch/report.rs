@@ -1,8 +1,10 @@
-//! What becomes of an object, told on the bus while it happens: `package/APP/SERVICE/STAGE`.
+//! What becomes of a package, told on the bus while it happens: `package/APP/SERVICE/STAGE`. The stages of an object are
+//! `fetching`, `fetched`, `verified`, or `reused`; those of the package `unpacked`, `published`, or `reused`.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aerolith_packages::{Blob, Tree};
 use aerolith_plan::ServiceId;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -12,7 +14,7 @@ use crate::bus::Bus;
 /// Least time between two reports of how far a download has come.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Tells of the objects that one service needs.
+/// Tells of the packages that one service needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Reporter {
     bus: Bus,
@@ -23,9 +25,17 @@ pub(crate) struct Reporter {
 /// Tells of one object.
 pub(crate) struct Report<'a> {
     reporter: &'a Reporter,
+    package: &'a str,
     object: &'a str,
+    course: Mutex<Course>,
+}
+
+/// The course of one download.
+struct Course {
     begun: Instant,
-    told: Mutex<Option<Instant>>,
+    /// Bytes that were here when it began.
+    reused: u64,
+    told: Option<Instant>,
 }
 
 impl Reporter {
@@ -45,62 +55,149 @@ impl Reporter {
         }
     }
 
-    /// For one object, from now on.
-    pub(crate) fn object<'a>(&'a self, object: &'a str) -> Report<'a> {
+    /// For one object of a package.
+    pub(crate) fn object<'a>(&'a self, package: &'a str, object: &'a str) -> Report<'a> {
         Report {
             reporter: self,
+            package,
             object,
-            begun: Instant::now(),
-            told: Mutex::default(),
+            course: Mutex::new(Course::from(0)),
         }
     }
 
-    /// The package as a whole has come to a stage.
-    pub(crate) fn tell(&self, stage: &str, data: Value) {
+    /// The objects of a package are unpacked into one tree of so many bytes.
+    pub(crate) fn unpacked(&self, package: &str, bytes: u64, within: Duration) {
+        let rate = per_second(bytes, within);
+        self.tell(
+            "unpacked",
+            &json!({"package": package, "bytes": bytes, "bytesPerSecond": rate}),
+        );
+    }
+
+    /// The tree of a package is in the store.
+    pub(crate) fn published(&self, package: &str, tree: &Tree) {
+        self.tell("published", &json!({"package": package, "tree": tree.id().as_str()}));
+    }
+
+    /// The tree of a package was in the store already.
+    pub(crate) fn reused(&self, package: &str, tree: &Tree) {
+        self.tell("reused", &json!({"package": package, "tree": tree.id().as_str()}));
+    }
+
+    /// The tree of a package was edited in the store, and is built again.
+    pub(crate) fn edited(&self, package: &str, reason: &str) {
+        self.tell("edited", &json!({"package": package, "reason": reason}));
+    }
+
+    fn tell(&self, stage: &str, data: &Value) {
         let Some(ServiceId { application, service }) = &self.service else {
             return;
         };
-        self.bus.tell(format!("package/{application}/{service}/{stage}"), data);
+        self.bus
+            .tell(format!("package/{application}/{service}/{stage}"), data.clone());
     }
 }
 
 impl Report<'_> {
+    /// A download begins behind the bytes that are here.
+    pub(crate) fn begin(&self, here: u64) {
+        *self.course() = Course::from(here);
+    }
+
     /// How far it has come, now and then.
     pub(crate) fn fetching(&self, bytes: u64, size: Option<u64>) {
-        let now = Instant::now();
-        {
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.is_some_and(|told| now.duration_since(told) < INTERVAL) {
+        let (rate, reused) = {
+            let mut course = self.course();
+            if course.told.is_some_and(|told| told.elapsed() < INTERVAL) {
                 return;
             }
-            *told = Some(now);
-        }
-        let data = json!({"object": self.object, "bytes": bytes, "size": size, "bytesPerSecond": self.speed(bytes)});
-        self.reporter.tell("fetching", data);
+            course.told = Some(Instant::now());
+            course.pace(bytes)
+        };
+        self.tell(
+            "fetching",
+            json!({"bytes": bytes, "size": size, "bytesPerSecond": rate, "reusedBytes": reused}),
+        );
     }
 
     /// All of it came, and has the digests that were promised.
-    pub(crate) fn fetched(&self, bytes: u64) {
-        let fetched = json!({"object": self.object, "bytes": bytes, "bytesPerSecond": self.speed(bytes)});
-        self.reporter.tell("fetched", fetched);
-    }
-
-    /// It has what was promised of it.
-    pub(crate) fn verified(&self, bytes: u64, sha256: &str) {
-        self.reporter.tell(
+    pub(crate) fn fetched(&self, blob: &Blob) {
+        let (rate, reused) = self.course().pace(blob.size());
+        self.tell(
+            "fetched",
+            json!({"bytes": blob.size(), "bytesPerSecond": rate, "reusedBytes": reused}),
+        );
+        self.tell(
             "verified",
-            json!({"object": self.object, "bytes": bytes, "sha256": sha256}),
+            json!({"bytes": blob.size(), "sha256": blob.digest().to_string()}),
         );
     }
 
     /// It was in the store already.
-    pub(crate) fn reused(&self, bytes: u64) {
-        self.reporter
-            .tell("reused", json!({"object": self.object, "bytes": bytes}));
+    pub(crate) fn reused(&self, blob: &Blob) {
+        self.tell(
+            "reused",
+            json!({"bytes": blob.size(), "sha256": blob.digest().to_string()}),
+        );
     }
 
-    fn speed(&self, bytes: u64) -> u64 {
-        let milliseconds = self.begun.elapsed().as_millis().max(1);
-        u64::try_from(u128::from(bytes) * 1000 / milliseconds).unwrap_or(u64::MAX)
+    fn tell(&self, stage: &str, mut data: Value) {
+        data["package"] = self.package.into();
+        data["object"] = self.object.into();
+        self.reporter.tell(stage, &data);
+    }
+
+    fn course(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Course {
+    fn from(here: u64) -> Self {
+        Self {
+            begun: Instant::now(),
+            reused: here,
+            told: None,
+        }
+    }
+
+    /// Bytes per second of what came, and bytes that did not have to.
+    fn pace(&self, bytes: u64) -> (u64, u64) {
+        let came = bytes.saturating_sub(self.reused);
+        (per_second(came, self.begun.elapsed()), self.reused)
+    }
+}
+
+fn per_second(bytes: u64, within: Duration) -> u64 {
+    let milliseconds = within.as_millis().max(1);
+    u64::try_from(u128::from(bytes) * 1000 / milliseconds).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_speed_is_that_of_what_came_and_not_of_what_was_here() {
+        let bus = Bus::default();
+        let mut events = bus.subscribe("package/#").unwrap();
+        let instance: aerolith_plan::InstanceId = "shop.web.1".parse().unwrap();
+        let reporter = Reporter::new(&bus, &instance.service);
+        let report = reporter.object("pp", "a.zip");
+        tokio::time::advance(Duration::from_secs(60)).await;
+        report.begin(1_000);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        report.fetching(3_000, Some(9_000));
+        report.fetching(3_001, Some(9_000));
+        let told = events.next().await.unwrap();
+        assert_eq!(told.topic, "package/shop/web/fetching");
+        let expected = json!({"package": "pp", "object": "a.zip", "bytes": 3_000, "size": 9_000,
+            "bytesPerSecond": 1_000, "reusedBytes": 1_000});
+        assert_eq!(told.data, expected);
+        report.begin(0);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        report.fetching(500, None);
+        let told = events.next().await.unwrap().data;
+        assert_eq!((&told["bytes"], &told["bytesPerSecond"]), (&500.into(), &500.into()));
     }
 }

@@ -123,7 +123,7 @@ async fn transfer(service: Arc<dyn Service>) -> Result<Moved, (Error, u32)> {
         request: transfer::request(&object(PLAIN), BTreeMap::new()),
         orders,
         pauses: Pauses::new(Duration::ZERO),
-        report: &reporter.object("f"),
+        report: &reporter.object("weather", "f"),
         progress: Progress::default(),
     };
     let moved = transfer.run().await;
@@ -231,7 +231,7 @@ impl House {
     async fn object(&self, json: &str) -> Result<Blob, FetchError> {
         let (object, reporter) = (object(json), reporter());
         self.downloads
-            .object(&self.wanted(&object), &reporter.object("f"))
+            .object(&self.wanted(&object), &reporter.object("weather", "f"))
             .await
     }
 
@@ -390,11 +390,15 @@ async fn credentials_go_to_the_fetcher_and_without_their_secret_nothing_is_fetch
     wanted.credentials = Err("the secret `s3` does not exist".into());
     let error = house
         .downloads
-        .object(&wanted, &reporter.object("f"))
+        .object(&wanted, &reporter.object("weather", "f"))
         .await
         .unwrap_err();
     assert_eq!((error.to_string().contains("`s3`"), place.tries()), (true, 0));
     wanted.credentials = Ok(known.clone());
-    house.downloads.object(&wanted, &reporter.object("f")).await.unwrap();
+    house
+        .downloads
+        .object(&wanted, &reporter.object("weather", "f"))
+        .await
+        .unwrap();
     assert_eq!(place.asked(0).credentials, known);
 }

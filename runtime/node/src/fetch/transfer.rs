@@ -187,6 +187,7 @@ impl Transfer<'_> {
         }
         if !goes_on {
             self.progress = Progress::default();
+            self.report.begin(0);
             self.order(Order::Restart).await?;
         }
         let Validator { etag, last_modified } = head.validator.clone();
