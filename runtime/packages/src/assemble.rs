@@ -8,6 +8,7 @@ use std::thread;
 use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{At, OnPath, escape, head};
+use crate::hashing::LARGE;
 use crate::publish::{Staged, StagingDir};
 use crate::stage::Stage;
 use crate::unpack::{SNIFFED, sniff};
@@ -115,9 +116,6 @@ impl Store {
         })
     }
 }
-
-/// Bytes of a blob from which on a thread of its own pays for hashing it.
-const LARGE: u64 = 1 << 20;
 
 /// Bytes that a tree of these parts has at least: what an archive unpacks to is hardly ever less than the archive.
 fn bytes(parts: &[&Part]) -> u64 {

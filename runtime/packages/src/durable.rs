@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::StoreError;
 use crate::disk::Disk;
 use crate::error::OnPath;
-use crate::parallel::{MANY, for_each, threads};
+use crate::parallel::{for_each, threads_for};
 
 /// Makes a folder's list of names durable.
 pub(crate) fn sync_dir(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
@@ -33,8 +33,12 @@ pub(crate) fn sync_tree(disk: &dyn Disk, root: &Path) -> Result<(), StoreError> 
         }
         seen += 1;
     }
-    let threads = if files.len() > MANY { threads() } else { 1 };
-    for_each(threads, &files, || (), |(), file| disk.sync(file).on("sync", file))?;
+    for_each(
+        threads_for(files.len()),
+        &files,
+        || (),
+        |(), file| disk.sync(file).on("sync", file),
+    )?;
     folders.iter().try_for_each(|folder| sync_dir(disk, folder))
 }
 

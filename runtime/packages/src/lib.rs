@@ -34,6 +34,7 @@ mod download;
 mod durable;
 mod entry_path;
 mod error;
+mod hashing;
 mod ingest;
 mod layout;
 mod lease;

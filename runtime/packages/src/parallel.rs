@@ -4,11 +4,14 @@ use std::thread;
 /// Threads at most: on more, the file system is what is waited for.
 const THREADS: usize = 4;
 
-/// Jobs that are so small that a thread for fewer of them does not pay.
-pub(crate) const MANY: usize = 200;
+/// Files from which on several threads pay for working on them.
+const MANY: usize = 200;
 
-/// As many threads as there are processors, within reason.
-pub(crate) fn threads() -> usize {
+/// Threads for work on so many files: one, or as many as there are processors, within reason.
+pub(crate) fn threads_for(files: usize) -> usize {
+    if files < MANY {
+        return 1;
+    }
     thread::available_parallelism().map_or(1, usize::from).min(THREADS)
 }
 

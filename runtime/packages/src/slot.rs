@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::error::{At, OnPath};
+use crate::hashing::Hashing;
 use crate::links::Written;
 use crate::sums::FileSum;
-use crate::taken::Taken;
 use crate::{Rule, StoreError};
 
 /// Bytes moved at once.
@@ -59,22 +59,23 @@ impl Slot {
         match &self.fill {
             Fill::Write(sum) => {
                 let mut file = self.disk.create(&self.place, 0o600).on("create", &self.place)?;
-                let mut taken = Taken::new(false);
-                let size = pump(at, content, &mut allow, |bytes| {
-                    file.write_all(bytes).on("write", &self.place)?;
-                    taken.add(bytes);
-                    Ok(())
+                let mut hashing = Hashing::new();
+                let size = pump(at, content, &mut allow, |buffer, read| {
+                    let written = file.write_all(&buffer[..read]);
+                    written
+                        .and_then(|()| hashing.add(buffer, read))
+                        .on("write", &self.place)
                 })?;
                 file.set_mode(mode).on("set the mode of", &self.place)?;
                 file.begin_sync();
-                sum.get_or_init(|| FileSum::taken(&taken, self.executable));
+                sum.get_or_init(|| FileSum::taken(&hashing.end(), self.executable));
                 Ok(size)
             }
             Fill::Compare { other } => {
                 let other = || at.refuse(Rule::OtherBytes { other: other.clone() });
                 let mut there = self.disk.open(&self.place).on("open", &self.place)?;
-                let size = pump(at, content, &mut allow, |bytes| {
-                    match follows(&mut there, bytes).on("read", &self.place)? {
+                let size = pump(at, content, &mut allow, |buffer, read| {
+                    match follows(&mut there, &buffer[..read]).on("read", &self.place)? {
                         true => Ok(()),
                         false => Err(other()),
                     }
@@ -100,12 +101,13 @@ fn follows(file: &mut File, bytes: &[u8]) -> io::Result<bool> {
     }
 }
 
-/// Moves `content` to `take`, piece by piece, each of them allowed before.
+/// Moves `content` to `take`, piece by piece, each of them allowed before. It is given the buffer and how much of it is
+/// the piece, and may leave another buffer.
 fn pump(
     at: At<'_>,
     content: &mut dyn Read,
     allow: &mut dyn FnMut(u64, u64) -> Result<(), Rule>,
-    mut take: impl FnMut(&[u8]) -> Result<(), StoreError>,
+    mut take: impl FnMut(&mut Vec<u8>, usize) -> Result<(), StoreError>,
 ) -> Result<u64, StoreError> {
     let (mut chunk, mut size) = (vec![0; CHUNK], 0);
     loop {
@@ -116,7 +118,7 @@ fn pump(
             Err(error) => return Err(at.refuse(Rule::behind(error))),
         };
         allow(size, read as u64).map_err(|rule| at.refuse(rule))?;
-        take(&chunk[..read])?;
+        take(&mut chunk, read)?;
         size += read as u64;
     }
 }

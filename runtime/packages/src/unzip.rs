@@ -6,7 +6,7 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use crate::assemble::Archive;
-use crate::parallel::{MANY, for_each, threads};
+use crate::parallel::{for_each, threads_for};
 use crate::slot::Slot;
 use crate::stage::Stage;
 use crate::{Rule, StoreError};
@@ -125,11 +125,7 @@ fn content<'z>(archive: &Archive<'_>, zip: &'z mut Zip, index: usize) -> Result<
 /// one.
 fn write_all(archive: &Archive<'_>, zip: &Zip, jobs: &[Job]) -> Result<(), StoreError> {
     let bytes: u64 = jobs.iter().map(|job| job.declared).sum();
-    let threads = if jobs.len() > MANY && bytes > MUCH {
-        threads()
-    } else {
-        1
-    };
+    let threads = if bytes > MUCH { threads_for(jobs.len()) } else { 1 };
     for_each(threads, jobs, || zip.clone(), |zip, job| write(archive, zip, job))
 }
 
