@@ -15,7 +15,7 @@ use crate::bus::Events;
 use crate::chance::chance;
 use crate::desired::Desired;
 use crate::durable;
-use crate::fetch::jittered;
+use crate::fetch::{Downloads, jittered};
 use crate::foundation::Foundation;
 use crate::jobs::Jobs;
 use crate::layout::relative;
@@ -344,7 +344,6 @@ impl Driver {
         self.unclean = false;
         let (prepared, kept) = self.in_use();
         let (works, desired) = (self.works.clone(), self.works.board().desired.clone());
-        let promised = self.promised(&desired);
         let (logs, store) = (self.works.preparer.folders.logs(), self.works.preparer.store.clone());
         let cleaned = blocking(move || {
             for folder in durable::entries(&logs)? {
@@ -357,6 +356,7 @@ impl Driver {
             }
             let is_configured = |name: &str| desired.configuration(name).is_some();
             works.preparer.downloads.forget(is_configured)?;
+            let promised = promised(&works.preparer.downloads, &desired);
             let is_promised = |stored: &Stored| matches!(stored, Stored::Blob(digest) if promised.contains(digest));
             let cleaned = store.clean(&kept_parts(), |stored| {
                 is_promised(stored) || prepared.values().any(|p| p.uses(stored))
@@ -372,15 +372,6 @@ impl Driver {
             tracing::warn!(error, "something that nobody needs stays for now");
         }
         self.works.board().unclean = refused;
-    }
-
-    /// What the desired state names: what came of it stays, also while the rest of its package cannot be had.
-    fn promised(&self, desired: &Desired) -> BTreeSet<Digest> {
-        let downloads = &self.works.preparer.downloads;
-        let objects = desired.objects();
-        objects
-            .filter_map(|(pinned, object)| downloads.promised(pinned, object))
-            .collect()
     }
 
     /// What is prepared, and the applications that are desired or of which something is left.
@@ -399,6 +390,14 @@ impl Driver {
             trouble.again_at = Instant::now();
         }
     }
+}
+
+/// What the desired state names: what came of it stays, also while the rest of its package cannot be had. Blocks.
+fn promised(downloads: &Downloads, desired: &Desired) -> BTreeSet<Digest> {
+    let objects = desired.objects();
+    objects
+        .filter_map(|(pinned, object)| downloads.promised(pinned, object))
+        .collect()
 }
 
 /// Time that a cut off download stays for somebody to come back for it.

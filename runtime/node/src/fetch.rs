@@ -86,11 +86,12 @@ impl Downloads {
         .map_err(|error| repinned(pin, error))
     }
 
-    /// The digest that is promised of an object of the desired state, so that what has it must be kept.
+    /// The digest that is promised of an object of the desired state, so that what has it must be kept. Blocks.
     pub(crate) fn promised(&self, pinned: Pinned<'_>, object: &Object) -> Option<Digest> {
-        match &object.sha256 {
-            Some(sha256) => sha256.as_str().parse().ok(),
-            None => self.pins.get(pinned),
+        match (&object.sha256, &object.md5) {
+            (Some(sha256), _) => sha256.as_str().parse().ok(),
+            (None, Some(md5)) => self.store.digest_by_md5(&md5.as_str().parse().ok()?),
+            (None, None) => self.pins.get(pinned),
         }
     }
 
@@ -143,8 +144,9 @@ impl Downloads {
             .as_ref()
             .map(|(_, validator)| validator.clone())
             .unwrap_or_default();
+        let proven = expected.sha256.is_some();
         let ingest = self.ingest(wanted.object, &url, expected).await?;
-        let progress = Progress::of(&ingest);
+        let progress = Progress::of(&ingest, proven);
         let is_whole = ingest.missing() == Some(0);
         let (orders, received) = mpsc::channel(PIECES);
         let writer = tokio::task::spawn_blocking(move || write(ingest, received));

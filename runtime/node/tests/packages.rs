@@ -111,6 +111,37 @@ async fn only_what_failed_is_fetched_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_known_by_its_md5_alone_stays_while_the_rest_of_its_package_cannot_be_had() {
+    let world = World::new();
+    let node = world.open().await;
+    world.serve("test://h/run.sh", RUN);
+    // md5sum(1) of RUN.
+    let good = r#"{"url":"test://h/run.sh","md5":"3b7b83bea16c5e94704c6ecf5f6a9bba"}"#;
+    let late = object("test://h/late", "late");
+    apply(
+        &node,
+        &[
+            &package_of("pp", &[("a-linux-test", good), ("b-linux-test", &late)]),
+            &shop("pp"),
+        ],
+    )
+    .await;
+    let late_was_asked = |times| {
+        let fetched = world.fetched();
+        (fetched.iter().filter(|url| url.ends_with("late")).count() >= times).then_some(())
+    };
+    until("it failed", || late_was_asked(1)).await;
+    // The store is cleaned when something is removed, and when a daemon starts.
+    let node = world.crash_and_open(node).await;
+    until("it failed again", || late_was_asked(4)).await;
+    world.serve("test://h/late", "late");
+    running(&node, "shop.web.1").await;
+    let good = world.fetched().iter().filter(|url| url.ends_with("run.sh")).count();
+    assert_eq!(good, 1, "{:?}", world.fetched());
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_file_is_fetched_once_for_two_packages_of_two_services() {
     let world = World::new();
     let node = world.open().await;

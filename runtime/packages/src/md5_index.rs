@@ -12,7 +12,7 @@ impl Store {
     /// read to its end. MD5 is weak: whoever can choose a file's bytes can make two with one MD5. So only what was
     /// promised by that very MD5 is found by it.
     pub fn blob_by_md5(&self, md5: &Md5) -> Result<Option<Blob>, StoreError> {
-        let Some(digest) = self.0.indexed(md5) else {
+        let Some(digest) = self.digest_by_md5(md5) else {
             return Ok(None);
         };
         if let Some(blob) = self.blob(&digest)? {
@@ -25,6 +25,11 @@ impl Store {
         }
         remove(&*self.0.disk, &self.0.layout.md5(md5))?;
         Ok(None)
+    }
+
+    /// The SHA-256 of what was downloaded when this MD5 was expected, as noted then: nothing is looked at.
+    pub fn digest_by_md5(&self, md5: &Md5) -> Option<Digest> {
+        self.0.indexed(md5)
     }
 }
 
