@@ -1,4 +1,5 @@
-//! What a node makes of packages when its own disk does not serve it, or somebody else writes there.
+//! Packages that are no good, or do not stay so: bad manifests, edited files, a disk that does not serve.
 
 mod disk;
 mod edited;
+mod manifest;
