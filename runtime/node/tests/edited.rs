@@ -151,9 +151,12 @@ async fn what_was_edited_while_the_daemon_was_away_is_put_back_before_the_next_s
     node.shutdown().await;
 }
 
+/// What happens to the store.
+type Loss = fn(&World);
+
 #[tokio::test(start_paused = true)]
 async fn a_copy_whose_stored_tree_is_lost_too_waits_until_that_is_built_again_and_keeps_its_files() {
-    let losses: [(&str, fn(&World)); 3] = [
+    let losses: [(&str, Loss); 3] = [
         ("edited", |world| overwrite(&stored_tree(world).join("run.sh"), "evil")),
         ("gone", |world| fs::remove_dir_all(stored_tree(world)).unwrap()),
         ("gone with its blob", |world| {

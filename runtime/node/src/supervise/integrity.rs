@@ -32,7 +32,7 @@ enum Unsound {
     #[error("edited on disk: {}; put it back, apply another version, or set `packages.edited: restore`", list(.0))]
     Edited(Vec<Difference>),
     /// It is prepared again.
-    #[error("edited on disk: {0}; the package is prepared again")]
+    #[error("edited on disk: {0}; it waits until its package is prepared again")]
     Lost(String),
     #[error("it cannot be compared with its package: {0}")]
     Store(StoreError),
