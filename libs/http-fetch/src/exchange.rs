@@ -19,6 +19,11 @@ use tokio::time::timeout;
 
 /// Most bytes of one piece.
 const PIECE: usize = 256 * 1024;
+/// Most bytes of a refusal that are read.
+const REFUSAL: usize = 4 * 1024;
+
+/// Finds in the beginning of what a server sends with a refusal why it refuses, if it says so.
+pub type Explain = fn(&[u8]) -> Option<String>;
 
 /// Clients with their patience.
 pub struct Exchange {
@@ -32,6 +37,7 @@ pub struct Exchange {
     stall: Duration,
     /// Over many pieces of it.
     floor: Floor,
+    explain: Option<Explain>,
 }
 
 /// The request to send next.
@@ -66,8 +72,18 @@ impl Exchange {
             head: connect.saturating_add(stall),
             stall,
             floor: config.floor(),
+            explain: None,
             config,
         })
+    }
+
+    /// Has refusals explained: what `explain` makes of one stands in the error.
+    #[must_use]
+    pub fn explaining(self, explain: Explain) -> Self {
+        Self {
+            explain: Some(explain),
+            ..self
+        }
     }
 
     /// Delivers what an address gives.
@@ -103,23 +119,47 @@ impl Exchange {
         loop {
             let response = self.send(&ask).await?;
             let answer = answer::read(response.status(), response.headers(), ask.want);
-            let url = &ask.url;
-            let (head, body) = match answer.map_err(|e| at(url, e))? {
-                Answer::Bytes(head) => (head, Some(response)),
-                Answer::Complete(head) => (head, None),
-                Answer::Anew(why) => {
-                    tracing::warn!(url = %Shown(url), %why, "a download begins anew");
+            let (head, body) = match answer {
+                Err(error) => return Err(at(&ask.url, self.explained(error, response).await)),
+                Ok(Answer::Bytes(head)) => (head, Some(response)),
+                Ok(Answer::Complete(head)) => (head, None),
+                Ok(Answer::Anew(why)) => {
+                    tracing::warn!(url = %Shown(&ask.url), %why, "a download begins anew");
                     // No answer to this can be `Anew` again.
                     ask.want = Want::Whole(ANY);
                     continue;
                 }
-                Answer::Elsewhere(location) => {
+                Ok(Answer::Elsewhere(location)) => {
                     self.follow(clients, &mut ask, location.as_deref())?;
                     continue;
                 }
             };
             let url = ask.url;
             return Ok(Found { url, head, body });
+        }
+    }
+
+    /// The refusal with what its body says, as far as that comes in time.
+    async fn explained(&self, refusal: Error, mut response: Response) -> Error {
+        let Some(explain) = self.explain else {
+            return refusal;
+        };
+        let mut body = Vec::new();
+        let read = async {
+            while body.len() < REFUSAL
+                && let Ok(Some(chunk)) = response.chunk().await
+            {
+                body.extend_from_slice(&chunk);
+            }
+        };
+        // Where the rest does not come, the beginning may do.
+        let _ = timeout(self.stall, read).await;
+        match explain(&body) {
+            Some(why) => Error {
+                message: format!("{}: {why}", refusal.message),
+                ..refusal
+            },
+            None => refusal,
         }
     }
 

@@ -19,4 +19,4 @@ mod tls;
 mod transport;
 
 pub use config::Config;
-pub use exchange::Exchange;
+pub use exchange::{Exchange, Explain};

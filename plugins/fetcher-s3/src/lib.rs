@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod place;
+mod refusal;
 pub mod signature;
 
 use aerolith_plugin::wire::fetcher::{Fetch, Fetched, PackageFetcher, Schemes};
@@ -31,7 +32,7 @@ impl Plugin for S3Fetcher {
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
         Ok(Self {
             defaults: config.defaults().map_err(Error::invalid)?,
-            exchange: Exchange::new(config.http, agent)?,
+            exchange: Exchange::new(config.http, agent)?.explaining(refusal::code),
         })
     }
 }

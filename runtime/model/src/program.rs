@@ -9,6 +9,9 @@ use crate::yaml::{ParseError, Piece};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProgramManifest {
     entry: String,
+    source_name: String,
+    /// Line and column at which the entry stands.
+    at: (u64, u64),
 }
 
 #[derive(Deserialize)]
@@ -48,13 +51,28 @@ impl ProgramManifest {
             lines_before: 0,
         };
         let Raw { entry } = piece.read()?;
-        match refusal(&entry.value) {
-            None => Ok(Self { entry: entry.value }),
-            Some(reason) => {
-                let message = format!("entry `{}` {reason}", entry.value);
-                let hint = "name a file of the package, relative to program.yml, such as `bin/app`".to_owned();
-                Err(piece.error(Some(entry.referenced), message, Some(hint)))
-            }
+        let at = entry.referenced;
+        let manifest = Self {
+            entry: entry.value,
+            source_name: source_name.to_owned(),
+            at: (at.line(), at.column()),
+        };
+        match refusal(&manifest.entry) {
+            None => Ok(manifest),
+            Some(reason) => Err(manifest.refused(reason)),
+        }
+    }
+
+    /// The error of an entry that cannot be used; the reason goes on behind the entry.
+    #[must_use]
+    pub fn refused(&self, reason: &str) -> ParseError {
+        let (line, column) = self.at;
+        ParseError {
+            source_name: self.source_name.clone(),
+            line,
+            column,
+            message: format!("entry `{}` {reason}", self.entry),
+            hint: Some("name a file of the package, relative to program.yml, such as `bin/app`".to_owned()),
         }
     }
 

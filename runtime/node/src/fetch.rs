@@ -156,8 +156,9 @@ impl Downloads {
             .as_ref()
             .map(|(_, validator)| validator.clone())
             .unwrap_or_default();
+        let proven = expected.sha256.is_some();
         let ingest = self.ingest(wanted.object, &url, expected).await?;
-        let progress = Progress::of(&ingest);
+        let progress = Progress::of(&ingest, proven);
         report.begin(progress.bytes);
         let is_whole = ingest.missing() == Some(0);
         let (orders, received) = mpsc::channel(PIECES);

@@ -176,7 +176,7 @@ pub(crate) fn program(
             package: package.into(),
             reason: format!("cannot read {}: {e}", tree.root().join(MANIFEST).display()),
         })?;
-        let entry = entry(package, &bytes)?;
+        let entry = manifest(package, &bytes)?.entry().to_owned();
         reporter.reused(package, &tree);
         return Ok((tree, entry));
     }
@@ -208,18 +208,22 @@ pub fn stage(store: &Store, package: &str, parts: &[Part]) -> Result<(Staged, St
             },
             error => failed(error),
         })?;
-    let entry = entry(package, &bytes)?;
-    staged.make_executable(&entry).map_err(failed)?;
-    Ok((staged, entry))
+    let manifest = manifest(package, &bytes)?;
+    staged.make_executable(manifest.entry()).map_err(|error| match error {
+        StoreError::Entry { rule, .. } => PackageError::Manifest {
+            package: package.into(),
+            reason: manifest.refused(&format!("leads to no program: {rule}")).to_string(),
+        },
+        error => failed(error),
+    })?;
+    Ok((staged, manifest.entry().to_owned()))
 }
 
-fn entry(package: &str, bytes: &[u8]) -> Result<String, PackageError> {
-    let bad = |reason| PackageError::Manifest {
+fn manifest(package: &str, bytes: &[u8]) -> Result<ProgramManifest, PackageError> {
+    ProgramManifest::read(MANIFEST, bytes).map_err(|error| PackageError::Manifest {
         package: package.into(),
-        reason,
-    };
-    let manifest = ProgramManifest::read(MANIFEST, bytes).map_err(|e| bad(e.to_string()))?;
-    Ok(manifest.entry().to_owned())
+        reason: error.to_string(),
+    })
 }
 
 /// Publishes the tree of a configuration that is mounted as a volume. Blocks.
@@ -365,7 +369,8 @@ mod tests {
         for (path, reason) in [("bin", "a folder"), ("absent", "no such file"), ("C:/x", "is absolute")] {
             let parts = [text("program.yml", &format!("entry: {path}")), text("bin/app", "")];
             let error = program(&store, "weather", &parts, &reporter()).unwrap_err().to_string();
-            assert!(error.contains(reason) && error.contains(path), "{error}");
+            let place = format!("program.yml:1:8: entry `{path}`");
+            assert!(error.contains(reason) && error.contains(&place), "{error}");
         }
     }
 

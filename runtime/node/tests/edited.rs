@@ -119,6 +119,30 @@ async fn an_edited_entry_and_an_edited_manifest_are_put_back_before_a_restart_an
 }
 
 #[tokio::test(start_paused = true)]
+async fn replicas_that_end_together_find_their_common_copy_put_back() {
+    let world = World::new();
+    let node = shop(&world, r#","replica":8"#).await;
+    let replicas = || (1..=8).map(|n| format!("shop.web.{n}"));
+    let entry = directory(&world).join("run.sh");
+    for replica in replicas() {
+        running(&node, &replica).await;
+    }
+    fs::write(&entry, "evil").unwrap();
+    replicas().for_each(|replica| world.engine().end(&replica, code(1)));
+    for replica in replicas() {
+        until("it is started again", || {
+            (world.engine().runs_of(&replica).len() == 2).then_some(())
+        })
+        .await;
+        let restarted = instance_of(&node, &replica).unwrap();
+        assert!(!restarted.reason.contains("compared"), "{restarted:?}");
+    }
+    assert_eq!(fs::read_to_string(&entry).unwrap(), RUN);
+    assert_eq!(fs::read_dir(directory(&world)).unwrap().count(), 2);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn where_it_is_to_be_refused_an_edited_program_waits_until_it_is_put_back() {
     let world = refusing();
     let node = shop(&world, "").await;
@@ -151,9 +175,12 @@ async fn what_was_edited_while_the_daemon_was_away_is_put_back_before_the_next_s
     node.shutdown().await;
 }
 
+/// What happens to the store.
+type Loss = fn(&World);
+
 #[tokio::test(start_paused = true)]
 async fn a_copy_whose_stored_tree_is_lost_too_waits_until_that_is_built_again_and_keeps_its_files() {
-    let losses: [(&str, fn(&World)); 3] = [
+    let losses: [(&str, Loss); 3] = [
         ("edited", |world| overwrite(&stored_tree(world).join("run.sh"), "evil")),
         ("gone", |world| fs::remove_dir_all(stored_tree(world)).unwrap()),
         ("gone with its blob", |world| {

@@ -26,9 +26,7 @@ impl Store {
         remove(&*self.0.disk, &self.0.layout.md5(md5))?;
         Ok(None)
     }
-}
 
-impl Store {
     /// The SHA-256 of the file that was downloaded when this MD5 was expected. Nothing is read or checked: it tells what
     /// to keep, not what to trust.
     pub fn noted_md5(&self, md5: &Md5) -> Option<Digest> {

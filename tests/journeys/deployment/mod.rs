@@ -2,7 +2,9 @@
 
 mod alone;
 mod crash;
+mod dependencies;
 mod packages;
+mod platforms;
 mod plugins;
 mod policies;
 mod stopping;

@@ -7,6 +7,7 @@ mod places;
 mod resume;
 mod secrecy;
 mod signatures;
+mod stores;
 
 use crate::deployment::texts::{application, file, object, package, service};
 use crate::support::build::sha256;

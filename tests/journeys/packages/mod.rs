@@ -1,4 +1,6 @@
-//! What a node makes of packages when its own disk does not serve it, and what it shows of them.
+//! Packages that are no good or do not stay so, a disk that does not serve, and what is shown of all that.
 
 mod disk;
+mod edited;
+mod manifest;
 mod showing;

@@ -3,6 +3,9 @@
 pub(crate) mod build;
 pub(crate) mod core;
 pub(crate) mod depot;
+#[path = "../../../plugins/fetcher-s3/tests/store/moto.rs"]
+#[allow(dead_code, reason = "the plugin's own tests use the rest of it")]
+pub(crate) mod moto;
 pub(crate) mod node;
 pub(crate) mod package;
 pub(crate) mod processes;

@@ -242,9 +242,9 @@ impl House {
 
 const PLAIN: &str = r#"{"url":"test://h/f"}"#;
 
-async fn offsets(breaks: u32, etag: Option<&'static str>) -> Vec<u64> {
+async fn offsets(breaks: u32, etag: Option<&'static str>, json: &str) -> Vec<u64> {
     let place = place(breaks, etag, Code::Io);
-    let blob = House::new(&place).object(PLAIN).await.unwrap();
+    let blob = House::new(&place).object(json).await.unwrap();
     assert_eq!(*blob.digest(), Digest::of(BYTES));
     let seen = place.seen.lock().unwrap();
     seen.iter().map(|fetch| fetch.offset).collect()
@@ -252,12 +252,45 @@ async fn offsets(breaks: u32, etag: Option<&'static str>) -> Vec<u64> {
 
 #[tokio::test]
 async fn a_broken_download_goes_on_behind_what_is_here_when_the_place_proves_its_state() {
-    assert_eq!(offsets(2, Some("\"v1\"")).await, [0, 4, 8]);
+    assert_eq!(offsets(2, Some("\"v1\""), PLAIN).await, [0, 4, 8]);
 }
 
 #[tokio::test]
-async fn without_a_validator_a_broken_download_begins_anew() {
-    assert_eq!(offsets(2, None).await, [0, 0, 0]);
+async fn without_a_validator_a_broken_download_begins_anew_unless_its_digest_tells_at_last() {
+    assert_eq!(offsets(2, None, PLAIN).await, [0, 0, 0]);
+    assert_eq!(offsets(2, None, &promised(BYTES)).await, [0, 4, 8]);
+}
+
+#[tokio::test]
+async fn a_part_of_which_only_the_digest_is_known_is_gone_on_with_by_the_next_preparation() {
+    let place = Arc::new(Place {
+        breaks: 1,
+        error: Some(Error::io("gone").permanent()),
+        ..Place::default()
+    });
+    let house = House::new(&place);
+    house.refused(&promised(BYTES)).await;
+    house.object(&promised(BYTES)).await.unwrap();
+    assert_eq!((place.tries(), place.asked(1).offset), (2, 4));
+}
+
+#[tokio::test]
+async fn bytes_of_two_tries_that_do_not_belong_together_are_fetched_anew() {
+    let place = Arc::new(Place {
+        breaks: 1,
+        wrong: 1,
+        error: Some(Error::io("reset")),
+        ..Place::default()
+    });
+    let blob = House::new(&place).object(&promised(BYTES)).await.unwrap();
+    assert_eq!(*blob.digest(), Digest::of(BYTES));
+    let asked = [0, 1, 2].map(|number| place.asked(number).offset);
+    assert_eq!(asked, [0, 4, 0]);
+}
+
+/// An object that is promised by its SHA-256.
+fn promised(bytes: &[u8]) -> String {
+    format!(r#"{{"url":"test://h/f","sha256":"{}"}}"#, Digest::of(bytes))
 }
 
 #[tokio::test]

@@ -50,6 +50,8 @@ pub(super) struct Transfer<'a> {
 pub(super) struct Progress {
     pub(super) bytes: u64,
     pub(super) validator: Validator,
+    /// The SHA-256 of the whole is known: it tells at last whether bytes of two tries belong together.
+    pub(super) proven: bool,
 }
 
 /// How a download ended well.
@@ -83,17 +85,22 @@ pub(super) fn request(object: &Object, credentials: std::collections::BTreeMap<S
 
 impl Progress {
     /// What is here of a download that was cut off before.
-    pub(super) fn of(ingest: &packages::Ingest) -> Self {
+    pub(super) fn of(ingest: &packages::Ingest, proven: bool) -> Self {
         let packages::Validator { etag, last_modified } = ingest.validator().clone();
         Self {
             bytes: ingest.offset(),
             validator: Validator { etag, last_modified },
+            proven,
         }
     }
 
-    /// Bytes behind which the next try may go on: none when nothing proves that the place still has the same.
+    /// Bytes behind which the next try may go on: none when nothing would tell that the place has others by now.
     fn offset(&self) -> u64 {
-        if self.validator.is_empty() { 0 } else { self.bytes }
+        if self.proven || !self.validator.is_empty() {
+            self.bytes
+        } else {
+            0
+        }
     }
 }
 
@@ -179,14 +186,14 @@ impl Transfer<'_> {
         let goes_on = head.offset == asked.offset && head.offset == self.progress.bytes;
         if !goes_on && head.offset != 0 {
             // What it says of itself is not believed: the next try begins anew.
-            self.progress.validator = Validator::default();
+            (self.progress.validator, self.progress.proven) = (Validator::default(), false);
             let (found, wanted) = (head.offset, asked.offset);
             return Err(Error::io(format!(
                 "the fetcher began at byte {found} instead of {wanted} or 0"
             )));
         }
         if !goes_on {
-            self.progress = Progress::default();
+            (self.progress.bytes, self.progress.validator) = (0, Validator::default());
             self.report.begin(0);
             self.order(Order::Restart).await?;
         }

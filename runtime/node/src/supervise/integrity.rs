@@ -22,6 +22,8 @@ use crate::program::MANIFEST;
 pub(crate) struct Integrity {
     store: Store,
     policy: Edited,
+    /// Held while something is put back: instances of one version share their copy.
+    restoring: Mutex<()>,
     /// The versions whose stored tree turned out to be gone or damaged.
     lost: Mutex<BTreeSet<VersionId>>,
 }
@@ -32,7 +34,7 @@ enum Unsound {
     #[error("edited on disk: {}; put it back, apply another version, or set `packages.edited: restore`", list(.0))]
     Edited(Vec<Difference>),
     /// It is prepared again.
-    #[error("edited on disk: {0}; the package is prepared again")]
+    #[error("edited on disk: {0}; it waits until its package is prepared again")]
     Lost(String),
     #[error("it cannot be compared with its package: {0}")]
     Store(StoreError),
@@ -43,6 +45,7 @@ impl Integrity {
         Self {
             store,
             policy,
+            restoring: Mutex::default(),
             lost: Mutex::default(),
         }
     }
@@ -86,6 +89,10 @@ impl Integrity {
         if place == stored.root() {
             return self.store.verify_paths(stored, paths).map(|()| Vec::new());
         }
+        if self.store.differs(stored, place, paths)?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let _alone = self.restoring.lock().unwrap_or_else(PoisonError::into_inner);
         self.store.restore(stored, place, paths)
     }
 }
