@@ -10,6 +10,7 @@ mod plugins;
 mod stages;
 
 use anyhow::{Result, bail};
+use campaign::{Campaign, KILL, POWER};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -22,6 +23,9 @@ cargo xtask COMMAND
                        disk, start and memory of an idle node, into docs/records/footprint.md
   campaign kill [SIZE] [SEED]
                        kill the daemon at SIZE (300) random points of deployments; record in docs/records/kill.md
+  campaign power [SEEDS] [SEED]
+                       cut the power at every step of the package store, with SEEDS (10) outcomes each, and fail its
+                       disk there; record in docs/records/power.md
   campaign fuzz [SECONDS] [SEED]
                        fuzz every target of fuzz/ for SECONDS (60) with nightly; record in docs/records/fuzz.md
   plugins [--out DIR]  build every plugin for shipping, each alone, as lib<name>.so in DIR (default target/shipped)
@@ -43,9 +47,8 @@ fn run(words: &[&str]) -> Result<()> {
     match words {
         ["test", stages @ ..] => stages::run(stages),
         ["demo"] => demo::run(),
-        ["campaign", "kill"] => campaign::kill(None, None),
-        ["campaign", "kill", size] => campaign::kill(Some(size), None),
-        ["campaign", "kill", size, seed] => campaign::kill(Some(size), Some(seed)),
+        ["campaign", "kill", numbers @ ..] if numbers.len() <= 2 => campaign(&KILL, numbers),
+        ["campaign", "power", numbers @ ..] if numbers.len() <= 2 => campaign(&POWER, numbers),
         ["campaign", "fuzz"] => fuzz::run("60", None),
         ["campaign", "fuzz", seconds] => fuzz::run(seconds, None),
         ["campaign", "fuzz", seconds, seed] => fuzz::run(seconds, Some(seed)),
@@ -61,6 +64,10 @@ fn run(words: &[&str]) -> Result<()> {
         }
         other => bail!("no such chore: {}\n\n{HELP}", other.join(" ")),
     }
+}
+
+fn campaign(campaign: &Campaign, numbers: &[&str]) -> Result<()> {
+    campaign.run(numbers.first().copied(), numbers.get(1).copied())
 }
 
 /// The workspace's root.

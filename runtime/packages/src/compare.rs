@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
@@ -48,17 +49,24 @@ impl Store {
         }
     }
 
-    /// Makes those paths again what was published, each by one rename, and answers in what they differed. What stands in
-    /// the place of a folder, or as a folder in the place of a file, is removed with all that is in it. The new file is
-    /// checked like a checkout: [`StoreError::RottenTree`] leaves the old one.
+    /// Makes those paths again what was published, each by one rename and durable at the end, and answers in what they
+    /// differed. What stands in the place of a folder, or as a folder in the place of a file, is removed with all that
+    /// is in it. The new file is checked like a checkout: [`StoreError::RottenTree`] leaves the old one.
     pub fn restore(&self, tree: &Tree, dest: &Path, paths: &[&str]) -> Result<Vec<Difference>, StoreError> {
         let sums = self.0.sums(tree.id())?;
-        let mut found = Vec::new();
-        for (path, sum) in self.ways(&sums, paths)? {
+        let (ways, mut found) = (self.ways(&sums, paths)?, Vec::new());
+        for (path, sum) in &ways {
             if let Some(difference) = self.difference(dest, path, sum)? {
                 self.renew(tree, dest, path, sum)?;
                 found.push(difference);
             }
+        }
+        if !found.is_empty() {
+            // Of the whole way, since a restore before this one may have been killed between its renames and this.
+            let folders: BTreeSet<_> = ways.iter().map(|(path, _)| parent(Path::new(path))).collect();
+            folders
+                .into_iter()
+                .try_for_each(|folder| sync_dir(&*self.0.disk, &dest.join(folder)))?;
         }
         Ok(found)
     }
@@ -129,8 +137,7 @@ impl Store {
             // The next restore of this path removes what cannot be removed now.
             let _ = remove(disk, &partial);
         }
-        renamed?;
-        sync_dir(disk, parent(&place))
+        renamed
     }
 }
 

@@ -8,7 +8,7 @@ use rustix::fs::{Advice, CWD, RenameFlags};
 use rustix::io::Errno;
 
 /// What the store asks of a disk: whatever changes it, makes a change durable, or opens bytes that are to be trusted.
-/// All of the store's protocol goes through here, so that a test can let the disk fail at any step.
+/// All of the store's protocol goes through here, so that a test can let the disk fail or cut its power at any step.
 /// Looking (listing a folder, a file's size) is not part of it.
 pub(crate) trait Disk: Debug + Send + Sync {
     /// Makes a new file, which must not be there, to be written from its start.

@@ -20,8 +20,8 @@
 //!
 //! The way through: [`Store::ingest`] → [`Ingest::finish`] → [`Blob`] → [`Store::stage`] → [`Staged::publish`] →
 //! [`Tree`] → [`Store::checkout`]. Everything that is not finished removes itself when dropped, but for a download that
-//! can go on later. Every step that changes the disk goes through one small trait, so that a test can let the disk fail
-//! at each of them.
+//! can go on later. Every step that changes the disk goes through one small trait, so that tests cut the power, kill the
+//! process and let the disk fail at each of them (`faults`). An open store has made all its names durable.
 
 mod assemble;
 mod budget;
@@ -65,7 +65,7 @@ mod unzstd;
 mod verify;
 
 #[cfg(test)]
-mod failing;
+mod faults;
 #[cfg(test)]
 mod sandbox;
 

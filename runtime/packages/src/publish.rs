@@ -84,7 +84,8 @@ impl Staged {
         let (_lease, away) = store.staging();
         let published = store.hold_tree(id, || {
             if is_there()? {
-                return Ok(());
+                // Whoever renamed it may have failed to make that durable.
+                return sync_dir(&*store.disk, &store.layout.trees());
             }
             let sealed = sealed.map_or_else(|| self.seal(), Ok)?;
             store.move_out(&tree, &away)?;
@@ -96,9 +97,11 @@ impl Staged {
             }
             renamed?;
             sync_dir(&*store.disk, &store.layout.trees())
-        })?;
-        remove(&*store.disk, &away)?;
-        Ok(published)
+        });
+        // Also when another step failed: what was moved away takes space.
+        let removed = remove(&*store.disk, &away);
+        let published = published?;
+        removed.map(|()| published)
     }
 
     /// Gives the folders their modes, whatever the process's umask made of them, and makes everything durable. Answers

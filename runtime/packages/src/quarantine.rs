@@ -90,3 +90,86 @@ impl Inner {
         Ok(all)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+    use crate::sandbox::{Sandbox, download, names};
+
+    /// Takes a download that is not what was promised.
+    fn refuse(sandbox: &Sandbox, key: &str, bytes: &[u8]) {
+        let wrong = Expected {
+            sha256: Some(Digest::of(b"promised")),
+            ..Expected::default()
+        };
+        let mut ingest = sandbox.store().ingest(download(key, wrong)).unwrap();
+        ingest.write(bytes).unwrap();
+        assert!(matches!(ingest.finish(), Err(StoreError::Mismatch { .. })));
+    }
+
+    /// The files in quarantine; each has its note.
+    fn kept(sandbox: &Sandbox) -> Vec<String> {
+        let mut all = names(&sandbox.root().join("quarantine"));
+        let notes: Vec<_> = all.extract_if(.., |name| name.ends_with(".json")).collect();
+        let noted: Vec<_> = all.iter().map(|name| format!("{name}.json")).collect();
+        assert_eq!(notes, noted);
+        all
+    }
+
+    fn digests(bytes: &[&[u8]]) -> Vec<String> {
+        let mut names: Vec<_> = bytes.iter().map(|bytes| Digest::of(bytes).to_string()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_did_not_verify_lies_in_quarantine_with_its_reason_and_the_oldest_goes_first() {
+        let sandbox = Sandbox::with(Limits {
+            quarantine_files: 2,
+            ..Limits::default()
+        });
+        for (key, bytes) in [("a", b"one"), ("b", b"two"), ("c", b"six")] {
+            refuse(&sandbox, key, bytes);
+        }
+        assert_eq!(kept(&sandbox), digests(&[b"two", b"six"]));
+        let last = sandbox.root().join("quarantine").join(Digest::of(b"six").to_string());
+        assert_eq!(fs::read(&last).unwrap(), b"six");
+        let note = fs::read_to_string(last.with_extension("json")).unwrap();
+        assert!(
+            note.contains("http://h/c") && note.contains("sha256 mismatch"),
+            "{note}"
+        );
+        assert!(sandbox.store().blob(&Digest::of(b"six")).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_oldest_go_until_the_newest_fits_and_what_can_never_fit_is_not_kept() {
+        let sandbox = Sandbox::with(Limits {
+            quarantine_bytes: 10,
+            ..Limits::default()
+        });
+        for bytes in [b"1234".as_slice(), b"abcd", b"xy", b"seven b"] {
+            refuse(&sandbox, "k", bytes);
+        }
+        assert_eq!(kept(&sandbox), digests(&[b"xy", b"seven b"]));
+        refuse(&sandbox, "k", b"eleven byte");
+        assert_eq!(
+            kept(&sandbox),
+            digests(&[b"xy", b"seven b"]),
+            "it is no reason to drop others"
+        );
+        assert_eq!(names(&sandbox.root().join("ingest")), [""; 0]);
+    }
+
+    #[test]
+    fn a_store_that_keeps_nothing_in_quarantine_removes_it_at_once() {
+        let sandbox = Sandbox::with(Limits {
+            quarantine_files: 0,
+            ..Limits::default()
+        });
+        refuse(&sandbox, "k", b"one");
+        assert_eq!(kept(&sandbox), [""; 0]);
+        assert_eq!(names(&sandbox.root().join("ingest")), [""; 0]);
+    }
+}

@@ -4,12 +4,17 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::RwLock;
 
 use tempfile::TempDir;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use crate::{Blob, Content, Download, Expected, Limits, Part, Rule, Store, StoreError, Unpack};
+
+/// Written to from the start of a process until that one runs for certain, and so has given up what it inherits: the
+/// locks of stores that are open at the time. Read while a store is opened.
+pub(crate) static SPAWNING: RwLock<()> = RwLock::new(());
 
 pub(crate) struct Sandbox {
     store: Store,

@@ -1,4 +1,5 @@
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,18 +77,27 @@ impl Store {
 fn found<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match result {
         Ok(there) => Ok(Some(there)),
-        Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 impl Inner {
+    /// Makes the folders where they are missing, and every name durable: a process that was killed may have given one
+    /// without coming to its sync, and from now on what it names is answered.
     fn make_folders(&self) -> Result<(), StoreError> {
+        let (disk, root) = (&*self.disk, self.layout.root());
         for folder in self.layout.folders() {
-            make_dirs(&*self.disk, &folder)?;
+            make_dirs(disk, &folder)?;
+            sync_dir(disk, &folder)?;
         }
-        sync_dir(&*self.disk, &self.layout.root().join("blobs"))?;
-        sync_dir(&*self.disk, self.layout.root())
+        sync_dir(disk, &root.join("blobs"))?;
+        sync_dir(disk, root)?;
+        match sync_dir(disk, parent(root)) {
+            // Then the root is not of our making either.
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            other => other,
+        }
     }
 
     /// A name that nothing else has: the lock keeps others out, and `open` swept what carried such names.
@@ -145,9 +155,7 @@ impl Inner {
     /// Gives a file of the store its note.
     pub(crate) fn put_note(&self, file: &Path, note: &impl Serialize) -> Result<(), StoreError> {
         let path = note_of(file);
-        let bytes = serde_json::to_vec(note)
-            .map_err(std::io::Error::from)
-            .on("write", &path)?;
+        let bytes = serde_json::to_vec(note).map_err(io::Error::from).on("write", &path)?;
         self.put(&path, &bytes)
     }
 

@@ -1,0 +1,12 @@
+//! What becomes of the store when its machine or its disk fails.
+
+mod failing;
+mod invariants;
+mod killed;
+mod machine;
+mod model;
+mod mounted;
+mod power;
+mod random;
+mod scenarios;
+mod trial;
