@@ -148,7 +148,7 @@ mod tests {
         assert!(error("logLevel: loud\n").starts_with("a.yml:1:11: unknown value `loud`"));
         assert!(error("runtime: run\n").contains("`run` is not an absolute path"));
         assert!(error("plugins: {folder: [/p]}\n").contains("did you mean `folders`?"));
-        assert!(error("packages: {signatures: always}\n").starts_with("a.yml:1:25: unknown value `always`"));
+        assert!(error("packages: {signatures: always}\n").starts_with("a.yml:1:24: unknown value `always`"));
         assert!(error("packages: {trust: keys}\n").contains("`keys` is not an absolute path"));
     }
 }

@@ -55,7 +55,9 @@ fn a_pair_of_keys_is_made_and_never_overwritten() {
 fn every_file_is_signed_for_pasting_and_for_programs() {
     let folder = tempfile::tempdir().unwrap();
     let files = [("abc", "abc"), ("empty", "")];
-    files.map(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
     assert_eq!(run(folder.path(), "package keygen ours").0, 0);
     let (code, out, err) = run(folder.path(), "package sign --key ours abc empty -o json");
     assert_eq!((code, err.as_str()), (0, ""));

@@ -91,6 +91,22 @@ impl Desired {
         used.filter_map(|(name, is_program)| Some((self.configuration(name.as_str())?, is_program)))
     }
 
+    /// Whether something that a service is made of, or is fetched with, is another version than it was. That may be so of
+    /// one fingerprint: new credentials and signatures make the same content.
+    pub(crate) fn differs(&self, before: &Self, goal: &Goal) -> bool {
+        let mut used = self.used_by(goal).flat_map(|(configuration, _)| {
+            let secrets = configuration
+                .objects()
+                .filter_map(|(_, object)| object.credentials.as_ref());
+            let secrets = secrets.map(|name| ResourceId::new(ResourceKind::Secret, name.as_str()));
+            secrets.chain([ResourceId::new(
+                ResourceKind::Configuration,
+                configuration.name.as_str(),
+            )])
+        });
+        used.any(|id| self.versions.get(&id) != before.versions.get(&id))
+    }
+
     /// An object of a configuration in the version that is desired.
     pub(crate) fn pinned<'a>(
         &self,

@@ -95,6 +95,16 @@ impl Board {
         steps
     }
 
+    /// Lets what may have been put right be tried at once.
+    fn reconsider(&mut self, desired: &Desired) {
+        for ((id, _), trouble) in &mut self.troubles {
+            let goal = desired.goals.services.get(id);
+            if goal.is_some_and(|goal| desired.differs(&self.desired, goal)) {
+                trouble.again_at = Instant::now();
+            }
+        }
+    }
+
     /// The desired versions that are prepared and that a policy takes no more.
     fn refused(&self, policy: &PackagePolicy) -> BTreeSet<VersionId> {
         let desired = &self.desired;
@@ -207,6 +217,7 @@ impl Driver {
         }
         let mut board = self.works.board();
         board.troubles.retain(|version, _| desired.wants(version));
+        board.reconsider(&desired);
         board.desired = desired.clone();
         board.refused = board.refused(self.works.preparer.downloads.policy());
         drop(board);
@@ -281,13 +292,14 @@ impl Driver {
         match result {
             Ok(fresh) => {
                 board.troubles.remove(&version);
-                board.refused.remove(&version);
                 bus.tell(
                     format!("service/{}/prepared", version.0),
                     json!({"fingerprint": version.1}),
                 );
                 // From here on the board keeps what was held till now.
                 board.prepared.insert(version, fresh.prepared);
+                // What is desired may have changed while it was prepared.
+                board.refused = board.refused(self.works.preparer.downloads.policy());
             }
             Err(PrepareError::Superseded) => {}
             Err(error) => {
