@@ -7,6 +7,7 @@ use crate::support::package::{platform, zip};
 use crate::support::server::Server;
 use crate::support::terminal::Terminal;
 use serde_json::{Value, json};
+use std::process::Stdio;
 use std::time::Duration;
 
 /// Bytes beside the program of a package.
@@ -246,6 +247,7 @@ fn on_a_terminal_a_bar_grows_while_bytes_come_and_lines_are_left() {
         command
             .env("TERM", "xterm")
             .env("NO_COLOR", "1")
+            .stdout(Stdio::null())
             .stderr(stderr)
             .spawn()
             .unwrap()
