@@ -4,7 +4,7 @@
 const LONGEST: usize = 64;
 
 /// The code of an error, such as `SignatureDoesNotMatch`. Nothing else of the body is shown: it may repeat what was sent.
-pub fn code(body: &[u8]) -> Option<String> {
+pub(crate) fn code(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let (_, rest) = text.split_once("<Code>")?;
     let (code, _) = rest.split_once("</Code>")?;
