@@ -56,6 +56,12 @@ struct State {
     was_full: bool,
 }
 
+/// A folder in memory, where there is a place for that.
+pub(crate) fn in_memory() -> TempDir {
+    let shm = Some(Path::new("/dev/shm")).filter(|shm| shm.is_dir());
+    tempfile::tempdir_in(shm.unwrap_or(&std::env::temp_dir())).unwrap()
+}
+
 impl Machine {
     /// A new one with an empty folder `outside`, beside which a store may be made.
     pub(crate) fn new() -> Arc<Self> {
@@ -65,9 +71,7 @@ impl Machine {
     }
 
     fn with(model: Model, sync: Sync) -> Arc<Self> {
-        // In memory, where there is such a place.
-        let shm = Some(Path::new("/dev/shm")).filter(|shm| shm.is_dir());
-        let dir = tempfile::tempdir_in(shm.unwrap_or(&std::env::temp_dir())).unwrap();
+        let dir = in_memory();
         model.build(dir.path());
         let state = State {
             model,

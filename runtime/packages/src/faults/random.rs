@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 /// Numbers that follow from a seed (Steele and others' SplitMix64).
 #[derive(Debug, Clone)]
 pub(crate) struct Random(pub(crate) u64);
@@ -17,6 +19,11 @@ impl Random {
 
     pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
+    }
+
+    /// Any part of a time.
+    pub(crate) fn part_of(&mut self, time: Duration) -> Duration {
+        time * u32::try_from(self.below(1_000)).unwrap() / 1_000
     }
 
     /// Bytes that do not shrink.

@@ -11,6 +11,8 @@ use super::scenarios::{Failure, Outcome, Promises, SCENARIOS, Scenario, World};
 /// A scenario with the state in which it begins and that in which it ends.
 pub(crate) struct Trial {
     pub(crate) scenario: &'static Scenario,
+    /// What is promised when all goes well.
+    pub(crate) promises: Promises,
     prepared: Arc<Machine>,
     end: Snapshot,
 }
@@ -28,20 +30,15 @@ impl Trial {
         let machine = Machine::new();
         (scenario.before)(&world(&machine)).unwrap();
         let prepared = machine.twin(Sync::Works);
-        (scenario.job)(&world(&machine), &mut Promises::default()).unwrap();
+        let mut promises = Promises::default();
+        (scenario.job)(&world(&machine), &mut promises).unwrap();
         drop(world(&machine).open().unwrap());
         Trial {
             scenario,
+            promises,
             prepared,
             end: snapshot(machine.path()),
         }
-    }
-
-    /// What is promised when all went well.
-    pub(crate) fn promises(&self) -> Promises {
-        let mut promises = Promises::default();
-        (self.scenario.job)(&world(&self.prepared.twin(Sync::Works)), &mut promises).unwrap();
-        promises
     }
 
     /// A machine on which the scenario can begin.
