@@ -1,9 +1,10 @@
 //! Whether a version that is prepared may still be started: the policy may have become stricter since.
 
+use aerolith_plan::Goal;
+
 use crate::desired::Desired;
 use crate::policy::PackagePolicy;
 use crate::prepare::Prepared;
-use aerolith_plan::Goal;
 
 /// Asks the policy of everything that a version is made of, by the digests of what was prepared.
 pub(crate) fn is_admitted(policy: &PackagePolicy, desired: &Desired, goal: &Goal, prepared: &Prepared) -> bool {
