@@ -1,3 +1,4 @@
-//! What a node makes of packages when its own disk does not serve it.
+//! Packages: made and checked without a daemon, and kept by a node whose own disk does not serve it.
 
 mod disk;
+mod verbs;
