@@ -1,16 +1,16 @@
 //! `aerolith.yml`: the daemon's own configuration.
 
+mod packages;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use aerolith_model::read_yaml;
-use aerolith_node::PackagePolicy;
-use aerolith_packages::Limits;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::outcome::Wrong;
-use crate::size::Size;
+pub(crate) use packages::{Demand, Packages};
 
 /// What the file says; a key that is not there leaves the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -35,22 +35,6 @@ pub(crate) struct Config {
     pub(crate) plugins: Plugins,
     /// What packages must have, and may cost.
     pub(crate) packages: Packages,
-}
-
-/// What packages must have to be taken, and what they may cost at most.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Packages {
-    /// Whether an object without any digest is refused.
-    pub(crate) require_digest: bool,
-    /// Bytes of one download.
-    pub(crate) max_download: Option<Size>,
-    /// Bytes of all files of one package.
-    pub(crate) max_unpacked: Option<Size>,
-    /// Bytes of one file of a package.
-    pub(crate) max_file: Option<Size>,
-    /// Files, folders and links of one package.
-    pub(crate) max_entries: Option<u64>,
 }
 
 /// About all plugins; each has a file of its own in `plugins.d`.
@@ -90,28 +74,6 @@ fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf
             path.display()
         ))),
         path => Ok(path),
-    }
-}
-
-impl Packages {
-    /// The store's limits, with what is said here in place of the defaults.
-    pub(crate) fn limits(&self) -> Limits {
-        let default = Limits::default();
-        let bytes = |size: Option<Size>, otherwise| size.map_or(otherwise, |size| size.0);
-        Limits {
-            max_download: bytes(self.max_download, default.max_download),
-            max_unpacked_total: bytes(self.max_unpacked, default.max_unpacked_total),
-            max_file: bytes(self.max_file, default.max_file),
-            max_entries: self.max_entries.unwrap_or(default.max_entries),
-            ..default
-        }
-    }
-
-    /// What the node demands.
-    pub(crate) fn policy(&self) -> PackagePolicy {
-        PackagePolicy {
-            require_digest: self.require_digest,
-        }
     }
 }
 
@@ -168,16 +130,6 @@ mod tests {
     }
 
     #[test]
-    fn packages_have_limits_of_their_own_and_the_rest_stays() {
-        let text = "packages: {requireDigest: true, maxDownload: 64Mi, maxEntries: 7}\n";
-        let packages = Config::read("a.yml", text).unwrap().packages;
-        let limits = packages.limits();
-        assert_eq!((limits.max_download, limits.max_entries), (64 << 20, 7));
-        assert_eq!(limits.max_file, Limits::default().max_file);
-        assert!(packages.policy().require_digest && !Packages::default().policy().require_digest);
-    }
-
-    #[test]
     fn a_file_of_comments_and_no_file_at_all_are_the_default() {
         assert_eq!(Config::read("a.yml", "# nothing\n\n").unwrap(), Config::default());
         assert_eq!(
@@ -196,5 +148,7 @@ mod tests {
         assert!(error("logLevel: loud\n").starts_with("a.yml:1:11: unknown value `loud`"));
         assert!(error("runtime: run\n").contains("`run` is not an absolute path"));
         assert!(error("plugins: {folder: [/p]}\n").contains("did you mean `folders`?"));
+        assert!(error("packages: {signatures: always}\n").starts_with("a.yml:1:24: unknown value `always`"));
+        assert!(error("packages: {trust: keys}\n").contains("`keys` is not an absolute path"));
     }
 }

@@ -56,7 +56,7 @@ pub(crate) fn version() -> Version {
 
 async fn live(settings: Settings) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let foundation = Foundation::open(settings.foundation())?;
+    let foundation = Foundation::open(settings.foundation()?)?;
     boot::clear_what_an_earlier_one_left(&settings.of_this_boot, boot::ID)?;
     let host = PluginHost::open(settings.host()?, Arc::new(foundation.clone()))?;
     let daemon = Arc::new(Daemon::new(host.clone(), foundation.clone(), settings.instances));

@@ -261,3 +261,41 @@ fn two_packages_are_compared_as_diff_does() {
     let (code, _, err) = place.run(&["diff", "from", "aerolith.yml"]);
     assert!(code == 2 && err.contains("no zip, tar, tgz or tar.zst"), "{err}");
 }
+
+#[test]
+fn what_is_signed_while_it_is_built_is_verified_by_who_trusts_the_key() {
+    let place = Place::new();
+    place.file("from/program.yml", "entry: run\n");
+    place.file("from/run", "#!/bin/sh\n");
+    for key in ["ours/key.pem", "theirs/key.pem"] {
+        fs::create_dir(place.path(key).parent().unwrap()).unwrap();
+        let (code, _, err) = place.run(&["keygen", key]);
+        assert_eq!(code, 0, "{err}");
+        fs::create_dir(place.path(key).with_file_name("trust")).unwrap();
+        let public = place.path(&format!("{key}.pub"));
+        fs::rename(public, place.path(key).with_file_name("trust").join("maker.pem")).unwrap();
+    }
+    place.built("out", &["--key", "ours/key.pem"]);
+    let text = fs::read_to_string(place.path("out/weather.yml")).unwrap();
+    let signature = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("signature: "))
+        .unwrap();
+    let signature = signature.trim_matches('"');
+    let verify = |more: &[&str]| {
+        let words = ["verify", "--config", "aerolith.yml", "out/weather-7-any.zip"];
+        place.run(&[&words, more].concat())
+    };
+    let (code, out, err) = verify(&["--signature", signature, "--trust", "ours/trust"]);
+    assert!(code == 0 && out.starts_with("OK! "), "{out}{err}");
+    for (more, expected) in [
+        (&["--signature", signature, "--trust", "theirs/trust"][..], "maker"),
+        (&["--trust", "ours/trust"], "no signature"),
+        (&["--signature", signature, "--trust", "nowhere"], "nobody is trusted"),
+        (&["--signature", signature], "--trust"),
+        (&["--signature", "x", "--trust", "ours/trust"], "signature"),
+    ] {
+        let (code, out, err) = verify(more);
+        assert!(code == 2 && err.contains(expected), "{more:?}: {out}{err}");
+    }
+}

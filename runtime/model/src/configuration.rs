@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::signature::Signature;
 use crate::text::{Key, Md5, Name, Sha256, Url};
 
 /// Label that says what kind of configuration one is (Baetyl v2).
@@ -117,6 +118,9 @@ pub struct Object {
     /// Secret with what the fetcher proves itself by, such as `username` and `password`, or `token` (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Name>,
+    /// Detached signature of its bytes' SHA-256 (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
     /// How to unpack it.
     #[serde(default, skip_serializing_if = "Unpack::is_none")]
     pub unpack: Unpack,
@@ -140,6 +144,7 @@ impl Object {
             token: None,
             headers: BTreeMap::new(),
             credentials: None,
+            signature: None,
             unpack: Unpack::None,
             platform: None,
             metadata: BTreeMap::new(),

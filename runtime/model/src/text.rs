@@ -143,6 +143,12 @@ checked_text!(
     |t| hex(t, 32)
 );
 
+impl From<[u8; 32]> for Sha256 {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
 fn accept(text: &str, valid: bool) -> Option<String> {
     valid.then(|| text.to_owned())
 }
@@ -236,6 +242,7 @@ mod tests {
     fn digests_are_hexadecimal_of_their_length_and_kept_in_lower_case() {
         let digest: Sha256 = "AB".repeat(32).parse().unwrap();
         assert_eq!(digest.as_str(), "ab".repeat(32));
+        assert_eq!(Sha256::from([0x0a; 32]), "0A".repeat(32).parse().unwrap());
         assert!(!valid::<Sha256>(&"a".repeat(63)) && !valid::<Md5>(&"g".repeat(32)) && valid::<Md5>(&"0".repeat(32)));
     }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use aerolith_model::{
-    Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes,
+    Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes, VolumeSource,
 };
-use aerolith_plan::{Goals, PlanError, goals};
+use aerolith_plan::{Goal, Goals, PlanError, goals};
 use aerolith_plugin_wire::Error;
 use aerolith_plugin_wire::arch::{Choice, Object, Objects};
 
@@ -71,6 +71,33 @@ impl Desired {
             Some(Resource::Configuration(configuration)) => Some(configuration),
             _ => None,
         }
+    }
+
+    /// The configurations that a service is made of, and whether it runs or mounts each.
+    pub(crate) fn used_by<'a>(&'a self, goal: &'a Goal) -> impl Iterator<Item = (&'a Configuration, bool)> {
+        let mounted = goal.volumes.iter().filter_map(|volume| match &volume.source {
+            VolumeSource::Config(name) => Some((name, false)),
+            _ => None,
+        });
+        let run = goal.service.program_config.iter().map(|name| (name, true));
+        let used = run.chain(mounted);
+        used.filter_map(|(name, is_program)| Some((self.configuration(name.as_str())?, is_program)))
+    }
+
+    /// Whether something that a service is made of, or is fetched with, is another version than it was. That may be so of
+    /// one fingerprint: new credentials and signatures make the same content.
+    pub(crate) fn differs(&self, before: &Self, goal: &Goal) -> bool {
+        let mut used = self.used_by(goal).flat_map(|(configuration, _)| {
+            let secrets = configuration
+                .objects()
+                .filter_map(|(_, object)| object.credentials.as_ref());
+            let secrets = secrets.map(|name| ResourceId::new(ResourceKind::Secret, name.as_str()));
+            secrets.chain([ResourceId::new(
+                ResourceKind::Configuration,
+                configuration.name.as_str(),
+            )])
+        });
+        used.any(|id| self.versions.get(&id) != before.versions.get(&id))
     }
 
     /// An object of a configuration in the version that is desired.

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::admission::is_admitted;
 use crate::bus::Events;
 use crate::chance::chance;
 use crate::desired::Desired;
@@ -20,6 +21,7 @@ use crate::foundation::Foundation;
 use crate::jobs::Jobs;
 use crate::layout::relative;
 use crate::news::News;
+use crate::policy::PackagePolicy;
 use crate::prepare::{self, PrepareError, Prepared, Preparer, VersionId, blocking};
 use crate::record::Terms;
 use crate::status::status;
@@ -45,6 +47,8 @@ pub(crate) struct Works {
 pub(crate) struct Board {
     pub(crate) desired: Arc<Desired>,
     pub(crate) prepared: BTreeMap<VersionId, Prepared>,
+    /// Those of them that are desired and that the policy, become stricter, takes no more.
+    pub(crate) refused: BTreeSet<VersionId>,
     pub(crate) preparing: BTreeSet<VersionId>,
     pub(crate) troubles: BTreeMap<VersionId, Trouble>,
     /// Why what nobody needs could not be removed the last time.
@@ -75,7 +79,8 @@ impl Board {
             keep: self.former(&desired.goals),
             ..desired.goals.clone()
         };
-        let prepared = self.prepared.keys().cloned().collect();
+        let admitted = self.prepared.keys().filter(|version| !self.refused.contains(*version));
+        let prepared = admitted.cloned().collect();
         let observed = Observed {
             instances: supervisor.seen(),
             prepared,
@@ -83,6 +88,27 @@ impl Board {
         let mut steps = plan(&goals, &observed);
         steps.retain(|step| !desired.held.contains_key(subject(step).application.as_str()));
         steps
+    }
+
+    /// Lets what may have been put right be tried at once.
+    fn reconsider(&mut self, desired: &Desired) {
+        for ((id, _), trouble) in &mut self.troubles {
+            let goal = desired.goals.services.get(id);
+            if goal.is_some_and(|goal| desired.differs(&self.desired, goal)) {
+                trouble.again_at = Instant::now();
+            }
+        }
+    }
+
+    /// The desired versions that are prepared and that a policy takes no more.
+    fn refused(&self, policy: &PackagePolicy) -> BTreeSet<VersionId> {
+        let desired = &self.desired;
+        let is_refused = |((id, fingerprint), prepared): &(&VersionId, &Prepared)| {
+            let goal = desired.goals.services.get(id);
+            goal.is_some_and(|goal| goal.fingerprint == *fingerprint && !is_admitted(policy, desired, goal, prepared))
+        };
+        let refused = self.prepared.iter().filter(is_refused);
+        refused.map(|(version, _)| version.clone()).collect()
     }
 
     /// Of each desired service the version before, so that going back is quick.
@@ -189,7 +215,9 @@ impl Driver {
                 .is_some_and(|goal| goal.fingerprint == *fingerprint)
         };
         board.troubles.retain(|version, _| is_desired(version));
+        board.reconsider(&desired);
         board.desired = desired.clone();
+        board.refused = board.refused(self.works.preparer.downloads.policy());
         drop(board);
         self.follow(&desired);
     }
@@ -257,6 +285,8 @@ impl Driver {
                     json!({"fingerprint": version.1}),
                 );
                 board.prepared.insert(version, prepared);
+                // What is desired may have changed while it was prepared.
+                board.refused = board.refused(self.works.preparer.downloads.policy());
             }
             Err(PrepareError::Superseded) => {}
             Err(error) => {

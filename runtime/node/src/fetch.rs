@@ -56,13 +56,25 @@ impl Downloads {
         }
     }
 
-    /// The stored bytes of an object.
+    /// What the node demands of packages.
+    pub(crate) const fn policy(&self) -> &PackagePolicy {
+        &self.policy
+    }
+
+    /// The stored bytes of an object. Also of what was here before, its signature is checked: a stored content gets
+    /// around nothing.
     pub(crate) async fn object(&self, wanted: &Wanted<'_>, report: &Report<'_>) -> Result<Blob, FetchError> {
-        let object = wanted.object;
-        self.policy.allows(object).map_err(|error| FetchError::Forbidden {
-            url: shown(object.url.as_str()),
+        let blob = self.blob(wanted, report).await?;
+        let vouched = self.policy.vouches(wanted.object, &blob.digest().bytes().into());
+        vouched.map(|()| blob).map_err(|error| FetchError::Forbidden {
+            url: shown(wanted.object.url.as_str()),
             error,
-        })?;
+        })
+    }
+
+    /// The bytes that are promised, whoever vouches for them.
+    async fn blob(&self, wanted: &Wanted<'_>, report: &Report<'_>) -> Result<Blob, FetchError> {
+        let object = wanted.object;
         let pin = self.pin(wanted);
         let expected = expected(object, pin)?;
         let identity = content(&expected).unwrap_or_else(|| object.url.to_string());

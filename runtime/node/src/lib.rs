@@ -4,6 +4,7 @@
 //! (it asks [`Plugins`] for whoever offers a capability), what another system's files look like, HTTP, or how an
 //! instance is really run: that is the engines' business, as digests and archives are the package store's.
 
+mod admission;
 mod bus;
 mod chance;
 mod desired;
@@ -46,7 +47,7 @@ pub use lock::LockError;
 pub use metrics::{MetricError, Metrics};
 pub use node::{Applied, ChangeError, Logs, LogsError, Node, PlannedStep};
 pub use plugins::{NoProvider, Plugins};
-pub use policy::{Forbidden, PackagePolicy};
+pub use policy::{Forbidden, PackagePolicy, Signatures};
 pub use prepare::PrepareError;
 pub use processes::Processes;
 pub use program::{PackageError, stage as stage_program};

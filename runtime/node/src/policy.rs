@@ -1,46 +1,118 @@
 //! What the operator of the node demands of packages.
 
+use aerolith_model::{Configuration, Entry, Key, Object, Sha256};
+use aerolith_trust::{TrustedKeys, Untrusted};
+
 /// What packages must have to be taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PackagePolicy {
     /// An object without sha256 and md5 is refused. Otherwise its first sha256 is pinned to that version of its
     /// configuration, and the status warns of it.
     pub require_digest: bool,
+    /// Who must vouch for an object.
+    pub signatures: Signatures,
 }
 
-/// A rule of the policy that an object breaks.
+/// Who must vouch for an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Signatures {
+    /// Nobody: no key is configured to check a signature by, of which the status warns.
+    #[default]
+    Unchecked,
+    /// Where there is a signature, one of these keys made it.
+    Optional(TrustedKeys),
+    /// One of these keys signed every object, and a program has nothing that is not in one.
+    Required(TrustedKeys),
+}
+
+/// A rule of the policy that an entry of a configuration breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Forbidden {
     /// No digest.
     #[error("it has neither sha256 nor md5, and this node's policy `requireDigest` asks for one: add its sha256")]
     NoDigest,
+    /// No signature.
+    #[error(
+        "it has no signature, and `packages.signatures: required` in aerolith.yml asks for one: sign its file with \
+         `aerolith package sign --key KEY FILE` and add the `signature` that this prints"
+    )]
+    Unsigned,
+    /// Text that belongs to a program, for which nobody vouches.
+    #[error(
+        "it is plain text, for which no signature vouches, and `packages.signatures: required` in aerolith.yml asks \
+         that all of a program is signed: put it into an object that is"
+    )]
+    PlainText,
+    /// The signature of somebody else, or of something else.
+    #[error(
+        "{0}; sign its file with a trusted key, or add the signer's to the folder `packages.trust` of aerolith.yml"
+    )]
+    Untrusted(#[from] Untrusted),
 }
 
 impl PackagePolicy {
-    /// Checks what is promised of an object, before anything of it is fetched.
-    pub(crate) fn allows(&self, object: &aerolith_model::Object) -> Result<(), Forbidden> {
+    /// Checks all that is known of a configuration before anything of it is fetched, and whether it is run or mounted;
+    /// the first entry that may not be taken, with the rule.
+    pub(crate) fn admits<'a>(
+        &self,
+        configuration: &'a Configuration,
+        is_program: bool,
+    ) -> Result<(), (&'a Key, Forbidden)> {
+        configuration.data.iter().try_for_each(|(key, entry)| {
+            let allowed = match entry {
+                Entry::Object(object) => self.allows(object),
+                Entry::Text(_) => self.allows_text(is_program),
+            };
+            allowed.map_err(|forbidden| (key, forbidden))
+        })
+    }
+
+    fn allows(&self, object: &Object) -> Result<(), Forbidden> {
         if self.require_digest && !object.has_digest() {
             return Err(Forbidden::NoDigest);
         }
+        if object.signature.is_none() && matches!(self.signatures, Signatures::Required(_)) {
+            return Err(Forbidden::Unsigned);
+        }
+        match &object.sha256 {
+            Some(sha256) => self.vouches(object, sha256),
+            None => Ok(()),
+        }
+    }
+
+    fn allows_text(&self, is_of_a_program: bool) -> Result<(), Forbidden> {
+        match self.signatures {
+            Signatures::Required(_) if is_of_a_program => Err(Forbidden::PlainText),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the signature of an object whose digest is known, from a promise or from its bytes.
+    ///
+    /// # Errors
+    /// [`Forbidden`], when nobody who is trusted vouches for it.
+    pub fn vouches(&self, object: &Object, sha256: &Sha256) -> Result<(), Forbidden> {
+        let trusted = match (&self.signatures, &object.signature) {
+            (Signatures::Unchecked, _) | (Signatures::Optional(_), None) => return Ok(()),
+            (Signatures::Required(_), None) => return Err(Forbidden::Unsigned),
+            (Signatures::Optional(trusted) | Signatures::Required(trusted), Some(signature)) => {
+                trusted.verify(sha256, signature)
+            }
+        };
+        let name = trusted?;
+        tracing::debug!(
+            url = crate::fetch::shown(object.url.as_str()),
+            key = name,
+            "signed by a trusted key"
+        );
         Ok(())
+    }
+
+    /// Whether the signature of an object is there and counts for nothing.
+    pub(crate) fn leaves_unchecked(&self, object: &Object) -> bool {
+        object.signature.is_some() && self.signatures == Signatures::Unchecked
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_digest_of_either_kind_satisfies_a_policy_that_asks_for_one() {
-        let strict = PackagePolicy { require_digest: true };
-        for (json, allowed) in [
-            (r#"{"url":"http://h/a"}"#, false),
-            (r#"{"url":"http://h/a","size":3}"#, false),
-            (r#"{"url":"http://h/a","md5":"0123456789abcdef0123456789abcdef"}"#, true),
-        ] {
-            let object = serde_json::from_str(json).unwrap();
-            assert_eq!(strict.allows(&object).is_ok(), allowed, "{json}");
-            assert!(PackagePolicy::default().allows(&object).is_ok());
-        }
-    }
-}
+mod tests;

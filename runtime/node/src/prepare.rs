@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aerolith_model::{PackageMode, VolumeSource};
+use aerolith_model::{Key, Name, PackageMode, Sha256, VolumeSource};
 use aerolith_packages::{Part, Store, Stored};
 use aerolith_plan::{Fingerprint, Goal, ServiceId};
 use aerolith_plugin_wire::engine::Program;
@@ -43,7 +43,8 @@ pub(crate) struct Prepared {
     pub(crate) volumes: BTreeMap<String, PathBuf>,
     /// Trees and blobs of the store that it is made of.
     trees: BTreeSet<String>,
-    blobs: BTreeSet<String>,
+    /// By `<configuration>/<key>`.
+    blobs: BTreeMap<String, String>,
     /// Milliseconds since 1970: which of two is the later.
     pub(crate) at_ms: u64,
 }
@@ -166,8 +167,8 @@ impl Preparer {
         let Some(name) = &goal.service.program_config else {
             return Ok(());
         };
-        let parts = self.parts(desired, name.as_str(), reporter).await?;
-        prepared.keep(&parts);
+        let parts = self.parts(desired, name.as_str(), true, reporter).await?;
+        prepared.keep(name, &parts);
         let reporter = reporter.clone();
         let (store, package, to) = (self.store.clone(), name.to_string(), folder.join("tree"));
         let own_copy = goal.service.package_mode == PackageMode::Copy;
@@ -206,8 +207,8 @@ impl Preparer {
             if !downloads {
                 continue;
             }
-            let parts = self.parts(desired, name.as_str(), reporter).await?;
-            prepared.keep(&parts);
+            let parts = self.parts(desired, name.as_str(), false, reporter).await?;
+            prepared.keep(name, &parts);
             let to = folder.join("volumes").join(volume.name.as_str());
             let (store, name, copy) = (self.store.clone(), name.to_string(), to.clone());
             let tree = blocking(move || {
@@ -221,7 +222,13 @@ impl Preparer {
         Ok(())
     }
 
-    async fn parts(&self, desired: &Desired, name: &str, reporter: &Reporter) -> Result<Vec<Part>, PrepareError> {
+    async fn parts(
+        &self,
+        desired: &Desired,
+        name: &str,
+        is_program: bool,
+        reporter: &Reporter,
+    ) -> Result<Vec<Part>, PrepareError> {
         if let Some(reason) = desired.unresolved.get(name) {
             return Err(PackageError::Unresolved {
                 package: name.into(),
@@ -230,24 +237,34 @@ impl Preparer {
             .into());
         }
         let configuration = desired.configuration(name).ok_or(PrepareError::Superseded)?;
-        Ok(program::parts(&self.downloads, desired, configuration, reporter).await?)
+        Ok(program::parts(&self.downloads, desired, configuration, is_program, reporter).await?)
     }
 }
 
 impl Prepared {
-    fn keep(&mut self, parts: &[Part]) {
+    fn keep(&mut self, configuration: &Name, parts: &[Part]) {
+        let blobs = program::blobs(parts);
         self.blobs
-            .extend(program::blobs(parts).map(|blob| blob.digest().to_string()));
+            .extend(blobs.map(|(key, blob)| (of(configuration, key), blob.digest().to_string())));
+    }
+
+    /// The digest of what an object turned out to be.
+    pub(crate) fn digest(&self, configuration: &Name, key: &Key) -> Option<Sha256> {
+        self.blobs.get(&of(configuration, key.as_str()))?.parse().ok()
     }
 
     /// Whether it is made of something that the store has.
     pub(crate) fn uses(&self, stored: &Stored) -> bool {
         match stored {
-            Stored::Blob(digest) => self.blobs.contains(&digest.to_string()),
+            Stored::Blob(digest) => self.blobs.values().any(|blob| *blob == digest.to_string()),
             Stored::Tree(id) => self.trees.contains(id.as_str()),
             Stored::Part(_) | Stored::Quarantined(_) | Stored::Staging(_) => false,
         }
     }
+}
+
+fn of(configuration: &Name, key: &str) -> String {
+    format!("{configuration}/{key}")
 }
 
 fn write(folder: &Path, prepared: &Prepared) -> Result<(), FileError> {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::desired::Desired;
 use crate::fetch::{Downloads, FetchError, Reporter, Wanted};
+use crate::policy::Forbidden;
 
 /// The file of a package that names its program.
 const MANIFEST: &str = ProgramManifest::FILE;
@@ -22,6 +23,16 @@ pub enum PackageError {
         package: String,
         /// What the resolver answered: the platform and all keys.
         reason: String,
+    },
+    /// The node's policy does not take an entry of it. Nothing was fetched.
+    #[error("entry `{key}` of `{package}`: {error}")]
+    Forbidden {
+        /// The package.
+        package: String,
+        /// The variable name.
+        key: String,
+        /// Which rule.
+        error: Forbidden,
     },
     /// One object could not be had.
     #[error("object `{key}` of `{package}`: {error}")]
@@ -65,7 +76,7 @@ impl PackageError {
     #[must_use]
     pub fn is_of_the_package(&self) -> bool {
         match self {
-            Self::NoManifest { .. } | Self::Manifest { .. } => true,
+            Self::Forbidden { .. } | Self::NoManifest { .. } | Self::Manifest { .. } => true,
             Self::Object { error, .. } => error.is_of_the_object(),
             Self::Store { error, .. } => error.is_of_the_content(),
             Self::Unresolved { .. } => false,
@@ -73,14 +84,22 @@ impl PackageError {
     }
 }
 
-/// Makes sure of every object of a configuration and answers what its tree is made of.
+/// Makes sure of every object of a configuration and answers what its tree is made of. Nothing is fetched of one with an
+/// entry that the node's policy does not take.
 pub(crate) async fn parts(
     from: &Downloads,
     desired: &Desired,
     configuration: &Configuration,
+    is_program: bool,
     reporter: &Reporter,
 ) -> Result<Vec<Part>, PackageError> {
     let package = configuration.name.as_str();
+    let admitted = from.policy().admits(configuration, is_program);
+    admitted.map_err(|(key, error)| PackageError::Forbidden {
+        package: package.into(),
+        key: key.to_string(),
+        error,
+    })?;
     let mut parts = Vec::new();
     for (key, entry) in &configuration.data {
         let content = match entry {
@@ -114,10 +133,10 @@ pub(crate) async fn parts(
     Ok(parts)
 }
 
-/// The stored objects among parts.
-pub(crate) fn blobs(parts: &[Part]) -> impl Iterator<Item = &Blob> {
+/// The stored objects among parts, by their keys.
+pub(crate) fn blobs(parts: &[Part]) -> impl Iterator<Item = (&str, &Blob)> {
     parts.iter().filter_map(|part| match &part.content {
-        Content::Object { blob, .. } => Some(blob),
+        Content::Object { blob, .. } => Some((part.name.as_str(), blob)),
         Content::Text(_) => None,
     })
 }

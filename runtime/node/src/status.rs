@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aerolith_model::VolumeSource;
 use aerolith_plan::{Goal, InstanceId, ServiceId};
 use aerolith_plugin_wire::engine::Exit;
 use serde::Serialize;
 
 use crate::desired::Desired;
 use crate::driver::{Board, Works, subject};
+use crate::policy::PackagePolicy;
 use crate::state::Damaged;
 use crate::supervise::{Phase, Watched};
 
@@ -139,9 +139,10 @@ pub(crate) fn status(works: &Works) -> NodeStatus {
         .map(|trouble| trouble.reason.clone());
     let disk = disk.chain(board.unclean.clone()).collect();
     let busy = busy(works, &board, &watched);
+    let policy = works.preparer.downloads.policy();
     let applications = names
         .iter()
-        .map(|name| application(&board, &watched, &busy, name))
+        .map(|name| application(&board, policy, &watched, &busy, name))
         .collect();
     NodeStatus {
         node,
@@ -167,14 +168,20 @@ fn busy(works: &Works, board: &Board, watched: &[Arc<Watched>]) -> BTreeSet<Stri
         .collect()
 }
 
-fn application(board: &Board, watched: &[Arc<Watched>], busy: &BTreeSet<String>, name: &str) -> ApplicationStatus {
+fn application(
+    board: &Board,
+    policy: &PackagePolicy,
+    watched: &[Arc<Watched>],
+    busy: &BTreeSet<String>,
+    name: &str,
+) -> ApplicationStatus {
     let known = watched.iter().map(|w| &w.id.service);
     let known = known.chain(board.prepared.keys().map(|(id, _)| id));
     let mut ids: Vec<&ServiceId> = board.desired.goals.services.keys().chain(known).collect();
     ids.retain(|id| id.application.as_str() == name);
     ids.sort();
     ids.dedup();
-    let services: Vec<ServiceStatus> = ids.into_iter().map(|id| service(board, watched, id)).collect();
+    let services: Vec<ServiceStatus> = ids.into_iter().map(|id| service(board, policy, watched, id)).collect();
     let worst = services.iter().max_by_key(|service| service.state);
     let (state, reason) = match (board.desired.held.get(name), worst) {
         (Some(reason), _) => (Condition::Held, reason.clone()),
@@ -196,7 +203,7 @@ fn application(board: &Board, watched: &[Arc<Watched>], busy: &BTreeSet<String>,
     }
 }
 
-fn service(board: &Board, watched: &[Arc<Watched>], id: &ServiceId) -> ServiceStatus {
+fn service(board: &Board, policy: &PackagePolicy, watched: &[Arc<Watched>], id: &ServiceId) -> ServiceStatus {
     let goal = board.desired.goals.services.get(id);
     let mine = watched.iter().filter(|w| w.id.service == *id);
     let mut instances: Vec<InstanceStatus> = mine.map(|w| instance(w)).collect();
@@ -207,27 +214,33 @@ fn service(board: &Board, watched: &[Arc<Watched>], id: &ServiceId) -> ServiceSt
         state,
         reason,
         fingerprint: goal.map(|goal| goal.fingerprint.to_string()),
-        warnings: goal.map(|goal| warnings(&board.desired, goal)).unwrap_or_default(),
+        warnings: goal
+            .map(|goal| warnings(&board.desired, policy, goal))
+            .unwrap_or_default(),
         replicas: goal.map_or(0, |goal| goal.service.replica),
         instances,
     }
 }
 
-/// The objects that a service is made of and of which nothing is promised.
-fn warnings(desired: &Desired, goal: &Goal) -> Vec<String> {
-    let shown = goal.volumes.iter().filter_map(|volume| match &volume.source {
-        VolumeSource::Config(name) => Some(name),
-        _ => None,
-    });
-    let configurations = goal.service.program_config.iter().chain(shown);
-    let configurations = configurations.filter_map(|name| desired.configuration(name.as_str()));
-    let objects = configurations.flat_map(|c| c.objects().map(move |(key, object)| (&c.name, key, object)));
-    objects
-        .filter(|(_, _, object)| !object.has_digest())
-        .map(|(name, key, _)| {
-            format!("object `{key}` of `{name}` has no digest: whatever came first is taken for it; add its sha256")
-        })
-        .collect()
+/// The objects that a service is made of and of which nothing is promised, or whose signature nobody checks.
+fn warnings(desired: &Desired, policy: &PackagePolicy, goal: &Goal) -> Vec<String> {
+    let used = desired.used_by(goal);
+    let objects = used.flat_map(|(c, _)| c.objects().map(move |(key, object)| (&c.name, key, object)));
+    let mut warnings = Vec::new();
+    for (name, key, object) in objects {
+        if !object.has_digest() {
+            warnings.push(format!(
+                "object `{key}` of `{name}` has no digest: whatever came first is taken for it; add its sha256"
+            ));
+        }
+        if policy.leaves_unchecked(object) {
+            warnings.push(format!(
+                "the signature of object `{key}` of `{name}` is not checked: no key is trusted; name a folder of keys by \
+                 `packages.trust` in aerolith.yml"
+            ));
+        }
+    }
+    warnings
 }
 
 fn condition(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[InstanceStatus]) -> (Condition, String) {

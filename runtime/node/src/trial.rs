@@ -92,7 +92,7 @@ impl Trial {
             resources: by_id.collect(),
             ..Desired::default()
         };
-        let parts = program::parts(&self.downloads, &desired, &package, &Reporter::silent()).await?;
+        let parts = program::parts(&self.downloads, &desired, &package, true, &Reporter::silent()).await?;
         let objects = parts.iter().filter_map(object).collect();
         let (store, name) = (self.store.clone(), package.name.to_string());
         let (staged, entry) = blocking(move || program::stage(&store, &name, &parts)).await??;

@@ -54,7 +54,10 @@ async fn an_object_without_a_digest_is_warned_of_in_the_status() {
 #[tokio::test(start_paused = true)]
 async fn a_node_that_asks_for_digests_refuses_an_object_without_one() {
     let world = World {
-        policy: PackagePolicy { require_digest: true },
+        policy: PackagePolicy {
+            require_digest: true,
+            ..PackagePolicy::default()
+        },
         ..World::new()
     };
     let node = world.open().await;

@@ -21,6 +21,11 @@ impl Digest {
         Digest(Sha256::digest(bytes).into())
     }
 
+    /// The bytes of the digest itself.
+    pub const fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
     /// The digest of a whole open file, wherever it was read to, and without moving it.
     pub(crate) fn of_file(file: &File) -> io::Result<Self> {
         let mut taken = Taken::new(false);

@@ -30,7 +30,7 @@ pub(crate) struct Used<'a> {
 }
 
 /// What is hashed. Replicas, order, restart behaviour and grace are read by others while an instance runs, so a change
-/// of them alone restarts nothing. Neither do versions, labels, descriptions and download tokens.
+/// of them alone restarts nothing. Neither do versions, labels, descriptions, download tokens, nor signatures of what has a digest.
 #[derive(Serialize)]
 struct Content<'a> {
     service: &'a Service,
@@ -49,6 +49,8 @@ enum Data<'a> {
         sha256: Option<&'a str>,
         md5: Option<&'a str>,
         unpack: aerolith_model::Unpack,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signature: Option<&'a aerolith_model::Signature>,
     },
 }
 
@@ -99,6 +101,8 @@ fn entry_data(entry: &Entry) -> Data<'_> {
             sha256: object.sha256.as_ref().map(aerolith_model::Sha256::as_str),
             md5: object.md5.as_ref().map(aerolith_model::Md5::as_str),
             unpack: object.unpack,
+            // Only where it is the one thing that says which bytes are meant.
+            signature: object.signature.as_ref().filter(|_| !object.has_digest()),
         },
     }
 }

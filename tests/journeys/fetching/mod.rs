@@ -6,6 +6,7 @@ mod patience;
 mod places;
 mod resume;
 mod secrecy;
+mod signatures;
 
 use crate::deployment::texts::{application, file, object, package, service};
 use crate::support::build::sha256;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use aerolith_builder::{Format as Archive, Version};
-use aerolith_model::Name;
+use aerolith_model::{Name, Signature};
 use aerolith_packages::{Digest, Md5, Unpack};
 use clap::{Args, Subcommand};
 
@@ -19,6 +19,13 @@ pub(crate) enum Package {
     Resolve(Resolve),
     /// Show in what two packages differ; exit code 1 if they do
     Diff(Diff),
+    /// Make a key to sign packages with
+    Keygen {
+        /// File of the private key; the public one is put beside it as KEY.pub. Neither may be there yet
+        key: PathBuf,
+    },
+    /// Sign files, for the nodes that trust the key
+    Sign(Sign),
 }
 
 #[derive(Debug, Args)]
@@ -40,6 +47,9 @@ pub(crate) struct Build {
     /// Folder for the files
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) out: PathBuf,
+    /// Private key to sign the archives with, as `keygen` makes it
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<PathBuf>,
     /// Replace files with other content
     #[arg(long)]
     pub(crate) force: bool,
@@ -73,6 +83,12 @@ pub(crate) struct Verify {
     /// How the archive is unpacked: zip, tar, tgz, tar.zst or auto [default: auto]
     #[arg(long, value_name = "KIND")]
     pub(crate) unpack: Option<Unpack>,
+    /// The signature that the archive must have
+    #[arg(long, value_name = "SIGNATURE", requires = "trust")]
+    pub(crate) signature: Option<Signature>,
+    /// Folder of public keys, one of which must have signed every object [default: as the node's configuration says]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) trust: Option<PathBuf>,
     /// A platform to verify a configuration for, once or more [default: this machine's]
     #[arg(long)]
     pub(crate) platform: Vec<String>,
@@ -97,6 +113,16 @@ pub(crate) struct Diff {
     pub(crate) one: PathBuf,
     /// Another
     pub(crate) other: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    /// The private key, as `keygen` or `openssl genpkey -algorithm ed25519` writes it
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: PathBuf,
+    /// The files of objects, such as archives
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
 }
 
 /// Whose rules and plugins are used.

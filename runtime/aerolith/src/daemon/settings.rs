@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::arguments::Run;
-use crate::config::{Config, Level, LogFormat, Packages};
+use crate::config::{Config, Demand, Level, LogFormat, Packages};
 use crate::instances::{InstanceFiles, read_folder};
+use crate::outcome::Wrong;
 use crate::places::{Places, SOCKET};
 use crate::{CHILD, own_places};
 
@@ -27,7 +28,7 @@ pub(crate) struct Settings {
     node: String,
     runtime: PathBuf,
     pub(crate) folders: Vec<PathBuf>,
-    packages: Packages,
+    pub(crate) packages: Packages,
 }
 
 impl Settings {
@@ -81,14 +82,22 @@ impl Settings {
         })
     }
 
-    pub(crate) fn foundation(&self) -> aerolith_node::Settings {
-        aerolith_node::Settings {
+    /// The same, but a key of that folder must have signed every object.
+    pub(crate) fn trusting(mut self, folder: PathBuf) -> Self {
+        self.packages.signatures = Demand::Required;
+        self.packages.trust = Some(folder);
+        self
+    }
+
+    /// Reads the trusted keys.
+    pub(crate) fn foundation(&self) -> Result<aerolith_node::Settings, Wrong> {
+        Ok(aerolith_node::Settings {
             data: self.data.clone(),
             runtime: self.of_this_boot.clone(),
             node: self.node.clone(),
             limits: self.packages.limits(),
-            packages: self.packages.policy(),
-        }
+            packages: self.packages.policy()?,
+        })
     }
 
     pub(crate) fn host(&self) -> io::Result<aerolith_host::Settings> {

@@ -14,7 +14,7 @@ pub enum FetchError {
     /// Nobody fetches such URLs.
     #[error(transparent)]
     NoFetcher(#[from] NoProvider),
-    /// The node's policy does not take it.
+    /// The node's policy does not take what came.
     #[error("{url}: {error}")]
     Forbidden {
         /// From where, without user and query.

@@ -382,15 +382,6 @@ async fn a_new_version_without_a_digest_asks_whether_its_place_has_changed_and_f
 }
 
 #[tokio::test]
-async fn a_policy_that_asks_for_a_digest_refuses_before_anything_is_fetched() {
-    let place = place(0, None, Code::Io);
-    let house = House::with(&place, PackagePolicy { require_digest: true });
-    let message = house.refused(PLAIN).await;
-    assert!(message.contains("`requireDigest`"), "{message}");
-    assert_eq!(place.tries(), 0);
-}
-
-#[tokio::test]
 async fn credentials_go_to_the_fetcher_and_without_their_secret_nothing_is_fetched() {
     let place = place(0, None, Code::Io);
     let (house, object, reporter) = (House::new(&place), object(PLAIN), reporter());

@@ -37,6 +37,9 @@ name: weather-cert
 stringData: {key: hush}
 ";
 
+const SIGNED: &str =
+    "signature: 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=='";
+
 fn flatten(text: &str) -> Result<Goals, PlanError> {
     let resources = parse("w.yml", text).unwrap();
     let applications = resources.iter().filter_map(|resource| match resource {
@@ -127,6 +130,19 @@ fn what_a_running_instance_does_not_see_touches_nobody() {
     ] {
         assert!(changed(from, to).is_empty(), "{to}");
     }
+}
+
+#[test]
+fn a_signature_replaces_an_instance_only_where_no_digest_says_what_runs() {
+    let digest = "md5: 0123456789abcdef0123456789abcdef";
+    let with_digest = WORLD.replace("token: t1", digest);
+    let signed = with_digest.replace(digest, &format!("{digest}, {SIGNED}"));
+    let fingerprints = |text: &str| -> Vec<_> {
+        let services = flatten(text).unwrap().services;
+        services.into_values().map(|goal| goal.fingerprint).collect()
+    };
+    assert_eq!(fingerprints(&with_digest), fingerprints(&signed));
+    assert_eq!(changed("token: t1", SIGNED), ["other.agent", "weather.agent"]);
 }
 
 #[test]

@@ -1,0 +1,294 @@
+//! Who vouches for a package: checked before anything is fetched, and again of what came, of what is stored, and of what
+//! was prepared under another policy.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
+
+mod world;
+
+use std::fs;
+use std::time::Duration;
+
+use aerolith_model::Sha256;
+use aerolith_node::{Condition, Node, PackagePolicy, Signatures};
+use aerolith_packages::Digest;
+use aerolith_trust::{SigningKey, TrustedKeys};
+use world::*;
+
+const MANIFEST: &str = "entry: run.sh\n";
+const RUN: &str = "#!/bin/sh\necho here\n";
+const KEYS: [&str; 2] = ["a-linux-test", "b-linux-test"];
+
+/// A world that serves a program of two objects.
+struct Shop {
+    world: World,
+    key: SigningKey,
+}
+
+impl Shop {
+    /// Under a policy about the one key that is trusted.
+    fn under(policy: fn(TrustedKeys) -> Signatures) -> Self {
+        let key = SigningKey::generate().unwrap();
+        let world = World::new();
+        world.serve("test://h/program.yml", MANIFEST);
+        world.serve("test://h/run.sh", RUN);
+        let mut shop = Self { world, key };
+        shop.demand(policy);
+        shop
+    }
+
+    fn demand(&mut self, policy: fn(TrustedKeys) -> Signatures) {
+        let trusted = [("ours".to_owned(), self.key.public())].into_iter().collect();
+        self.world.policy = PackagePolicy {
+            signatures: policy(trusted),
+            ..PackagePolicy::default()
+        };
+    }
+
+    /// The package, its objects with more fields.
+    fn package(&self, more: [&str; 2]) -> String {
+        let object = |url: &str, more: &str| format!(r#"{{"url":"test://h/{url}"{more}}}"#);
+        let objects = [object("program.yml", more[0]), object("run.sh", more[1])];
+        let objects = KEYS
+            .iter()
+            .zip(&objects)
+            .map(|(key, object)| format!(r#""{key}":{object}"#));
+        format!(
+            r#"{{"kind":"configuration","name":"pp","labels":{{"baetyl-config-type":"baetyl-program"}},"data":{{{}}}}}"#,
+            objects.collect::<Vec<_>>().join(",")
+        )
+    }
+
+    /// The package with a promise of its digests, signed.
+    fn promised(&self, key: &SigningKey) -> String {
+        self.package(
+            [MANIFEST, RUN]
+                .map(|text| promise(text) + &signature(key, text))
+                .each_ref()
+                .map(String::as_str),
+        )
+    }
+
+    async fn apply(&self, node: &Node, package: &str) {
+        apply(node, &[package, &application("shop", &service("web", "pp", ""))]).await;
+    }
+}
+
+fn sha256(text: &str) -> Sha256 {
+    Digest::of(text.as_bytes()).bytes().into()
+}
+
+fn promise(text: &str) -> String {
+    format!(r#","sha256":"{}""#, sha256(text))
+}
+
+fn signature(key: &SigningKey, text: &str) -> String {
+    format!(r#","signature":"{}""#, key.sign(&sha256(text)))
+}
+
+/// Waits until it is refused for a reason with these words.
+async fn refused(node: &Node, words: &[&str]) {
+    until(&format!("it is refused: {words:?}"), || {
+        let web = service_of(node, "shop", "web")?;
+        (web.state == Condition::Failed && words.iter().all(|word| web.reason.contains(word))).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unsigned_object_is_refused_and_not_even_its_signed_neighbour_is_fetched() {
+    let shop = Shop::under(Signatures::Required);
+    let node = shop.world.open().await;
+    let signed = promise(MANIFEST) + &signature(&shop.key, MANIFEST);
+    shop.apply(&node, &shop.package([&signed, &promise(RUN)])).await;
+    let words = [
+        "`b-linux-test`",
+        "`pp`",
+        "`packages.signatures: required`",
+        "aerolith package sign",
+    ];
+    refused(&node, &words).await;
+    assert!(shop.world.fetched().is_empty());
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_trusted_key_signed_runs_whatever_is_promised_of_its_digest() {
+    for promised in [true, false] {
+        let shop = Shop::under(Signatures::Required);
+        let node = shop.world.open().await;
+        let more = [MANIFEST, RUN].map(|text| {
+            let promise = if promised { promise(text) } else { String::new() };
+            promise + &signature(&shop.key, text)
+        });
+        shop.apply(&node, &shop.package([&more[0], &more[1]])).await;
+        running(&node, "shop.web.1").await;
+        assert!(service_of(&node, "shop", "web").unwrap().reason.is_empty());
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_strangers_signature_of_a_promised_digest_is_refused_without_asking_the_network() {
+    for policy in [Signatures::Optional, Signatures::Required] {
+        let shop = Shop::under(policy);
+        let node = shop.world.open().await;
+        shop.apply(&node, &shop.promised(&SigningKey::generate().unwrap()))
+            .await;
+        refused(
+            &node,
+            &["`a-linux-test`", "no trusted key", "`ours`", sha256(MANIFEST).as_str()],
+        )
+        .await;
+        assert!(shop.world.fetched().is_empty());
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_strangers_signature_of_what_has_no_digest_is_refused_before_unpacking_and_fetched_once() {
+    let shop = Shop::under(Signatures::Optional);
+    let node = shop.world.open().await;
+    let stranger = SigningKey::generate().unwrap();
+    let more = [MANIFEST, RUN].map(|text| signature(&stranger, text));
+    shop.apply(&node, &shop.package([&more[0], &more[1]])).await;
+    refused(&node, &["`a-linux-test`", "no trusted key", sha256(MANIFEST).as_str()]).await;
+    // Tries after pauses of seconds, in paused time.
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    refused(&node, &["no trusted key"]).await;
+    assert_eq!(
+        shop.world.fetched(),
+        ["test://h/program.yml"],
+        "stored, and asked for no more"
+    );
+    assert_eq!(fs::read_dir(shop.world.path("data/packages/trees")).unwrap().count(), 0);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn text_of_a_program_is_refused_where_signatures_are_required_and_text_that_is_mounted_is_not() {
+    let shop = Shop::under(Signatures::Required);
+    let node = shop.world.open().await;
+    shop.apply(&node, &package("pp", "text")).await;
+    refused(&node, &["`program.yml` of `pp`", "plain text", "signed"]).await;
+    let conf = r#"{"kind":"configuration","name":"conf","data":{"notes.txt":"hi"}}"#;
+    let web = service("web", "pp", r#","volumeMounts":[{"name":"conf","mountPath":"/conf"}]"#);
+    let shop_with_conf = format!(
+        r#"{{"kind":"application","name":"shop","services":[{web}],"volumes":[{{"name":"conf","config":{{"name":"conf"}}}}]}}"#
+    );
+    apply(&node, &[&shop.promised(&shop.key), conf, &shop_with_conf]).await;
+    running(&node, "shop.web.1").await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_update_leaves_the_old_version_running() {
+    let shop = Shop::under(Signatures::Required);
+    let node = shop.world.open().await;
+    shop.apply(&node, &shop.promised(&shop.key)).await;
+    let before = running(&node, "shop.web.1").await;
+    let changed = format!("{RUN}# changed\n");
+    shop.world.serve("test://h/run.sh", &changed);
+    let kept = promise(MANIFEST) + &signature(&shop.key, MANIFEST);
+    let stranger = promise(&changed) + &signature(&SigningKey::generate().unwrap(), &changed);
+    shop.apply(&node, &shop.package([&kept, &stranger])).await;
+    refused(&node, &["`b-linux-test`", "no trusted key"]).await;
+    let now = instance_of(&node, "shop.web.1").unwrap();
+    assert_eq!((now.pid, now.fingerprint), (before.pid, before.fingerprint));
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signature_that_is_put_right_is_looked_at_at_once() {
+    let shop = Shop::under(Signatures::Required);
+    let node = shop.world.open().await;
+    shop.apply(&node, &shop.promised(&SigningKey::generate().unwrap()))
+        .await;
+    refused(&node, &["no trusted key"]).await;
+    // The pauses between tries have become long.
+    tokio::time::sleep(Duration::from_secs(1200)).await;
+    let put_right = tokio::time::Instant::now();
+    shop.apply(&node, &shop.promised(&shop.key)).await;
+    running(&node, "shop.web.1").await;
+    assert!(
+        put_right.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        put_right.elapsed()
+    );
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signature_that_nobody_checks_is_warned_of_and_the_package_runs() {
+    let shop = Shop::under(|_| Signatures::Unchecked);
+    let node = shop.world.open().await;
+    shop.apply(&node, &shop.promised(&SigningKey::generate().unwrap()))
+        .await;
+    running(&node, "shop.web.1").await;
+    let warnings = service_of(&node, "shop", "web").unwrap().warnings;
+    assert_eq!(warnings.len(), KEYS.len(), "{warnings:?}");
+    for (warning, key) in warnings.iter().zip(KEYS) {
+        assert!(
+            warning.contains(key) && warning.contains("`packages.trust`"),
+            "{warning}"
+        );
+    }
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stored_and_what_is_published_get_around_no_policy() {
+    let mut shop = Shop::under(|_| Signatures::Unchecked);
+    let node = shop.world.open().await;
+    let unsigned = shop.package([&promise(MANIFEST), &promise(RUN)]);
+    shop.apply(&node, &unsigned).await;
+    running(&node, "shop.web.1").await;
+    shop.world.crash(node).await;
+    shop.demand(Signatures::Required);
+    let node = shop.world.open().await;
+    // The same tree for another service, and the same bytes in another package: nothing of either is fetched.
+    let fetched = shop.world.fetched().len();
+    apply(&node, &[&application("other", &service("web", "pp", ""))]).await;
+    let reason = until("it is refused", || {
+        let web = service_of(&node, "other", "web")?;
+        (web.state == Condition::Failed).then_some(web.reason)
+    })
+    .await;
+    assert!(reason.contains("it has no signature"), "{reason}");
+    let stranger = shop.promised(&SigningKey::generate().unwrap());
+    apply(&node, &[&stranger]).await;
+    refused(&node, &["no trusted key"]).await;
+    assert_eq!(shop.world.fetched().len(), fetched);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_prepared_under_a_laxer_policy_keeps_running_and_is_not_started_again() {
+    let mut shop = Shop::under(|_| Signatures::Unchecked);
+    let node = shop.world.open().await;
+    shop.apply(&node, &shop.package([&promise(MANIFEST), &promise(RUN)]))
+        .await;
+    let before = running(&node, "shop.web.1").await;
+    shop.world.crash(node).await;
+    shop.demand(Signatures::Required);
+    let node = shop.world.open().await;
+    refused(&node, &["it has no signature"]).await;
+    assert_eq!(running(&node, "shop.web.1").await.pid, before.pid, "what runs goes on");
+    let two = service("web", "pp", r#","replica":2"#);
+    apply(&node, &[&application("shop", &two)]).await;
+    until("both are looked at", || {
+        let web = service_of(&node, "shop", "web")?;
+        (web.replicas == 2 && web.state == Condition::Failed).then_some(())
+    })
+    .await;
+    assert!(
+        instance_of(&node, "shop.web.2").is_none(),
+        "a second one is not started"
+    );
+    // Signed now, of what was prepared long ago: the first is not touched, and the second starts.
+    let fetched = shop.world.fetched().len();
+    apply(&node, &[&shop.promised(&shop.key)]).await;
+    running(&node, "shop.web.2").await;
+    assert_eq!(instance_of(&node, "shop.web.1").unwrap().pid, before.pid);
+    assert_eq!(shop.world.fetched().len(), fetched);
+    node.shutdown().await;
+}
