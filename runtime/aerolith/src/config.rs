@@ -10,7 +10,7 @@ use aerolith_model::read_yaml;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::outcome::Wrong;
-pub(crate) use packages::Packages;
+pub(crate) use packages::{Demand, Packages};
 
 /// What the file says; a key that is not there leaves the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

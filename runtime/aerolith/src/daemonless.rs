@@ -1,7 +1,7 @@
 //! Plugins without a daemon: those that offer what a command needs run in this process, over a folder that goes with it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use aerolith_host::{PluginHost, Source, Spec};
@@ -10,7 +10,6 @@ use anyhow::{Context as _, anyhow};
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
-use crate::arguments::Run;
 use crate::daemon::settings::Settings;
 use crate::instances::{InstanceFiles, specs};
 
@@ -24,16 +23,16 @@ pub(crate) struct Daemonless {
     _folder: TempDir,
 }
 
-/// Runs a step with the plugins of the configuration that offer one of some capabilities. Whether it ends or is
+/// Runs a step with the plugins of a node that offer one of some capabilities. Whether it ends or is
 /// interrupted, nothing of it is left.
 pub(crate) fn with_plugins<T>(
-    config: Option<&Path>,
+    settings: Settings,
     capabilities: &[&str],
     step: impl AsyncFnOnce(&Daemonless) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
-        let here = Daemonless::open(config, capabilities).await?;
+        let here = Daemonless::open(settings, capabilities).await?;
         let ended = tokio::select! {
             ended = step(&here) => ended,
             _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
@@ -46,13 +45,9 @@ pub(crate) fn with_plugins<T>(
 }
 
 impl Daemonless {
-    async fn open(config: Option<&Path>, capabilities: &[&str]) -> anyhow::Result<Self> {
+    async fn open(settings: Settings, capabilities: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("a temporary folder cannot be made")?;
-        let run = Run {
-            config: config.map(Path::to_owned),
-            data: None,
-        };
-        let settings = Settings::read(run, None)?.within(folder.path());
+        let settings = settings.within(folder.path());
         let foundation = Foundation::open(settings.foundation()?)?;
         let host = PluginHost::open(settings.host()?, Arc::new(foundation.clone()))?;
         let troubles = start(&host, settings.instances, capabilities).await;

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use aerolith_model::{
-    Configuration, Entry, Key, Name, Object, ObjectPlatform, PACKAGE_LABEL, PACKAGE_LABEL_VALUE, Sha256, Url,
+    Configuration, Entry, Key, Name, Object, ObjectPlatform, PACKAGE_LABEL, PACKAGE_LABEL_VALUE, Sha256, Signature, Url,
 };
 use tempfile::TempDir;
 
 use crate::archive::Format;
 use crate::content::Content;
 use crate::error::BuildError;
+use crate::file_url::file_url;
 use crate::layout::{ANY, Source, sources};
 use crate::tree::{On as _, Tree};
 
@@ -110,6 +111,15 @@ impl Draft {
         })
     }
 
+    /// Puts a signature to each archive's digest.
+    pub fn sign(&mut self, sign: impl Fn(&Sha256) -> Signature) {
+        for entry in self.configuration.data.values_mut() {
+            if let Entry::Object(object) = entry {
+                object.signature = object.sha256.as_ref().map(&sign);
+            }
+        }
+    }
+
     /// Every archive.
     #[must_use]
     pub fn archives(&self) -> &[Archive] {
@@ -165,7 +175,7 @@ fn configuration(request: &Request, out: &Path, archives: &[Archive]) -> Result<
     let base = match &request.base {
         Some(base) if base.contains(['?', '#']) => return Err(BuildError::Base { found: base.clone() }),
         Some(base) => base.trim_end_matches('/').to_owned(),
-        None => format!("file://{}", escaped(out)),
+        None => file_url(out),
     };
     let mut data = std::collections::BTreeMap::new();
     for archive in archives {
@@ -192,17 +202,6 @@ fn configuration(request: &Request, out: &Path, archives: &[Archive]) -> Result<
         data,
         extra: std::collections::BTreeMap::new(),
     })
-}
-
-/// A path as it stands in a URL (RFC 3986, section 2.1): every byte but the unreserved ones and `/` escaped.
-fn escaped(path: &Path) -> String {
-    use std::os::unix::ffi::OsStrExt as _;
-    let bytes = path.as_os_str().as_bytes().iter();
-    let escape = |byte: &u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => char::from(*byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    bytes.map(escape).collect()
 }
 
 #[cfg(test)]

@@ -44,7 +44,10 @@ impl Draft {
     /// The configuration in our YAML.
     fn yaml(&self) -> Result<String, BuildError> {
         let resource = Resource::Configuration(self.configuration.clone());
-        serde_saphyr::to_string(&resource).map_err(|error| BuildError::Yaml(error.to_string()))
+        // A signature stays on one line.
+        let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+        let text = serde_saphyr::to_string_with_options(&resource, options);
+        text.map_err(|error| BuildError::Yaml(error.to_string()))
     }
 }
 

@@ -102,7 +102,10 @@ impl PackagePolicy {
     }
 
     /// Checks the signature of an object whose digest is known, from a promise or from its bytes.
-    pub(crate) fn vouches(&self, object: &Object, sha256: &Sha256) -> Result<(), Forbidden> {
+    ///
+    /// # Errors
+    /// [`Forbidden`], when nobody who is trusted vouches for it.
+    pub fn vouches(&self, object: &Object, sha256: &Sha256) -> Result<(), Forbidden> {
         let trusted = match (&self.signatures, &object.signature) {
             (Signatures::Unchecked, _) | (Signatures::Optional(_), None) => return Ok(()),
             (Signatures::Required(_), None) => return Err(Forbidden::Unsigned),

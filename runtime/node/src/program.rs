@@ -76,7 +76,7 @@ impl PackageError {
     #[must_use]
     pub fn is_of_the_package(&self) -> bool {
         match self {
-            Self::NoManifest { .. } | Self::Manifest { .. } | Self::Forbidden { .. } => true,
+            Self::Forbidden { .. } | Self::NoManifest { .. } | Self::Manifest { .. } => true,
             Self::Object { error, .. } => error.is_of_the_object(),
             Self::Store { error, .. } => error.is_of_the_content(),
             Self::Unresolved { .. } => false,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use aerolith_builder::{Format as Archive, Version};
-use aerolith_model::Name;
+use aerolith_model::{Name, Signature};
 use aerolith_packages::{Digest, Md5, Unpack};
 use clap::{Args, Subcommand};
 
@@ -55,6 +55,9 @@ pub(crate) struct Build {
     /// Folder for the files
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) out: PathBuf,
+    /// Private key to sign the archives with, as `keygen` makes it
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<PathBuf>,
     /// Replace files with other content
     #[arg(long)]
     pub(crate) force: bool,
@@ -88,6 +91,12 @@ pub(crate) struct Verify {
     /// How the archive is unpacked: zip, tar, tgz, tar.zst or auto [default: auto]
     #[arg(long, value_name = "KIND")]
     pub(crate) unpack: Option<Unpack>,
+    /// The signature that the archive must have
+    #[arg(long, value_name = "SIGNATURE", requires = "trust")]
+    pub(crate) signature: Option<Signature>,
+    /// Folder of public keys, one of which must have signed every object [default: as the node's configuration says]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) trust: Option<PathBuf>,
     /// A platform to verify a configuration for, once or more [default: this machine's]
     #[arg(long)]
     pub(crate) platform: Vec<String>,

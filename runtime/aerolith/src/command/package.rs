@@ -14,8 +14,10 @@ mod verify;
 
 use std::path::PathBuf;
 
-use crate::arguments::package::Package;
+use crate::arguments::Run;
+use crate::arguments::package::{Node, Package};
 use crate::asking;
+use crate::daemon::settings::Settings;
 use crate::outcome::DONE;
 use crate::screen::Screen;
 
@@ -33,4 +35,13 @@ pub(crate) fn package(package: Package, socket: Option<PathBuf>, screen: Screen)
         Package::Gc { dry_run } => asking(socket, async |client| gc::gc(client, dry_run, screen).await)?,
     }
     Ok(DONE)
+}
+
+/// The settings of the node whose rules and plugins count.
+fn settings(node: &Node) -> anyhow::Result<Settings> {
+    let run = Run {
+        config: node.config.clone(),
+        data: None,
+    };
+    Settings::read(run, None)
 }

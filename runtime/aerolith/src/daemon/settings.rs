@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::arguments::Run;
-use crate::config::{Config, Level, LogFormat, Packages};
+use crate::config::{Config, Demand, Level, LogFormat, Packages};
 use crate::instances::{InstanceFiles, read_folder};
 use crate::outcome::Wrong;
 use crate::places::{Places, SOCKET};
@@ -28,7 +28,7 @@ pub(crate) struct Settings {
     node: String,
     runtime: PathBuf,
     pub(crate) folders: Vec<PathBuf>,
-    packages: Packages,
+    pub(crate) packages: Packages,
 }
 
 impl Settings {
@@ -80,6 +80,13 @@ impl Settings {
             runtime,
             packages: config.packages,
         })
+    }
+
+    /// The same, but a key of that folder must have signed every object.
+    pub(crate) fn trusting(mut self, folder: PathBuf) -> Self {
+        self.packages.signatures = Demand::Required;
+        self.packages.trust = Some(folder);
+        self
     }
 
     /// Reads the trusted keys.

@@ -39,7 +39,7 @@ fn names(folder: &Path) -> Vec<String> {
 #[test]
 fn every_platform_gets_an_archive_and_the_configuration_names_them_all() {
     let root = root();
-    let draft = Draft::write(&request(root.path())).unwrap();
+    let mut draft = Draft::write(&request(root.path())).unwrap();
     let platforms: Vec<_> = draft
         .platforms()
         .map(|(platform, archives)| (platform, archives.iter().map(|a| a.key.as_str()).collect::<Vec<_>>()))
@@ -49,6 +49,7 @@ fn every_platform_gets_an_archive_and_the_configuration_names_them_all() {
         ("linux-arm-v7", vec!["any.zip", "linux-arm-v7.zip"]),
     ];
     assert_eq!(platforms, expected);
+    draft.sign(|_| [0xff; 64].into());
     let written = draft.configuration().clone();
     let path = draft.publish(false).unwrap();
     let files = names(&root.path().join("out"));

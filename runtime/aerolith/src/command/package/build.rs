@@ -4,15 +4,16 @@ use aerolith_builder::{Archive, BuildError, Draft, Request};
 use aerolith_node::{Unresolved, stage_program};
 use aerolith_packages::{Content, Expected, Limits, Part, Store};
 use aerolith_plugin_wire::arch::CAPABILITY;
+use aerolith_trust::SigningKey;
 use serde_json::{Value, json};
 
 use super::opened::refused;
+use super::settings;
 use super::verify::package_refused;
-use crate::arguments::package::{Build, Node};
-use crate::config::Config;
+use crate::arguments::package::Build;
+use crate::daemon::settings::Settings;
 use crate::daemonless::{Daemonless, with_plugins};
 use crate::outcome::Wrong;
-use crate::own_places;
 use crate::screen::Screen;
 use crate::table::{Cell, Table};
 
@@ -26,10 +27,15 @@ pub(super) fn build(wanted: Build, screen: Screen) -> anyhow::Result<()> {
         format: wanted.format,
         out: wanted.out,
     };
-    let draft = Draft::write(&request).map_err(failed)?;
-    let config = Config::load(wanted.node.config.as_deref(), &own_places()?.config)?;
-    check(&draft, config.packages.limits())?;
-    check_platforms(&draft, &wanted.node, screen)?;
+    let settings = settings(&wanted.node)?;
+    let key = wanted.key.as_deref().map(SigningKey::load).transpose();
+    let key = key.map_err(|error| Wrong::new(error.to_string()))?;
+    let mut draft = Draft::write(&request).map_err(failed)?;
+    if let Some(key) = key {
+        draft.sign(|sha256| key.sign(sha256));
+    }
+    check(&draft, settings.packages.limits())?;
+    check_platforms(&draft, settings, screen)?;
     let archives: Vec<Value> = draft.archives().iter().map(made).collect();
     let rows: Vec<_> = draft.archives().iter().map(row).collect();
     let path = draft.publish(wanted.force).map_err(failed)?;
@@ -89,8 +95,8 @@ fn part(store: &Store, archive: &Archive) -> anyhow::Result<Part> {
 }
 
 /// Has the resolver say that each platform gets its archives and no others. Where there is none, nobody knows.
-fn check_platforms(draft: &Draft, node: &Node, screen: Screen) -> anyhow::Result<()> {
-    with_plugins(node.config.as_deref(), &[CAPABILITY.id], async |here| {
+fn check_platforms(draft: &Draft, settings: Settings, screen: Screen) -> anyhow::Result<()> {
+    with_plugins(settings, &[CAPABILITY.id], async |here| {
         for (platform, archives) in draft.platforms() {
             match check_platform(here, draft, platform, &archives).await {
                 Err(Unresolved::NoResolver(error)) => {

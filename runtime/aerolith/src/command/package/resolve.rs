@@ -5,6 +5,7 @@ use aerolith_plugin_wire::arch::{CAPABILITY, Choice};
 use serde_json::{Value, json};
 
 use super::described::{choose, describe};
+use super::settings;
 use crate::arguments::package::Resolve;
 use crate::daemonless::with_plugins;
 use crate::screen::Screen;
@@ -22,7 +23,7 @@ struct Line<'a> {
 pub(super) fn resolve(wanted: &Resolve, screen: Screen) -> anyhow::Result<()> {
     let described = describe(&wanted.file, screen)?;
     let platform = wanted.platform.as_deref();
-    let choices = with_plugins(wanted.node.config.as_deref(), &[CAPABILITY.id], async |here| {
+    let choices = with_plugins(settings(&wanted.node)?, &[CAPABILITY.id], async |here| {
         let mut choices = Vec::new();
         for package in described.packages() {
             choices.extend(choose(here, package, platform).await?.map(|choice| (package, choice)));

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use aerolith_builder::Tree;
-use aerolith_model::{Configuration, Entry, Key, Object, Sha256, Url};
+use aerolith_builder::{Tree, file_url};
+use aerolith_model::{Configuration, Entry, Key, Object, Sha256};
 use aerolith_node::{FetchError, PackageError, PrepareError, Tried, stage_program};
 use aerolith_packages::{Expected, Unpack};
 use aerolith_plugin_wire::{arch, fetcher};
@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use super::described::{Described, choose, describe};
 use super::opened::{Scratch, content, part, refused};
+use super::settings;
 use crate::arguments::package::Verify;
-use crate::config::Config;
+use crate::daemon::settings::Settings;
 use crate::daemonless::{Daemonless, with_plugins};
 use crate::outcome::Wrong;
-use crate::own_places;
 use crate::screen::Screen;
 
 /// A package that a node would take.
@@ -129,26 +129,36 @@ impl Verify {
         self.unpack.unwrap_or(Unpack::Auto)
     }
 
-    /// The archive behind a URL as the only object of a configuration.
-    fn described(&self) -> anyhow::Result<Configuration> {
-        let url: Url = self.target.parse().map_err(wrong)?;
+    /// The archive at a place, with all that is known of it.
+    fn object(&self, url: &str) -> Result<Object, Wrong> {
         let sha256 = self.sha256.map(|digest| digest.to_string().parse::<Sha256>());
         let md5 = self.md5.map(|digest| digest.to_string().parse::<aerolith_model::Md5>());
-        let object = Object {
+        Ok(Object {
             sha256: sha256.transpose().map_err(wrong)?,
             md5: md5.transpose().map_err(wrong)?,
             size: self.size,
+            signature: self.signature,
             unpack: as_written(self.unpack()),
-            ..Object::at(url)
-        };
-        let key: Key = object
-            .file_name()
-            .parse()
-            .or_else(|_| "archive".parse())
-            .map_err(wrong)?;
+            ..Object::at(url.parse().map_err(wrong)?)
+        })
+    }
+
+    /// The archive behind a URL as the only object of a configuration.
+    fn described(&self) -> anyhow::Result<Configuration> {
+        let object = self.object(&self.target)?;
+        let key = object.file_name().parse().or_else(|_| "archive".parse());
+        let key: Key = key.map_err(wrong)?;
         let mut configuration: Configuration = serde_json::from_value(json!({ "name": "package" }))?;
         configuration.data.insert(key, Entry::Object(Box::new(object)));
         Ok(configuration)
+    }
+
+    fn settings(&self) -> anyhow::Result<Settings> {
+        let settings = settings(&self.node)?;
+        Ok(match &self.trust {
+            Some(folder) => settings.trusting(folder.clone()),
+            None => settings,
+        })
     }
 }
 
@@ -169,10 +179,13 @@ fn as_written(unpack: Unpack) -> aerolith_model::Unpack {
 
 /// An archive of this machine.
 fn at_hand(file: &Path, wanted: &Verify) -> anyhow::Result<Sound> {
-    let config = Config::load(wanted.node.config.as_deref(), &own_places()?.config)?;
-    let scratch = Scratch::open(config.packages.limits())?;
+    let packages = wanted.settings()?.packages;
+    let scratch = Scratch::open(packages.limits())?;
     let blob = scratch.store.take(file, wanted.expected()).map_err(refused)?;
     let (sha256, size) = (*blob.digest(), blob.size());
+    let object = wanted.object(&file_url(&std::path::absolute(file)?))?;
+    let vouched = packages.policy()?.vouches(&object, &sha256.bytes().into());
+    vouched.map_err(|error| Wrong::new(format!("{}: {error}", file.display())))?;
     let part = part(file, blob, wanted.unpack());
     let name = part.name.clone();
     let (staged, entry) = stage_program(&scratch.store, &name, &[part]).map_err(package_refused)?;
@@ -183,7 +196,7 @@ fn at_hand(file: &Path, wanted: &Verify) -> anyhow::Result<Sound> {
 /// An archive of another place.
 fn fetched(wanted: &Verify) -> anyhow::Result<Sound> {
     let package = wanted.described()?;
-    with_plugins(wanted.node.config.as_deref(), &[fetcher::CAPABILITY.id], async |here| {
+    with_plugins(wanted.settings()?, &[fetcher::CAPABILITY.id], async |here| {
         let tried = here.trial()?.program(&package, None, &[]).await;
         let tried = tried.map_err(|error| untaken(here, error))?;
         let name = package.data.keys().next().map_or(wanted.target.as_str(), Key::as_str);
@@ -198,7 +211,7 @@ fn configured(described: &Described, wanted: &Verify) -> anyhow::Result<Vec<Soun
         [] => vec![None],
         some => some.iter().map(|platform| Some(platform.as_str())).collect(),
     };
-    with_plugins(wanted.node.config.as_deref(), &capabilities, async |here| {
+    with_plugins(wanted.settings()?, &capabilities, async |here| {
         let (trial, mut all) = (here.trial()?, Vec::new());
         for package in described.packages() {
             for platform in &platforms {
