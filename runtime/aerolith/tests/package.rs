@@ -162,7 +162,7 @@ fn what_a_node_would_refuse_is_not_built_and_named() {
         (
             "any/program.yml",
             "entry: gone\n",
-            "`gone` in the package: there is no such file",
+            "program.yml:1:8: entry `gone` leads to no program: there is no such file",
         ),
         (
             "any/program.yml",
