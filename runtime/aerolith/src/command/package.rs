@@ -8,6 +8,7 @@ mod keygen;
 mod opened;
 mod resolve;
 mod sign;
+mod sound;
 mod verify;
 
 use crate::arguments::Run;
