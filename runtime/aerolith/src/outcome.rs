@@ -51,6 +51,12 @@ impl From<aerolith_model::ParseError> for Wrong {
     }
 }
 
+impl From<aerolith_model::InvalidText> for Wrong {
+    fn from(error: aerolith_model::InvalidText) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
 /// The exit code that goes with an error. Who stops reading our output has seen enough: that is no error.
 pub(crate) fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {

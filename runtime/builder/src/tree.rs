@@ -121,10 +121,7 @@ impl Kind {
     /// What lies at a place.
     fn at(place: &Path) -> Result<Self, TreeError> {
         let meta = fs::symlink_metadata(place).on(place)?;
-        let (kind, special) = (meta.file_type(), |what| {
-            let path = place.to_owned();
-            Err(TreeError::Special { path, what })
-        });
+        let kind = meta.file_type();
         if kind.is_dir() {
             Ok(Self::Folder)
         } else if kind.is_file() {
@@ -137,7 +134,10 @@ impl Kind {
             let target = text(target.as_os_str(), place, "target of the link")?;
             Ok(Self::Link { target })
         } else {
-            special(special_kind(kind))
+            Err(TreeError::Special {
+                path: place.to_owned(),
+                what: special(kind),
+            })
         }
     }
 
@@ -153,7 +153,7 @@ impl Kind {
     }
 }
 
-fn special_kind(kind: fs::FileType) -> &'static str {
+fn special(kind: fs::FileType) -> &'static str {
     use std::os::unix::fs::FileTypeExt as _;
     match () {
         () if kind.is_fifo() => "a pipe",

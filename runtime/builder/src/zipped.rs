@@ -32,7 +32,7 @@ pub(crate) fn write(tree: &Tree, into: File) -> Result<File, BuildError> {
     let written = zip.finish().packing(tree.root())?;
     written
         .into_inner()
-        .map_err(|error| error.into_error())
+        .map_err(io::IntoInnerError::into_error)
         .packing(tree.root())
 }
 

@@ -234,3 +234,25 @@ fn a_configuration_is_verified_for_every_platform_that_is_asked_for() {
     let error = refused(&node, &["verify", "--platform", "linux/amd64", "weather.yml"]);
     assert!(error.contains("`requireDigest`"), "{error}");
 }
+
+#[test]
+fn a_package_that_is_signed_while_it_is_built_is_verified_by_its_configuration() {
+    let node = Node::new();
+    node.file("from/program.yml", "entry: run\n");
+    node.file("from/run", "#!/bin/sh\n");
+    for folder in ["ours", "theirs"] {
+        fs::create_dir(node.path(folder)).unwrap();
+        node.done(&["package", "keygen", &format!("{folder}.key")]);
+        fs::rename(
+            node.path(&format!("{folder}.key.pub")),
+            node.path(&format!("{folder}/maker.pem")),
+        )
+        .unwrap();
+    }
+    let words = ["build", "from", "--name", "hello", "--out", "out", "--key", "ours.key"];
+    assert_eq!(package_verb(&node, &words).code, 0);
+    let sound = answer(&node, &["verify", "--trust", "ours", "out/hello.yml"]);
+    assert_eq!(sound[0]["entry"], "run");
+    let error = refused(&node, &["verify", "--trust", "theirs", "out/hello.yml"]);
+    assert!(error.contains("`any.zip`") && error.contains("trusted"), "{error}");
+}

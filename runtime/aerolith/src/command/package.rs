@@ -10,6 +10,7 @@ mod list;
 mod opened;
 mod resolve;
 mod sign;
+mod sound;
 mod verify;
 
 use std::path::PathBuf;

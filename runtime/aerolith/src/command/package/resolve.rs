@@ -38,7 +38,7 @@ pub(super) fn resolve(wanted: &Resolve, screen: Screen) -> anyhow::Result<()> {
         let rows = choices
             .iter()
             .flat_map(|(package, choice)| lines(package, choice))
-            .map(row);
+            .map(|line| row(&line));
         Ok(Table::new(["PACKAGE", "OBJECT", "TAKEN", "REASON"], rows))
     })?;
     if screen.format() == crate::arguments::Format::Table {
@@ -78,7 +78,7 @@ fn lines<'a>(package: &'a Configuration, choice: &'a Choice) -> impl Iterator<It
     })
 }
 
-fn row(line: Line<'_>) -> [Cell; 4] {
+fn row(line: &Line<'_>) -> [Cell; 4] {
     [
         Cell::from(&line.package.name),
         Cell::from(line.object),

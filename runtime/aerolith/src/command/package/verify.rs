@@ -1,79 +1,23 @@
 //! `aerolith package verify`: all that a node checks of a package before it runs it.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
-use aerolith_builder::{Tree, file_url};
+use aerolith_builder::file_url;
 use aerolith_model::{Configuration, Entry, Key, Object, Sha256};
 use aerolith_node::{FetchError, PackageError, PrepareError, Tried, stage_program};
 use aerolith_packages::{Expected, Unpack};
 use aerolith_plugin_wire::{arch, fetcher};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::described::{Described, choose, describe};
 use super::opened::{Scratch, content, part, refused};
 use super::settings;
+use super::sound::Sound;
 use crate::arguments::package::Verify;
 use crate::daemon::settings::Settings;
 use crate::daemonless::{Daemonless, with_plugins};
 use crate::outcome::Wrong;
 use crate::screen::Screen;
-
-/// A package that a node would take.
-struct Sound {
-    name: String,
-    platform: Option<String>,
-    entry: String,
-    files: u64,
-    bytes: u64,
-    objects: Vec<Value>,
-}
-
-impl Sound {
-    fn of(name: &str, platform: Option<&str>, tried: &Tried) -> anyhow::Result<Self> {
-        let (files, bytes) = Tree::of(tried.staged.path())?.files();
-        let objects = tried.objects.iter();
-        let objects = objects.map(|(key, sha256, size)| json!({ "key": key, "sha256": sha256, "size": size }));
-        Ok(Self {
-            name: name.to_owned(),
-            platform: platform.map(str::to_owned),
-            entry: tried.entry.clone(),
-            files,
-            bytes,
-            objects: objects.collect(),
-        })
-    }
-
-    fn answer(&self) -> Value {
-        json!({
-            "name": self.name,
-            "valid": true,
-            "platform": self.platform,
-            "entry": self.entry,
-            "files": self.files,
-            "unpackedSize": self.bytes,
-            "objects": self.objects,
-        })
-    }
-
-    fn told(&self) -> String {
-        let platform = self.platform.as_ref().map(|platform| format!(" for {platform}"));
-        let mut text = format!(
-            "OK! {}{}: entry {}, {} files, {} bytes\n",
-            self.name,
-            platform.unwrap_or_default(),
-            self.entry,
-            self.files,
-            self.bytes
-        );
-        for object in &self.objects {
-            let (key, sha256) = (&object["key"], &object["sha256"]);
-            let words = [key, sha256].map(|word| word.as_str().unwrap_or_default());
-            let _ = writeln!(text, "  {} {} bytes, sha256 {}", words[0], object["size"], words[1]);
-        }
-        text
-    }
-}
 
 /// Verifies an archive or a configuration, whichever it is.
 pub(super) fn verify(wanted: &Verify, screen: Screen) -> anyhow::Result<()> {
@@ -134,12 +78,12 @@ impl Verify {
         let sha256 = self.sha256.map(|digest| digest.to_string().parse::<Sha256>());
         let md5 = self.md5.map(|digest| digest.to_string().parse::<aerolith_model::Md5>());
         Ok(Object {
-            sha256: sha256.transpose().map_err(wrong)?,
-            md5: md5.transpose().map_err(wrong)?,
+            sha256: sha256.transpose().map_err(Wrong::from)?,
+            md5: md5.transpose().map_err(Wrong::from)?,
             size: self.size,
             signature: self.signature,
             unpack: as_written(self.unpack()),
-            ..Object::at(url.parse().map_err(wrong)?)
+            ..Object::at(url.parse().map_err(Wrong::from)?)
         })
     }
 
@@ -147,7 +91,7 @@ impl Verify {
     fn described(&self) -> anyhow::Result<Configuration> {
         let object = self.object(&self.target)?;
         let key = object.file_name().parse().or_else(|_| "archive".parse());
-        let key: Key = key.map_err(wrong)?;
+        let key: Key = key.map_err(Wrong::from)?;
         let mut configuration: Configuration = serde_json::from_value(json!({ "name": "package" }))?;
         configuration.data.insert(key, Entry::Object(Box::new(object)));
         Ok(configuration)
@@ -160,10 +104,6 @@ impl Verify {
             None => settings,
         })
     }
-}
-
-fn wrong(error: aerolith_model::InvalidText) -> Wrong {
-    Wrong::new(error.to_string())
 }
 
 fn as_written(unpack: Unpack) -> aerolith_model::Unpack {
