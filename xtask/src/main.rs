@@ -6,6 +6,7 @@ mod campaign;
 mod demo;
 mod footprint;
 mod fuzz;
+mod packages;
 mod plugins;
 mod stages;
 
@@ -28,6 +29,8 @@ cargo xtask COMMAND
                        disk there; record in docs/records/power.md
   campaign fuzz [SECONDS] [SEED]
                        fuzz every target of fuzz/ for SECONDS (60) with nightly; record in docs/records/fuzz.md
+  campaign packages [ROUNDS]
+                       fetch, verify, unpack beside floor and peers in ROUNDS (9); record in docs/records/packages.md
   plugins [--out DIR]  build every plugin for shipping, each alone, as lib<name>.so in DIR (default target/shipped)
   release [--out DIR]  the stripped binary with its plugins beside it, as they are installed (default target/dist)
 ";
@@ -54,6 +57,8 @@ fn run(words: &[&str]) -> Result<()> {
         ["campaign", "fuzz", seconds, seed] => fuzz::run(seconds, Some(seed)),
         ["campaign", "footprint"] => footprint::run(11),
         ["campaign", "footprint", starts] => footprint::run(starts.parse()?),
+        ["campaign", "packages"] => packages::run("9"),
+        ["campaign", "packages", rounds] => packages::run(rounds),
         ["plugins"] => plugins::ship(&root().join("target/shipped")).map(drop),
         ["plugins", "--out", folder] => plugins::ship(Path::new(folder)).map(drop),
         ["release"] => plugins::release(&root().join("target/dist")).map(drop),

@@ -1,6 +1,6 @@
 use std::io::{self, BufRead, BufReader, Read};
 
-use flate2::Crc;
+use crc32fast::Hasher;
 use flate2::bufread::DeflateDecoder;
 use zip::CompressionMethod;
 
@@ -16,7 +16,7 @@ pub(super) struct Content<R: Read> {
     bytes: Bytes<R>,
     packed: u64,
     crc: u32,
-    sum: Crc,
+    sum: Hasher,
 }
 
 enum Bytes<R: Read> {
@@ -38,13 +38,13 @@ impl<R: Read> Content<R> {
             bytes,
             packed,
             crc,
-            sum: Crc::new(),
+            sum: Hasher::new(),
         }
     }
 
     /// What must hold at the end.
     fn check(&mut self) -> io::Result<()> {
-        let (found, declared) = (self.sum.sum(), self.crc);
+        let (found, declared) = (self.sum.clone().finalize(), self.crc);
         if found != declared {
             return Err(broken(format!(
                 "its checksum is {found:08x}, the directory says {declared:08x}"
