@@ -8,7 +8,6 @@ use std::thread;
 use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{At, OnPath, escape, head};
-use crate::hashing::LARGE;
 use crate::publish::{Staged, StagingDir};
 use crate::stage::Stage;
 use crate::unpack::{SNIFFED, sniff};
@@ -167,6 +166,9 @@ fn object(
         Unpack::None | Unpack::Auto => stage.file(at.entry(file_name), file_name, false, &mut file).map(drop),
     }
 }
+
+/// Bytes of a blob from which on a thread of its own pays for hashing it.
+const LARGE: u64 = 1 << 20;
 
 /// Bytes of a compressed tar read at once.
 const PACKED: usize = 1 << 16;

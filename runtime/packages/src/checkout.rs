@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::disk::{Disk, Writing};
 use crate::durable::{exists, parent, remove, sync_dir, sync_tree};
 use crate::error::OnPath;
+use crate::file_sum::{FileSum, Summing};
 use crate::parallel::{for_each, threads_for};
 use crate::publish::StagingDir;
-use crate::sums::{FileSum, Flaw, Sum, Sums, is_executable};
-use crate::taken::Taken;
+use crate::sums::{Flaw, Sum, Sums, is_executable};
+use crate::taken::each_piece;
 use crate::{Store, StoreError, Tree};
 
 impl Store {
@@ -152,11 +153,13 @@ impl<'a> Copier<'a> {
         let found = if self.share(&mut *to, &from).on("share with", copy)? {
             FileSum::of(&mut from, executable).on("read", source)?
         } else {
-            let mut taken = Taken::new(false);
-            taken
-                .add_through(&mut from, |bytes| to.write_all(bytes))
-                .on("copy to", copy)?;
-            FileSum::taken(&taken, executable)
+            let mut summing = Summing::default();
+            let copied = each_piece(&mut from, |bytes| {
+                summing.add(bytes);
+                to.write_all(bytes)
+            });
+            copied.on("copy to", copy)?;
+            summing.end(executable)
         };
         to.set_mode(mode).on("set the mode of", copy)?;
         to.begin_sync();

@@ -6,7 +6,8 @@ use crate::checkout::{Copier, link_flaw, partial};
 use crate::durable::{exists, parent, remove, sync_dir};
 use crate::entry_path::EntryPath;
 use crate::error::{OnPath, escape};
-use crate::sums::{FileSum, Flaw, Sum, Sums, is_executable, kind_at};
+use crate::file_sum::FileSum;
+use crate::sums::{Flaw, Sum, Sums, is_executable, kind_at};
 use crate::{Rule, Store, StoreError, Tree};
 
 /// Links that one path may lead through; Linux's own figure (path_resolution(7)).

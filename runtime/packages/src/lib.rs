@@ -34,7 +34,7 @@ mod download;
 mod durable;
 mod entry_path;
 mod error;
-mod hashing;
+mod file_sum;
 mod ingest;
 mod layout;
 mod lease;

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use crate::Rule;
 use crate::entry_path::EntryPath;
 use crate::error::escape;
-use crate::sums::FileSum;
+use crate::file_sum::FileSum;
 
 /// Links that one walk may follow before it counts as a loop; Linux's own figure (path_resolution(7)).
 const MOST_LINKS: usize = 40;

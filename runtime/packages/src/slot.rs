@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::error::{At, OnPath};
-use crate::hashing::Hashing;
+use crate::file_sum::Summing;
 use crate::links::Written;
-use crate::sums::FileSum;
 use crate::{Rule, StoreError};
 
 /// Bytes moved at once.
@@ -59,23 +58,21 @@ impl Slot {
         match &self.fill {
             Fill::Write(sum) => {
                 let mut file = self.disk.create(&self.place, 0o600).on("create", &self.place)?;
-                let mut hashing = Hashing::new();
-                let size = pump(at, content, &mut allow, |buffer, read| {
-                    let written = file.write_all(&buffer[..read]);
-                    written
-                        .and_then(|()| hashing.add(buffer, read))
-                        .on("write", &self.place)
+                let mut summing = Summing::default();
+                let size = pump(at, content, &mut allow, |bytes| {
+                    summing.add(bytes);
+                    file.write_all(bytes).on("write", &self.place)
                 })?;
                 file.set_mode(mode).on("set the mode of", &self.place)?;
                 file.begin_sync();
-                sum.get_or_init(|| FileSum::taken(&hashing.end(), self.executable));
+                sum.get_or_init(|| summing.end(self.executable));
                 Ok(size)
             }
             Fill::Compare { other } => {
                 let other = || at.refuse(Rule::OtherBytes { other: other.clone() });
                 let mut there = self.disk.open(&self.place).on("open", &self.place)?;
-                let size = pump(at, content, &mut allow, |buffer, read| {
-                    match follows(&mut there, &buffer[..read]).on("read", &self.place)? {
+                let size = pump(at, content, &mut allow, |bytes| {
+                    match follows(&mut there, bytes).on("read", &self.place)? {
                         true => Ok(()),
                         false => Err(other()),
                     }
@@ -101,13 +98,12 @@ fn follows(file: &mut File, bytes: &[u8]) -> io::Result<bool> {
     }
 }
 
-/// Moves `content` to `take`, piece by piece, each of them allowed before. It is given the buffer and how much of it is
-/// the piece, and may leave another buffer.
+/// Moves `content` to `take`, piece by piece, each of them allowed before.
 fn pump(
     at: At<'_>,
     content: &mut dyn Read,
     allow: &mut dyn FnMut(u64, u64) -> Result<(), Rule>,
-    mut take: impl FnMut(&mut Vec<u8>, usize) -> Result<(), StoreError>,
+    mut take: impl FnMut(&[u8]) -> Result<(), StoreError>,
 ) -> Result<u64, StoreError> {
     let (mut chunk, mut size) = (vec![0; CHUNK], 0);
     loop {
@@ -118,7 +114,7 @@ fn pump(
             Err(error) => return Err(at.refuse(Rule::behind(error))),
         };
         allow(size, read as u64).map_err(|rule| at.refuse(rule))?;
-        take(&mut chunk, read)?;
+        take(&chunk[..read])?;
         size += read as u64;
     }
 }

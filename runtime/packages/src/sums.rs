@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::durable::{name, names_in};
 use crate::entry_path::EntryPath;
 use crate::error::OnPath;
+use crate::file_sum::FileSum;
 use crate::links::{Kind, Nodes};
 use crate::store::Inner;
-use crate::taken::Taken;
-use crate::{Digest, StoreError, TreeId};
+use crate::{StoreError, TreeId};
 
 /// What lies at each path of a published tree, as it was when it was published.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,14 +27,6 @@ pub(crate) enum Sum {
     File(FileSum),
 }
 
-/// A file by its bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct FileSum {
-    pub(crate) sha256: Digest,
-    pub(crate) size: u64,
-    pub(crate) executable: bool,
-}
-
 /// What is wrong at a path of a tree.
 #[derive(Debug)]
 pub(crate) struct Flaw {
@@ -45,37 +37,6 @@ pub(crate) struct Flaw {
 /// A look at one path of a tree: answers what is wrong with it.
 type Look<'a> = dyn FnMut(&str, &Sum) -> Result<Option<&'static str>, StoreError> + 'a;
 
-impl FileSum {
-    /// Of an open file.
-    pub(crate) fn of(file: &mut File, executable: bool) -> io::Result<Self> {
-        let mut taken = Taken::new(false);
-        taken.add_all(file)?;
-        Ok(Self::taken(&taken, executable))
-    }
-
-    /// Of bytes that were hashed as they were read.
-    pub(crate) fn taken(taken: &Taken, executable: bool) -> Self {
-        FileSum {
-            sha256: taken.sha256(),
-            size: taken.size(),
-            executable,
-        }
-    }
-
-    /// What distinguishes a file from this one.
-    pub(crate) fn flaw(&self, found: &FileSum) -> Option<&'static str> {
-        if (self.sha256, self.size) != (found.sha256, found.size) {
-            Some("has other bytes")
-        } else if self.executable && !found.executable {
-            Some("is not executable any more")
-        } else if self.executable == found.executable {
-            None
-        } else {
-            Some("has become executable")
-        }
-    }
-}
-
 impl Sums {
     /// Of a tree that has just been built: what was to be written, hashed on its way to the disk and not read again. What
     /// the disk made of it is seen by whoever takes the tree, since a checkout and a look hash all that they read.
@@ -84,10 +45,9 @@ impl Sums {
             let sum = match &node.kind {
                 Kind::Directory => Sum::Directory,
                 Kind::Link { target } => Sum::Link { target: target.clone() },
-                Kind::File { executable, sum } => Sum::File(FileSum {
-                    executable: *executable,
-                    ..sum.get().ok_or_else(|| never_written(path))?.clone()
-                }),
+                Kind::File { executable, sum } => {
+                    Sum::File(sum.get().ok_or_else(|| never_written(path))?.with_mode(*executable))
+                }
             };
             Ok((path.as_str().to_owned(), sum))
         });

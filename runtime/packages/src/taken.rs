@@ -48,27 +48,10 @@ impl Taken {
 
     /// Reads to the end and adds what is read.
     pub(crate) fn add_all(&mut self, from: impl Read) -> io::Result<()> {
-        self.add_through(from, |_| Ok(()))
-    }
-
-    /// Reads to the end, hands each piece on, and adds it once it was taken.
-    pub(crate) fn add_through(
-        &mut self,
-        mut from: impl Read,
-        mut take: impl FnMut(&[u8]) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            match from.read(&mut chunk) {
-                Ok(0) => return Ok(()),
-                Ok(read) => {
-                    take(&chunk[..read])?;
-                    self.add(&chunk[..read]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        each_piece(from, |bytes| {
+            self.add(bytes);
+            Ok(())
+        })
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -86,6 +69,19 @@ impl Taken {
     /// The first bytes, escaped.
     pub(crate) fn head(&self) -> String {
         error::head(&self.head)
+    }
+}
+
+/// Reads to the end and hands each piece on.
+pub(crate) fn each_piece(mut from: impl Read, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        match from.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(read) => take(&chunk[..read])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
