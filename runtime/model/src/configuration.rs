@@ -201,6 +201,12 @@ pub enum Unpack {
 }
 
 impl Unpack {
+    /// Whether it is an archive for certain, so that nothing of its own name is seen once it is unpacked.
+    #[must_use]
+    pub const fn is_archive(self) -> bool {
+        !matches!(self, Self::None | Self::Auto)
+    }
+
     fn is_none(&self) -> bool {
         matches!(self, Self::None)
     }

@@ -56,7 +56,9 @@ impl TreeId {
                     file_name,
                 } => {
                     field(unpack.name().as_bytes());
-                    field(file_name.as_bytes());
+                    // What is unpacked shows the names in it, not its own.
+                    let is_archive = !matches!(unpack, Unpack::None | Unpack::Auto);
+                    field(if is_archive { b"" } else { file_name.as_bytes() });
                     field(blob.digest().to_string().as_bytes());
                 }
                 Content::Text(bytes) => {
@@ -113,6 +115,16 @@ mod tests {
         let a = object(&sandbox, "a.zip", b"one", Unpack::Zip);
         let b = text("b", "two");
         assert_eq!(TreeId::of(&[a.clone(), b.clone()]), TreeId::of(&[b.clone(), a.clone()]));
+        let renamed = |unpack, file_name: &str| {
+            let mut part = object(&sandbox, "a.zip", b"one", unpack);
+            let Content::Object { file_name: name, .. } = &mut part.content else {
+                unreachable!()
+            };
+            file_name.clone_into(name);
+            TreeId::of(&[part])
+        };
+        assert_eq!(renamed(Unpack::Zip, "a-1.zip"), renamed(Unpack::Zip, "a-2.zip"));
+        assert_ne!(renamed(Unpack::None, "a-1.zip"), renamed(Unpack::None, "a-2.zip"));
         let mut ids = vec![
             TreeId::of(&[a.clone(), b.clone()]),
             TreeId::of(&[a.clone(), text("b", "three")]),

@@ -45,7 +45,7 @@ enum Data<'a> {
     Text(&'a str),
     Object {
         url: Option<&'a str>,
-        name: &'a str,
+        name: Option<&'a str>,
         sha256: Option<&'a str>,
         md5: Option<&'a str>,
         unpack: aerolith_model::Unpack,
@@ -97,7 +97,8 @@ fn entry_data(entry: &Entry) -> Data<'_> {
         Entry::Object(object) => Data::Object {
             // The same bytes from another place are the same bytes.
             url: object.sha256.is_none().then_some(object.url.as_str()),
-            name: object.file_name(),
+            // What is unpacked shows the names in it, not its own.
+            name: (!object.unpack.is_archive()).then(|| object.file_name()),
             sha256: object.sha256.as_ref().map(aerolith_model::Sha256::as_str),
             md5: object.md5.as_ref().map(aerolith_model::Md5::as_str),
             unpack: object.unpack,

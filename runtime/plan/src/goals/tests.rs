@@ -133,6 +133,26 @@ fn what_a_running_instance_does_not_see_touches_nobody() {
 }
 
 #[test]
+fn an_object_with_a_digest_may_move_and_be_renamed_unless_its_name_is_seen() {
+    let fingerprints = |place: &str, unpack: &str| -> Vec<_> {
+        let digest = "ab".repeat(32);
+        let object = format!("{{url: '{place}', sha256: '{digest}', unpack: {unpack}}}");
+        let world = WORLD.replace("{url: 'https://h/a.zip', unpack: zip, token: t1}", &object);
+        let services = flatten(&world).unwrap().services;
+        services.into_values().map(|goal| goal.fingerprint).collect()
+    };
+    let (before, moved, renamed) = ("https://h/1/a-7.zip", "s3://b/2/a-7.zip", "https://h/1/a-8.zip");
+    for unpack in ["zip", "tar", "tgz", "tar.zst"] {
+        assert_eq!(fingerprints(before, unpack), fingerprints(moved, unpack), "{unpack}");
+        assert_eq!(fingerprints(before, unpack), fingerprints(renamed, unpack), "{unpack}");
+    }
+    for unpack in ["''", "auto"] {
+        assert_eq!(fingerprints(before, unpack), fingerprints(moved, unpack), "{unpack}");
+        assert_ne!(fingerprints(before, unpack), fingerprints(renamed, unpack), "{unpack}");
+    }
+}
+
+#[test]
 fn a_signature_replaces_an_instance_only_where_no_digest_says_what_runs() {
     let digest = "md5: 0123456789abcdef0123456789abcdef";
     let with_digest = WORLD.replace("token: t1", digest);
