@@ -432,7 +432,7 @@ async fn the_version_before_a_refused_update_is_started_again_as_long_as_somebod
             (is_update && web.state == Condition::Failed).then_some(())
         })
         .await;
-        assert_eq!(instance_of(&node, WEB).unwrap().pid, before.pid);
+        assert_eq!(running(&node, WEB).await.pid, before.pid);
         shop.world.engine().end(WEB, code(1));
         if is_signed {
             until("it is started again", || (shop.runs() == 2).then_some(())).await;
