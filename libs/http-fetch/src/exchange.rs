@@ -22,6 +22,10 @@ const PIECE: usize = 256 * 1024;
 /// Most bytes of a refusal that are read.
 const REFUSAL: usize = 4 * 1024;
 
+/// Time for it. Nobody waits long for what only explains: a server that trickles it out must not make a refusal look like
+/// silence to whoever asked.
+const REFUSAL_TIME: Duration = Duration::from_secs(3);
+
 /// Finds in the beginning of what a server sends with a refusal why it refuses, if it says so.
 pub type Explain = fn(&[u8]) -> Option<String>;
 
@@ -153,7 +157,7 @@ impl Exchange {
             }
         };
         // Where the rest does not come, the beginning may do.
-        let _ = timeout(self.stall, read).await;
+        let _ = timeout(self.stall.min(REFUSAL_TIME), read).await;
         match explain(&body) {
             Some(why) => Error {
                 message: format!("{}: {why}", refusal.message),

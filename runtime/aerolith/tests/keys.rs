@@ -52,6 +52,25 @@ fn a_pair_of_keys_is_made_and_never_overwritten() {
 }
 
 #[test]
+fn a_key_that_cannot_be_written_leaves_nothing_in_the_way_of_the_next_try() {
+    let folder = tempfile::tempdir().unwrap();
+    // As on a full disk: the file is made, and not a byte fits.
+    let full = "trap '' XFSZ; ulimit -f 0; exec \"$0\" package keygen ours";
+    let output = Command::new("sh")
+        .args(["-c", full, env!("CARGO_BIN_EXE_aerolith")])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !output.status.success() && err.contains("ours: cannot be written"),
+        "{err}"
+    );
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    assert_eq!(run(folder.path(), "package keygen ours").0, 0);
+}
+
+#[test]
 fn every_file_is_signed_for_pasting_and_for_programs() {
     let folder = tempfile::tempdir().unwrap();
     let files = [("abc", "abc"), ("empty", "")];
@@ -85,7 +104,10 @@ fn every_file_is_signed_for_pasting_and_for_programs() {
 fn what_cannot_sign_or_be_signed_is_named() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(run(folder.path(), "package keygen ours").0, 0);
+    fs::copy(folder.path().join("ours"), folder.path().join("open")).unwrap();
+    fs::set_permissions(folder.path().join("open"), fs::Permissions::from_mode(0o644)).unwrap();
     for (line, part) in [
+        ("package sign --key open ours.pub", "`chmod 600`"),
         ("package sign --key ours absent", "absent"),
         ("package sign --key absent ours.pub", "absent: cannot be read"),
         ("package sign --key ours.pub ours", "not an Ed25519 private key"),

@@ -1,40 +1,34 @@
 //! The driver: one task that observes, plans, and takes the steps, until there is none left. It wakes by what happens,
 //! never by a tick.
 
+mod board;
 mod cleaning;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use aerolith_plan::{Fingerprint, Goals, InstanceId, Observed, ServiceId, Step, plan};
+use aerolith_plan::{InstanceId, ServiceId, Step};
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use crate::admission::is_admitted;
+use crate::admission::judge;
 use crate::bus::Events;
-use crate::chance::chance;
 use crate::desired::Desired;
-use crate::fetch::jittered;
 use crate::foundation::Foundation;
 use crate::jobs::Jobs;
 use crate::layout::relative;
 use crate::news::News;
-use crate::policy::PackagePolicy;
 use crate::prepare::{self, Fresh, PrepareError, Prepared, Preparer, VersionId, blocking};
 use crate::record::Terms;
 use crate::status::status;
 use crate::supervise::{Launch, Supervisor, Workspace};
 use crate::workload::{engine_kind, workload};
 
+pub(crate) use board::Board;
+use board::Trouble;
 pub use cleaning::CleanError;
-pub(crate) use cleaning::{Request, in_thread, on_board};
-
-/// Time before a failed preparation is tried again; it doubles from try to try.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
-/// Longest time between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+pub(crate) use cleaning::{Request, in_thread, on_board, preview_clean};
 
 /// What the driver works on and with.
 pub(crate) struct Works {
@@ -47,92 +41,9 @@ pub(crate) struct Works {
     pub(crate) board: Mutex<Board>,
 }
 
-/// What is desired, and how far preparing it has come.
-#[derive(Default)]
-pub(crate) struct Board {
-    pub(crate) desired: Arc<Desired>,
-    pub(crate) prepared: BTreeMap<VersionId, Prepared>,
-    /// Those of them that are desired and that the policy, become stricter, takes no more.
-    pub(crate) refused: BTreeSet<VersionId>,
-    pub(crate) preparing: BTreeSet<VersionId>,
-    pub(crate) troubles: BTreeMap<VersionId, Trouble>,
-    /// Why what nobody needs could not be removed the last time.
-    pub(crate) unclean: Option<String>,
-}
-
-/// Why a version is not prepared.
-#[derive(Debug, Clone)]
-pub(crate) struct Trouble {
-    pub(crate) reason: String,
-    pub(crate) since_ms: u64,
-    /// Whether it is this node's own disk that refuses.
-    pub(crate) disk: bool,
-    tries: u32,
-    again_at: Instant,
-}
-
 impl Works {
     pub(crate) fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Board {
-    /// The steps that may be taken now, without those of applications that are held.
-    pub(crate) fn steps(&self, desired: &Desired, supervisor: &Supervisor) -> Vec<Step> {
-        let goals = Goals {
-            keep: self.former(&desired.goals),
-            ..desired.goals.clone()
-        };
-        let admitted = self.prepared.keys().filter(|version| !self.refused.contains(*version));
-        let prepared = admitted.cloned().collect();
-        let observed = Observed {
-            instances: supervisor.seen(),
-            prepared,
-        };
-        let mut steps = plan(&goals, &observed);
-        steps.retain(|step| !desired.held.contains_key(subject(step).application.as_str()));
-        steps
-    }
-
-    /// Lets what may have been put right be tried at once.
-    fn reconsider(&mut self, desired: &Desired) {
-        for ((id, _), trouble) in &mut self.troubles {
-            let goal = desired.goals.services.get(id);
-            if goal.is_some_and(|goal| desired.differs(&self.desired, goal)) {
-                trouble.again_at = Instant::now();
-            }
-        }
-    }
-
-    /// The desired versions that are prepared and that a policy takes no more.
-    fn refused(&self, policy: &PackagePolicy) -> BTreeSet<VersionId> {
-        let desired = &self.desired;
-        let is_refused = |((id, fingerprint), prepared): &(&VersionId, &Prepared)| {
-            let goal = desired.goals.services.get(id);
-            goal.is_some_and(|goal| goal.fingerprint == *fingerprint && !is_admitted(policy, desired, goal, prepared))
-        };
-        let refused = self.prepared.iter().filter(is_refused);
-        refused.map(|(version, _)| version.clone()).collect()
-    }
-
-    /// Of each desired service the version before, so that going back is quick.
-    fn former(&self, goals: &Goals) -> BTreeSet<VersionId> {
-        let mut latest: BTreeMap<&ServiceId, (u64, Fingerprint)> = BTreeMap::new();
-        for ((service, fingerprint), prepared) in &self.prepared {
-            let is_former = goals
-                .services
-                .get(service)
-                .is_some_and(|goal| goal.fingerprint != *fingerprint);
-            let is_later = latest.get(service).is_none_or(|(at, _)| *at < prepared.at_ms);
-            if is_former && is_later {
-                latest.insert(service, (prepared.at_ms, *fingerprint));
-            }
-        }
-        latest
-            .into_iter()
-            .map(|(service, (_, fingerprint))| (service.clone(), fingerprint))
-            .collect()
     }
 }
 
@@ -188,7 +99,7 @@ impl Driver {
                 .min();
             tokio::select! {
                 () = self.works.changed.notified() => {}
-                Some((version, result)) = self.jobs.next() => self.take_job(version, result),
+                Some((version, result)) = self.jobs.next() => self.take_job(version, result).await,
                 Some(request) = self.requests.recv() => self.answer(request).await,
                 Some(_) = self.plugins.next() => self.take_plugins(),
                 () = until(again_at) => {}
@@ -215,12 +126,15 @@ impl Driver {
         for (name, reason) in &desired.held {
             tracing::error!(application = name, reason, "an application is left as it is");
         }
-        let mut board = self.works.board();
-        board.troubles.retain(|version, _| desired.wants(version));
-        board.reconsider(&desired);
-        board.desired = desired.clone();
-        board.refused = board.refused(self.works.preparer.downloads.policy());
-        drop(board);
+        let versions: Vec<VersionId> = {
+            let mut board = self.works.board();
+            board.troubles.retain(|version, _| desired.wants(version));
+            board.reconsider(&desired);
+            board.desired = desired.clone();
+            board.prepared.keys().cloned().collect()
+        };
+        self.keep_claims(&versions).await;
+        self.judge_all();
         self.follow(&desired);
     }
 
@@ -232,6 +146,54 @@ impl Driver {
         board
             .prepared
             .retain(|version, _| !(lost.contains(version) && desired.wants(version)));
+    }
+
+    /// Keeps with each version what speaks for it now: a signature changes, and nothing is prepared or restarted for it.
+    async fn keep_claims(&self, versions: &[VersionId]) {
+        let renewed: Vec<_> = {
+            let mut board = self.works.board();
+            let renewed = versions
+                .iter()
+                .map(|version| Some((version.clone(), board.renew_claims(version)?)));
+            renewed.flatten().collect()
+        };
+        if renewed.is_empty() {
+            return;
+        }
+        let folders = self.works.preparer.folders.clone();
+        let write = move || {
+            let mut renewed = renewed.iter();
+            renewed.try_for_each(|(id, prepared)| prepare::write(&folders.version(&id.0, &id.1), prepared))
+        };
+        if let Err(error) = blocking(write).await.and_then(|written| written.map_err(Into::into)) {
+            tracing::warn!(%error, "a restart of the node may not find a signature that was added or changed");
+        }
+    }
+
+    /// Asks the policy of everything that is prepared or supervised, while nobody waits for the board.
+    fn judge_all(&self) {
+        let (policy, supervisor) = (self.works.preparer.downloads.policy(), &self.works.supervisor);
+        let (_, prepared) = on_board(&self.works);
+        let mut refused = BTreeMap::new();
+        if policy.demands_something() {
+            let watched = supervisor.all();
+            let supervised = watched.iter().map(|w| (w.id.service.clone(), w.fingerprint));
+            let versions: BTreeSet<VersionId> = prepared.keys().cloned().chain(supervised).collect();
+            let refusal = |version: &VersionId| judge(policy, prepared.get(version)).err();
+            refused.extend(
+                versions
+                    .into_iter()
+                    .filter_map(|version| Some((version.clone(), refusal(&version)?))),
+            );
+        }
+        supervisor.admission().replace(refused);
+        // What is admitted now needs no preparation, and so none that may have failed.
+        let mut board = self.works.board();
+        board.troubles.retain(|version, _| !self.may_start(&prepared, version));
+    }
+
+    fn may_start(&self, prepared: &BTreeMap<VersionId, Prepared>, version: &VersionId) -> bool {
+        prepared.contains_key(version) && self.works.supervisor.admission().admits(version)
     }
 
     /// Tells running instances what has changed without replacing them.
@@ -285,31 +247,46 @@ impl Driver {
             .spawn(version, async move { works.preparer.prepare(&desired, &service).await });
     }
 
-    fn take_job(&self, version: VersionId, result: Result<Fresh, PrepareError>) {
-        let mut board = self.works.board();
-        board.preparing.remove(&version);
-        let bus = self.works.foundation.bus();
+    async fn take_job(&self, version: VersionId, result: Result<Fresh, PrepareError>) {
+        self.works.board().preparing.remove(&version);
         match result {
-            Ok(fresh) => {
-                board.troubles.remove(&version);
-                bus.tell(
-                    format!("service/{}/prepared", version.0),
-                    json!({"fingerprint": version.1}),
-                );
-                // From here on the board keeps what was held till now.
-                board.prepared.insert(version, fresh.prepared);
-                // What is desired may have changed while it was prepared.
-                board.refused = board.refused(self.works.preparer.downloads.policy());
-            }
+            Ok(fresh) => self.take_prepared(version, fresh).await,
             Err(PrepareError::Superseded) => {}
-            Err(error) => {
-                let reason = error.to_string();
-                tracing::warn!(service = %version.0, disk = error.is_of_the_disk(), reason, "a service cannot be prepared");
-                bus.tell(format!("service/{}/failed", version.0), json!({"reason": reason}));
-                let trouble = Trouble::after(board.troubles.get(&version), reason, &error);
-                board.troubles.insert(version, trouble);
-            }
+            Err(error) => self.take_trouble(version, &error),
         }
+    }
+
+    async fn take_prepared(&self, version: VersionId, fresh: Fresh) {
+        self.works.foundation.bus().tell(
+            format!("service/{}/prepared", version.0),
+            json!({"fingerprint": version.1}),
+        );
+        let prepared = fresh.prepared.clone();
+        {
+            let mut board = self.works.board();
+            board.troubles.remove(&version);
+            board.prepared.insert(version.clone(), prepared);
+        }
+        // What is desired may have changed while it was prepared.
+        self.keep_claims(std::slice::from_ref(&version)).await;
+        let prepared = self.works.board().prepared.get(&version).cloned();
+        let judged = judge(self.works.preparer.downloads.policy(), prepared.as_ref());
+        self.works.supervisor.admission().set(version, judged);
+        // From here on the board keeps what was held till now.
+        drop(fresh);
+    }
+
+    fn take_trouble(&self, version: VersionId, error: &PrepareError) {
+        let mut board = self.works.board();
+        if self.may_start(&board.prepared, &version) {
+            return;
+        }
+        let reason = error.to_string();
+        tracing::warn!(service = %version.0, disk = error.is_of_the_disk(), reason, "a service cannot be prepared");
+        let bus = self.works.foundation.bus();
+        bus.tell(format!("service/{}/failed", version.0), json!({"reason": reason}));
+        let trouble = Trouble::after(board.troubles.get(&version), reason, error);
+        board.troubles.insert(version, trouble);
     }
 
     fn start(&self, desired: &Desired, id: &InstanceId) -> bool {
@@ -378,25 +355,6 @@ impl Driver {
         self.stale = true;
         for trouble in self.works.board().troubles.values_mut() {
             trouble.again_at = Instant::now();
-        }
-    }
-}
-
-impl Trouble {
-    /// After another try that failed. A place that asks to be left alone is, as long as nobody would rather wait less.
-    fn after(before: Option<&Self>, reason: String, error: &PrepareError) -> Self {
-        let tries = before.map_or(0, |before| before.tries);
-        let pause = FIRST_PAUSE.saturating_mul(1 << tries.min(16)).min(LONGEST_PAUSE);
-        let pause = jittered(pause, chance()).max(error.wait().unwrap_or_default().min(LONGEST_PAUSE));
-        let since_ms = before
-            .filter(|b| b.reason == reason)
-            .map_or_else(prepare::now_ms, |before| before.since_ms);
-        Self {
-            reason,
-            since_ms,
-            disk: error.is_of_the_disk(),
-            tries: tries.saturating_add(1),
-            again_at: Instant::now() + pause,
         }
     }
 }

@@ -13,6 +13,7 @@ use aerolith_packages::Store;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
+use crate::admission::Admission;
 use crate::bus::{Bus, Events};
 use crate::driver::{Board, Driver, Request, Works};
 use crate::durable::FileError;
@@ -176,6 +177,7 @@ fn open(
         records,
         instances: folders.instances(),
         integrity: Arc::new(Integrity::new(store.clone(), settings.packages.edited)),
+        admission: Admission::default(),
         bus: foundation.bus().clone(),
         metrics: foundation.metrics().clone(),
         changed: changed.clone(),

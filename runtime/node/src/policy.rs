@@ -1,6 +1,6 @@
 //! What the operator of the node demands of packages.
 
-use aerolith_model::{Configuration, Entry, Key, Object, Sha256};
+use aerolith_model::{Configuration, Entry, Key, Object, Sha256, Signature};
 use aerolith_trust::{TrustedKeys, Untrusted};
 use serde::Deserialize;
 
@@ -75,26 +75,32 @@ impl PackagePolicy {
         configuration.data.iter().try_for_each(|(key, entry)| {
             let allowed = match entry {
                 Entry::Object(object) => self.allows(object),
-                Entry::Text(_) => self.allows_text(is_program),
+                Entry::Text(_) => self.takes_text(is_program),
             };
             allowed.map_err(|forbidden| (key, forbidden))
         })
     }
 
     fn allows(&self, object: &Object) -> Result<(), Forbidden> {
-        if self.require_digest && !object.has_digest() {
-            return Err(Forbidden::NoDigest);
-        }
-        if object.signature.is_none() && matches!(self.signatures, Signatures::Required(_)) {
-            return Err(Forbidden::Unsigned);
-        }
+        self.takes(object.has_digest(), object.signature.as_ref())?;
         match &object.sha256 {
             Some(sha256) => self.vouches(object, sha256),
             None => Ok(()),
         }
     }
 
-    fn allows_text(&self, is_of_a_program: bool) -> Result<(), Forbidden> {
+    /// Checks that an object has what is demanded, whatever it is worth.
+    pub(crate) fn takes(&self, has_digest: bool, signature: Option<&Signature>) -> Result<(), Forbidden> {
+        if self.require_digest && !has_digest {
+            return Err(Forbidden::NoDigest);
+        }
+        if signature.is_none() && matches!(self.signatures, Signatures::Required(_)) {
+            return Err(Forbidden::Unsigned);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn takes_text(&self, is_of_a_program: bool) -> Result<(), Forbidden> {
         match self.signatures {
             Signatures::Required(_) if is_of_a_program => Err(Forbidden::PlainText),
             _ => Ok(()),
@@ -106,20 +112,27 @@ impl PackagePolicy {
     /// # Errors
     /// [`Forbidden`], when nobody who is trusted vouches for it.
     pub fn vouches(&self, object: &Object, sha256: &Sha256) -> Result<(), Forbidden> {
-        let trusted = match (&self.signatures, &object.signature) {
-            (Signatures::Unchecked, _) | (Signatures::Optional(_), None) => return Ok(()),
-            (Signatures::Required(_), None) => return Err(Forbidden::Unsigned),
-            (Signatures::Optional(trusted) | Signatures::Required(trusted), Some(signature)) => {
-                trusted.verify(sha256, signature)
-            }
-        };
-        let name = trusted?;
-        tracing::debug!(
-            url = crate::fetch::shown(object.url.as_str()),
-            key = name,
-            "signed by a trusted key"
-        );
+        if let Some(name) = self.signer(object.signature.as_ref(), sha256)? {
+            let url = crate::fetch::shown(object.url.as_str());
+            tracing::debug!(url, key = name, "signed by a trusted key");
+        }
         Ok(())
+    }
+
+    /// The name of the trusted key that signed a digest; nothing where none need have.
+    pub(crate) fn signer(&self, signature: Option<&Signature>, sha256: &Sha256) -> Result<Option<&str>, Forbidden> {
+        match (&self.signatures, signature) {
+            (Signatures::Unchecked, _) | (Signatures::Optional(_), None) => Ok(None),
+            (Signatures::Required(_), None) => Err(Forbidden::Unsigned),
+            (Signatures::Optional(trusted) | Signatures::Required(trusted), Some(signature)) => {
+                Ok(Some(trusted.verify(sha256, signature)?))
+            }
+        }
+    }
+
+    /// Whether there is anything that it would refuse.
+    pub(crate) fn demands_something(&self) -> bool {
+        self.require_digest || self.signatures != Signatures::Unchecked
     }
 
     /// Whether the signature of an object is there and counts for nothing.

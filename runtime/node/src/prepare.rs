@@ -18,6 +18,7 @@ use aerolith_plan::{Fingerprint, Goal, ServiceId};
 use aerolith_plugin_wire::engine::Program;
 use serde::{Deserialize, Serialize};
 
+use crate::admission::{Claim, claims};
 use crate::bus::Bus;
 use crate::desired::Desired;
 use crate::durable::{self, FileError, On, Survives};
@@ -47,6 +48,9 @@ pub(crate) struct Prepared {
     trees: BTreeSet<String>,
     /// By `<configuration>/<key>`.
     blobs: BTreeMap<String, String>,
+    /// What speaks for what it is made of, where that is known.
+    #[serde(default)]
+    claims: Option<Vec<Claim>>,
     /// Milliseconds since 1970: which of two is the later.
     pub(crate) at_ms: u64,
 }
@@ -131,6 +135,7 @@ impl Preparer {
         let folder = self.folders.version(id, &goal.fingerprint);
         let mut fresh = Fresh::default();
         fresh.prepared.at_ms = now_ms();
+        fresh.prepared.claims = Some(claims(desired, goal));
         let reporter = Reporter::new(&self.bus, id);
         self.package(desired, goal, &folder, &mut fresh, &reporter).await?;
         self.volumes(desired, goal, &folder, &mut fresh, &reporter).await?;
@@ -274,6 +279,19 @@ impl Prepared {
         self.blobs.get(&of(configuration, key.as_str()))?.parse().ok()
     }
 
+    /// What speaks for what it is made of, where that is known.
+    pub(crate) fn claims(&self) -> Option<&[Claim]> {
+        self.claims.as_deref()
+    }
+
+    /// Answers whether they are others than before.
+    pub(crate) fn renew_claims(&mut self, claims: Vec<Claim>) -> bool {
+        let claims = Some(claims);
+        let differ = self.claims != claims;
+        self.claims = claims;
+        differ
+    }
+
     /// Whether it is made of something that the store has.
     pub(crate) fn uses(&self, stored: &Stored) -> bool {
         match stored {
@@ -317,7 +335,8 @@ fn of(configuration: &Name, key: &str) -> String {
     format!("{configuration}/{key}")
 }
 
-fn write(folder: &Path, prepared: &Prepared) -> Result<(), FileError> {
+/// Writes down what was prepared. Blocks.
+pub(crate) fn write(folder: &Path, prepared: &Prepared) -> Result<(), FileError> {
     durable::folder(folder, false)?;
     let path = folder.join(DONE);
     let bytes = serde_json::to_vec(prepared).on("encode", &path)?;

@@ -15,6 +15,7 @@ use aerolith_plugin_wire::engine::Workload;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::admission::Admission;
 use crate::bus::Bus;
 use crate::layout::Place;
 use crate::metrics::Metrics;
@@ -78,6 +79,7 @@ pub(crate) struct Shared {
     pub(crate) records: Records,
     pub(crate) instances: PathBuf,
     pub(crate) integrity: Arc<Integrity>,
+    pub(crate) admission: Admission,
     pub(crate) bus: Bus,
     pub(crate) metrics: Metrics,
     /// Told when something has changed that planning should know.
@@ -197,6 +199,11 @@ impl Supervisor {
             )
         };
         self.lock().values().map(seen).collect()
+    }
+
+    /// What may be started.
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.shared.admission
     }
 
     /// The versions whose instances wait, since the last call, for their package to be prepared again.

@@ -9,13 +9,15 @@ use std::fs;
 use std::time::Duration;
 
 use aerolith_model::Sha256;
-use aerolith_node::{Condition, Node, PackagePolicy, Signatures};
+use aerolith_node::{Condition, InstanceStatus, Node, PackagePolicy, Phase, Signatures};
 use aerolith_packages::Digest;
+use aerolith_plugin_wire::{Code, Error};
 use aerolith_trust::{SigningKey, TrustedKeys};
 use world::*;
 
 const MANIFEST: &str = "entry: run.sh\n";
 const RUN: &str = "#!/bin/sh\necho here\n";
+const WEB: &str = "shop.web.1";
 const KEYS: [&str; 2] = ["a-linux-test", "b-linux-test"];
 
 /// A world that serves a program of two objects.
@@ -68,6 +70,22 @@ impl Shop {
         )
     }
 
+    /// The package with a promise of its digests, which nobody signed.
+    fn unsigned(&self) -> String {
+        self.package([MANIFEST, RUN].map(promise).each_ref().map(String::as_str))
+    }
+
+    /// The daemon dies, and another one is started under another policy.
+    async fn reopen(&mut self, node: Node, policy: fn(TrustedKeys) -> Signatures) -> Node {
+        self.world.crash(node).await;
+        self.demand(policy);
+        self.world.open().await
+    }
+
+    fn runs(&self) -> usize {
+        self.world.engine().runs_of(WEB).len()
+    }
+
     async fn apply(&self, node: &Node, package: &str) {
         apply(node, &[package, &application("shop", &service("web", "pp", ""))]).await;
     }
@@ -90,6 +108,27 @@ async fn refused(node: &Node, words: &[&str]) {
     until(&format!("it is refused: {words:?}"), || {
         let web = service_of(node, "shop", "web")?;
         (web.state == Condition::Failed && words.iter().all(|word| web.reason.contains(word))).then_some(())
+    })
+    .await;
+}
+
+/// Waits until the instance says with these words why it is not started, and sees that it stays so.
+async fn barred(shop: &Shop, node: &Node, words: &[&str]) {
+    let runs = shop.runs();
+    let is_told = |web: &InstanceStatus| words.iter().all(|word| web.reason.contains(word));
+    for pause in [0, 600] {
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        let barred = until("it waits to be admitted", || instance_of(node, WEB).filter(is_told)).await;
+        assert_eq!(barred.state, Phase::Restarting);
+        assert_eq!(shop.runs(), runs, "it is not started");
+    }
+}
+
+/// Waits until the service runs and nothing is said against it any more.
+async fn runs_well(node: &Node) {
+    until("nothing is said against it", || {
+        let web = service_of(node, "shop", "web")?;
+        (web.state == Condition::Running && web.reason.is_empty()).then_some(())
     })
     .await;
 }
@@ -290,5 +329,132 @@ async fn what_was_prepared_under_a_laxer_policy_keeps_running_and_is_not_started
     running(&node, "shop.web.2").await;
     assert_eq!(instance_of(&node, "shop.web.1").unwrap().pid, before.pid);
     assert_eq!(shop.world.fetched().len(), fetched);
+    runs_well(&node).await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ends_under_a_stricter_policy_is_not_started_again_before_somebody_vouches_for_it() {
+    let mut shop = Shop::under(|_| Signatures::Unchecked);
+    let node = shop.world.open().await;
+    shop.apply(&node, &shop.unsigned()).await;
+    running(&node, WEB).await;
+    let node = shop.reopen(node, Signatures::Required).await;
+    running(&node, WEB).await;
+    shop.world.engine().end(WEB, code(1));
+    barred(&shop, &node, &["`a-linux-test`", "`pp`", "it has no signature"]).await;
+    shop.apply(&node, &shop.promised(&SigningKey::generate().unwrap()))
+        .await;
+    barred(&shop, &node, &["no trusted key"]).await;
+    shop.apply(&node, &shop.promised(&shop.key)).await;
+    running(&node, WEB).await;
+    assert_eq!(shop.runs(), 2);
+    runs_well(&node).await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_died_with_the_daemon_is_not_started_by_a_stricter_one() {
+    type Death = fn(&Scripted);
+    let deaths: [Death; 2] = [|engine| engine.end(WEB, code(1)), |engine| engine.forget(WEB)];
+    for death in deaths {
+        let mut shop = Shop::under(|_| Signatures::Unchecked);
+        let node = shop.world.open().await;
+        shop.apply(&node, &shop.promised(&shop.key)).await;
+        running(&node, WEB).await;
+        death(shop.world.engine());
+        shop.world.crash(node).await;
+        let trusted = std::mem::replace(&mut shop.key, SigningKey::generate().unwrap());
+        shop.demand(Signatures::Required);
+        let node = shop.world.open().await;
+        barred(&shop, &node, &["no trusted key"]).await;
+        // It waits over restarts of the daemon too, until the key is trusted.
+        let node = shop.world.crash_and_open(node).await;
+        barred(&shop, &node, &["no trusted key"]).await;
+        shop.key = trusted;
+        let node = shop.reopen(node, Signatures::Required).await;
+        running(&node, WEB).await;
+        assert_eq!(shop.runs(), 2);
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_the_daemon_did_not_live_to_see_is_not_made_up_for_by_a_stricter_one() {
+    let mut shop = Shop::under(|_| Signatures::Unchecked);
+    let node = shop.world.open().await;
+    shop.world
+        .engine()
+        .refuse("started", Error::new(Code::Timeout, "no answer"));
+    shop.world
+        .engine()
+        .refuse("recover", Error::new(Code::Unavailable, "not yet"));
+    shop.apply(&node, &shop.unsigned()).await;
+    until("it is being looked for", || {
+        instance_of(&node, WEB).filter(|web| web.state == Phase::Recovering)
+    })
+    .await;
+    shop.world.engine().forget(WEB);
+    shop.world.engine().obey();
+    let node = shop.reopen(node, Signatures::Required).await;
+    barred(&shop, &node, &["it has no signature"]).await;
+    assert_eq!(shop.runs(), 1);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_version_before_a_refused_update_is_started_again_as_long_as_somebody_vouches_for_it() {
+    for is_signed in [true, false] {
+        let mut shop = Shop::under(|_| Signatures::Unchecked);
+        let node = shop.world.open().await;
+        shop.apply(&node, &shop.unsigned()).await;
+        let before = running(&node, WEB).await;
+        if is_signed {
+            // It is the same version, and is not prepared anew.
+            let revision = node.apply(resources(&[&shop.promised(&shop.key)]), false).await;
+            let revision = revision.unwrap().revision;
+            until("it is read", || (node.status().revision == revision).then_some(())).await;
+            until("it is written down", || {
+                let folder = shop.world.path("data/apps/shop/web").join(&before.fingerprint);
+                let kept = fs::read_to_string(folder.join("prepared.json")).unwrap();
+                kept.contains(&shop.key.sign(&sha256(RUN)).to_string()).then_some(())
+            })
+            .await;
+        }
+        let node = shop.reopen(node, Signatures::Required).await;
+        let changed = format!("{RUN}# changed\n");
+        shop.world.serve("test://h/run.sh", &changed);
+        shop.apply(&node, &shop.package([&promise(MANIFEST), &promise(&changed)]))
+            .await;
+        until("the update is refused", || {
+            let web = service_of(&node, "shop", "web")?;
+            let is_update = web.fingerprint.as_ref() != Some(&before.fingerprint);
+            (is_update && web.state == Condition::Failed).then_some(())
+        })
+        .await;
+        assert_eq!(running(&node, WEB).await.pid, before.pid);
+        shop.world.engine().end(WEB, code(1));
+        if is_signed {
+            until("it is started again", || (shop.runs() == 2).then_some(())).await;
+        } else {
+            barred(&shop, &node, &["it has no signature"]).await;
+        }
+        assert_eq!(instance_of(&node, WEB).unwrap().fingerprint, before.fingerprint);
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_asks_for_digests_bars_what_was_taken_without() {
+    let mut shop = Shop::under(|_| Signatures::Unchecked);
+    let node = shop.world.open().await;
+    shop.apply(&node, &shop.package(["", ""])).await;
+    running(&node, WEB).await;
+    shop.world.crash(node).await;
+    shop.world.policy.require_digest = true;
+    let node = shop.world.open().await;
+    running(&node, WEB).await;
+    shop.world.engine().end(WEB, code(1));
+    barred(&shop, &node, &["`requireDigest`"]).await;
     node.shutdown().await;
 }

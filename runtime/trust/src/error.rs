@@ -44,6 +44,22 @@ pub enum KeyError {
         /// What to do.
         remedy: &'static str,
     },
+    /// A signature would not say whose it is.
+    #[error("{path}: another key is called `{name}`: give each key a name of its own")]
+    Twice {
+        /// The file of one of them.
+        path: PathBuf,
+        /// What both are called.
+        name: String,
+    },
+    /// Others than its owner may use a private key.
+    #[error("{path}: it has mode {mode:04o}, so that others than its owner can sign with this key: `chmod 600` it")]
+    Exposed {
+        /// Of the private key.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// The operating system gave no randomness.
     #[error("no key can be made: the system gives no randomness: {0}")]
     Random(#[from] getrandom::Error),

@@ -1,6 +1,8 @@
 //! Private keys.
 
 use std::fmt;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use aerolith_model::{Sha256, Signature};
@@ -39,12 +41,18 @@ impl SigningKey {
         key.map(Self).map_err(|error| KIND.refuse(text, &error))
     }
 
-    /// Reads it from a file.
+    /// Reads it from a file that only its owner can read, as `ssh` does.
     ///
     /// # Errors
     /// [`KeyError`] naming the file.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
-        KIND.load(path, Self::from_pem)
+        let key = KIND.load(path, Self::from_pem)?;
+        let path = path.to_owned();
+        match fs::metadata(&path).map(|found| found.permissions().mode() & 0o7777) {
+            Ok(mode) if mode & 0o077 == 0 => Ok(key),
+            Ok(mode) => Err(KeyError::Exposed { path, mode }),
+            Err(source) => Err(KeyError::Read { path, source }),
+        }
     }
 
     /// Version 1 of PKCS#8 in PEM: every openssl reads it, which cannot be said of version 2 with the public key inside.
@@ -102,6 +110,23 @@ mod tests {
         assert_ne!(one.public(), two.public());
         let pem = one.to_pem().unwrap();
         assert_eq!(SigningKey::from_pem(&pem).unwrap().public(), one.public());
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused_until_they_cannot() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key) = (folder.path().join("ours"), SigningKey::generate().unwrap());
+        fs::write(&path, key.to_pem().unwrap().as_bytes()).unwrap();
+        for mode in [0o640, 0o604, 0o620] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let message = SigningKey::load(&path).unwrap_err().to_string();
+            let mode = format!("mode {mode:04o}");
+            assert!(message.contains(&mode) && message.contains("`chmod 600`"), "{message}");
+        }
+        for mode in [0o600, 0o400] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(SigningKey::load(&path).unwrap().public(), key.public());
+        }
     }
 
     #[test]

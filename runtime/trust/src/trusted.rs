@@ -1,8 +1,8 @@
 //! The keys that a node trusts.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Metadata};
-use std::io;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -10,17 +10,20 @@ use aerolith_model::{Sha256, Signature};
 
 use crate::{KeyError, PublicKey, Untrusted};
 
+/// How the file of a public key begins.
+const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
+
 /// Public keys by name: a signature counts that one of them made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedKeys(BTreeMap<String, PublicKey>);
 
 impl TrustedKeys {
-    /// Reads every `*.pem` of a folder; a key is called as its file, without that ending. Other files are left unread. A
-    /// folder that is not there holds no key.
+    /// Reads every `*.pem` and `*.pub` of a folder; a key is called as its file, without that ending. Other files count for
+    /// nothing, and a warning names those that hold a public key. A folder that is not there holds no key.
     ///
     /// # Errors
-    /// [`KeyError`] naming the file that is no public key or cannot be read, or what others than root and this user may
-    /// change.
+    /// [`KeyError`] naming the file that is no public key or cannot be read, two keys of one name, or what others than root
+    /// and this user may change.
     pub fn load(folder: &Path) -> Result<Self, KeyError> {
         let entries = match fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
@@ -30,9 +33,15 @@ impl TrustedKeys {
         let mut keys = BTreeMap::new();
         for entry in entries {
             let path = entry.map_err(unreadable(folder))?.path();
-            if let Some(name) = key_name(&path) {
-                check(&path)?;
-                keys.insert(name, PublicKey::load(&path)?);
+            let Some(name) = key_name(&path) else {
+                warn_of_ignored(&path);
+                continue;
+            };
+            check(&path)?;
+            let key = PublicKey::load(&path)?;
+            match keys.get(&name) {
+                Some(other) if *other != key => return Err(KeyError::Twice { path, name }),
+                _ => drop(keys.insert(name, key)),
             }
         }
         Ok(Self(keys))
@@ -67,9 +76,20 @@ impl FromIterator<(String, PublicKey)> for TrustedKeys {
 }
 
 fn key_name(path: &Path) -> Option<String> {
-    let is_key = path.extension().is_some_and(|extension| extension == "pem");
+    let is_key = path
+        .extension()
+        .is_some_and(|ending| ending == "pem" || ending == "pub");
     let stem = path.file_stem().filter(|_| is_key)?;
     Some(stem.to_string_lossy().into_owned())
+}
+
+/// Whoever put a key there believes that it is trusted.
+fn warn_of_ignored(path: &Path) {
+    let mut first = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(BEGIN.len() as u64).read_to_end(&mut first));
+    if read.is_ok() && first == BEGIN.as_bytes() {
+        tracing::warn!(path = %path.display(), "a public key that is not trusted: its name ends neither in .pem nor in .pub");
+    }
 }
 
 fn unreadable(path: &Path) -> impl Fn(io::Error) -> KeyError {
@@ -136,11 +156,13 @@ mod tests {
     #[test]
     fn a_key_is_called_as_its_file_and_says_which_one_signed() {
         let (_dir, folder) = folder();
-        let (ours, vendors) = (key(&folder, "ours.pem"), key(&folder, "vendor.2026.pem"));
+        let (ours, vendors) = (key(&folder, "ours.pub"), key(&folder, "vendor.2026.pem"));
         fs::write(folder.join("README"), "no key").unwrap();
+        let ignored = key(&folder, "ours.key");
         let trusted = TrustedKeys::load(&folder).unwrap();
         assert_eq!(trusted.verify(&digest(), &ours.sign(&digest())), Ok("ours"));
         assert_eq!(trusted.verify(&digest(), &vendors.sign(&digest())), Ok("vendor.2026"));
+        assert!(trusted.verify(&digest(), &ignored.sign(&digest())).is_err());
     }
 
     #[test]
@@ -190,6 +212,18 @@ mod tests {
         fs::write(folder.join("bad.pem"), [0xff, 0xfe]).unwrap();
         let message = TrustedKeys::load(&folder).unwrap_err().to_string();
         assert!(message.contains("it is no text"), "{message}");
+    }
+
+    #[test]
+    fn two_keys_of_one_name_are_refused_and_one_key_twice_is_not() {
+        let (_dir, folder) = folder();
+        let ours = key(&folder, "ours.pem");
+        fs::write(folder.join("ours.pub"), ours.public().to_string()).unwrap();
+        let trusted = TrustedKeys::load(&folder).unwrap();
+        assert_eq!(trusted.verify(&digest(), &ours.sign(&digest())), Ok("ours"));
+        key(&folder, "ours.pub");
+        let message = TrustedKeys::load(&folder).unwrap_err().to_string();
+        assert!(message.contains("another key is called `ours`"), "{message}");
     }
 
     #[test]

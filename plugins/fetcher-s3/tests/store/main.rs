@@ -4,3 +4,4 @@
 
 mod moto;
 mod objects;
+mod trickle;

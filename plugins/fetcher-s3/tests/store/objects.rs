@@ -11,14 +11,14 @@ use tracing_subscriber::fmt::MakeWriter as _;
 const PRIVATE: &str = "apps/pack%20age.zip";
 
 /// What came of a fetch.
-struct Got {
+pub(crate) struct Got {
     head: Option<Head>,
     bytes: Vec<u8>,
     end: Result<Fetched>,
 }
 
 impl Got {
-    fn error(self) -> Error {
+    pub(crate) fn error(self) -> Error {
         assert!(self.bytes.is_empty());
         self.end.unwrap_err()
     }
@@ -33,7 +33,7 @@ async fn all(mut download: aerolith_plugin::wire::fetcher::Download) -> (Option<
     (head, bytes)
 }
 
-fn fetch_with(config: &str, request: &Fetch) -> Got {
+pub(crate) fn fetch_with(config: &str, request: &Fetch) -> Got {
     let host = Host::new();
     let client = Client(host.instance(fetcher_s3::aerolith_root(), "s3", config).unwrap());
     let (sink, download) = channel(1);
@@ -54,7 +54,7 @@ fn signed(url: String, access: &str, secret: &str) -> Fetch {
     }
 }
 
-fn unsigned(url: String) -> Fetch {
+pub(crate) fn unsigned(url: String) -> Fetch {
     Fetch {
         url,
         ..Fetch::default()

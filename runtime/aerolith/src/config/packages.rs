@@ -81,7 +81,10 @@ impl Packages {
         };
         let trusted = TrustedKeys::load(folder).map_err(|error| Wrong::new(format!("packages.trust: {error}")))?;
         match (required, trusted.is_empty()) {
-            (true, true) => Err(nobody(&format!("there is no `*.pem` in {}", folder.display()))),
+            (true, true) => Err(nobody(&format!(
+                "there is no `*.pub` or `*.pem` in {}",
+                folder.display()
+            ))),
             (true, false) => Ok(Signatures::Required(trusted)),
             (false, is_empty) => {
                 if is_empty {
@@ -97,7 +100,8 @@ fn nobody(reason: &str) -> Wrong {
     Wrong {
         message: format!("packages.signatures is `required` and nobody is trusted: {reason}"),
         hint: Some(
-            "put public keys, such as `aerolith package keygen` makes, as NAME.pem into the folder `packages.trust`"
+            "put public keys, such as `aerolith package keygen` makes, into the folder `packages.trust`, as NAME.pub or \
+             NAME.pem"
                 .into(),
         ),
     }
@@ -134,10 +138,13 @@ mod tests {
         let trust = folder.path().display();
         for (text, reason) in [
             ("{signatures: required}".to_owned(), "no folder of keys is named"),
-            (format!("{{signatures: required, trust: {trust}}}"), "no `*.pem` in"),
+            (
+                format!("{{signatures: required, trust: {trust}}}"),
+                "no `*.pub` or `*.pem` in",
+            ),
             (
                 format!("{{signatures: required, trust: {trust}/absent}}"),
-                "no `*.pem` in",
+                "no `*.pub` or `*.pem` in",
             ),
         ] {
             let wrong = packages(&text).policy().unwrap_err();

@@ -18,12 +18,8 @@ const PART_STAYS: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Bytes of all of them together.
 const PARTS_STAY: u64 = 4 << 30;
 
-/// Somebody asks for a cleaning, or what it would remove.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) dry_run: bool,
-    pub(crate) answer: oneshot::Sender<Result<Cleaned, CleanError>>,
-}
+/// Somebody asks for a cleaning, and is answered here.
+pub(crate) type Request = oneshot::Sender<Result<Cleaned, CleanError>>;
 
 /// Why what nobody needs stays.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +48,7 @@ impl Driver {
         }
         self.unclean = false;
         let logs = self.clean_logs().await;
-        let cleaned = logs.and(clean_store(&self.works, false).await.map(drop));
+        let cleaned = logs.and(clean_store(&self.works).await.map(drop));
         let refused = cleaned.err().map(|error| error.to_string());
         if let Some(error) = &refused {
             tracing::warn!(error, "something that nobody needs stays for now");
@@ -64,12 +60,12 @@ impl Driver {
     /// is on the board, and only this task puts it there. What was applied before is desired by now.
     pub(super) async fn answer(&mut self, request: Request) {
         self.read_desired().await;
-        let cleaned = clean_store(&self.works, request.dry_run).await;
-        if cleaned.is_ok() && !request.dry_run {
+        let cleaned = clean_store(&self.works).await;
+        if cleaned.is_ok() {
             self.works.board().unclean = None;
         }
         // Who asked may have left.
-        let _ = request.answer.send(cleaned);
+        let _ = request.send(cleaned);
     }
 
     async fn clean_logs(&self) -> Result<(), CleanError> {
@@ -108,25 +104,35 @@ impl Works {
     }
 }
 
-/// Takes from the store what neither the desired state names nor a prepared version is made of, or says what it would.
-async fn clean_store(works: &Arc<Works>, dry_run: bool) -> Result<Cleaned, CleanError> {
+/// Takes from the store what neither the desired state names nor a prepared version is made of.
+async fn clean_store(works: &Arc<Works>) -> Result<Cleaned, CleanError> {
     let works = works.clone();
     in_thread(move || {
         let (desired, prepared) = on_board(&works);
-        let promised: BTreeSet<Digest> = works.promised(&desired).map(|(_, digest)| digest).collect();
-        let store = &works.preparer.store;
-        let keep = |stored: &Stored| {
-            let is_promised = matches!(stored, Stored::Blob(digest) if promised.contains(digest));
-            is_promised || prepared.values().any(|p| p.uses(stored))
-        };
-        if dry_run {
-            return Ok(store.preview_clean(&kept_parts(), keep)?);
-        }
         let is_configured = |name: &str| desired.configuration(name).is_some();
+        let promised = works.promised(&desired).map(|(_, digest)| digest).collect();
         works.preparer.downloads.forget(is_configured)?;
-        Ok(store.clean(&kept_parts(), keep)?)
+        let store = &works.preparer.store;
+        Ok(store.clean(&kept_parts(), |stored| is_needed(stored, &promised, &prepared))?)
     })
     .await
+}
+
+/// What a cleaning would take now. It only looks, so that neither waits for the other: this and the driver.
+pub(crate) async fn preview_clean(works: &Arc<Works>) -> Result<Cleaned, CleanError> {
+    let works = works.clone();
+    in_thread(move || {
+        let (desired, prepared) = on_board(&works);
+        let promised = works.promised(&desired).map(|(_, digest)| digest).collect();
+        let store = &works.preparer.store;
+        Ok(store.preview_clean(&kept_parts(), |stored| is_needed(stored, &promised, &prepared))?)
+    })
+    .await
+}
+
+fn is_needed(stored: &Stored, promised: &BTreeSet<Digest>, prepared: &BTreeMap<VersionId, Prepared>) -> bool {
+    let is_promised = matches!(stored, Stored::Blob(digest) if promised.contains(digest));
+    is_promised || prepared.values().any(|version| version.uses(stored))
 }
 
 /// What is desired and what is prepared, at one moment.

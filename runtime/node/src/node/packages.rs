@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::Node;
 use crate::desired::Desired;
-use crate::driver::{CleanError, Request, Works, in_thread, on_board};
+use crate::driver::{CleanError, Works, in_thread, on_board, preview_clean};
 use crate::prepare::Prepared;
 
 /// One thing in the package store.
@@ -88,13 +88,17 @@ impl Node {
 
     /// Removes from the package store what nothing needs, as it happens by itself whenever a version is removed:
     /// nothing that the desired state names, that runs or was there before, or that is being fetched or built. With
-    /// `dry_run` only says what would be removed. It goes to its end though the caller leaves.
+    /// `dry_run` only says what would be removed as things are now, and waits for nothing that is under way. It goes to its
+    /// end though the caller leaves.
     ///
     /// # Errors
     /// [`CleanError`]; what was removed by then stays so.
     pub async fn clean_packages(&self, dry_run: bool) -> Result<Cleaned, CleanError> {
+        if dry_run {
+            return preview_clean(&self.0.works).await;
+        }
         let (answer, answered) = oneshot::channel();
-        let asked = self.0.works.cleaning.send(Request { dry_run, answer }).await;
+        let asked = self.0.works.cleaning.send(answer).await;
         asked.map_err(|_| CleanError::Ended)?;
         answered.await.unwrap_or(Err(CleanError::Ended))
     }

@@ -13,8 +13,9 @@ use tokio::sync::watch;
 
 use super::view::{judged, words};
 use super::{Phase, Shared, Watched, Workspace, since_boot};
+use crate::admission::Refusal;
 use crate::plugins::{self, Engine};
-use crate::prepare::now_ms;
+use crate::prepare::{VersionId, now_ms};
 use crate::record::{Life, Record};
 use crate::workspace;
 
@@ -40,6 +41,8 @@ pub(super) enum Next {
     Watch(Handle),
     /// After a pause.
     Later(Duration, Box<Next>),
+    /// The policy refuses what it is made of: it waits to be admitted.
+    Barred(Refusal),
     /// Ended for good: it waits to be stopped.
     Rest,
     Stop,
@@ -79,6 +82,7 @@ impl Instance {
                 Next::Start => self.start().await,
                 Next::Watch(handle) => self.watch(handle).await,
                 Next::Later(pause, then) => self.pause(pause, *then).await,
+                Next::Barred(refusal) => self.until_admitted(&refusal).await,
                 Next::Rest => self.until_stopped().await,
                 Next::Stop => self.stop().await,
                 Next::Gone => return self.record.id,
@@ -143,16 +147,25 @@ impl Instance {
                 self.keep().await;
                 self.again(reason, Next::Start)
             }
+            Err(Refused::Forbidden(refusal)) => {
+                self.record.life = Life::Idle;
+                self.keep().await;
+                self.waits(Phase::Restarting, refusal.to_string());
+                Next::Barred(refusal)
+            }
         }
     }
 
+    /// What comes directly before the start is what may have changed by then.
     async fn try_start(&mut self) -> Result<Handle, Refused> {
         let engine = self.engine().await.map_err(Refused::Clear)?;
-        self.check().await.map_err(Refused::Clear)?;
         self.make_workspace().await.map_err(Refused::Clear)?;
         self.record.workload.token = token().map_err(Refused::Clear)?;
         self.record.life = Life::Intended;
         self.save().await.map_err(Refused::Clear)?;
+        let admitted = self.shared.admission.of(&self.version()).await;
+        admitted.map_err(Refused::Forbidden)?;
+        self.check().await.map_err(Refused::Clear)?;
         engine.start(&self.record.workload).await.map_err(|error| {
             let reason = format!("cannot be started: {error}");
             match error.code {
@@ -260,6 +273,14 @@ impl Instance {
         }
     }
 
+    async fn until_admitted(&mut self, refusal: &Refusal) -> Next {
+        let version = self.version();
+        tokio::select! {
+            () = stopped(&mut self.stop) => Next::Stop,
+            () = self.shared.admission.reconsidered(&version, refusal) => Next::Start,
+        }
+    }
+
     async fn until_stopped(&mut self) -> Next {
         stopped(&mut self.stop).await;
         Next::Stop
@@ -267,15 +288,23 @@ impl Instance {
 
     /// Tries again after a pause that doubles from failure to failure.
     fn again(&mut self, reason: String, next: Next) -> Next {
-        tracing::warn!(instance = %self.record.id, reason, "an instance waits");
         let phase = if matches!(next, Next::Recover) {
             Phase::Recovering
         } else {
             Phase::Restarting
         };
+        self.waits(phase, reason);
+        Next::Later(self.back_off(), Box::new(next))
+    }
+
+    fn waits(&self, phase: Phase, reason: String) {
+        tracing::warn!(instance = %self.record.id, reason, "an instance waits");
         self.tell("failed", &json!({"reason": reason}));
         self.show(phase, reason);
-        Next::Later(self.back_off(), Box::new(next))
+    }
+
+    fn version(&self) -> VersionId {
+        (self.record.id.service.clone(), self.record.fingerprint)
     }
 
     pub(super) fn back_off(&mut self) -> Duration {
@@ -343,6 +372,8 @@ fn unknown() -> Exit {
 
 /// Why an instance could not be started.
 enum Refused {
+    /// The policy takes no more what it is made of, and nothing of it runs.
+    Forbidden(Refusal),
     /// Nothing of it runs.
     Clear(String),
     /// It may run.

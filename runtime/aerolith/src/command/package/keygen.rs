@@ -19,21 +19,17 @@ pub(super) fn keygen(path: &Path, screen: Screen) -> anyhow::Result<()> {
     let public = PathBuf::from(public);
     let key = SigningKey::generate()?;
     write(path, 0o600, &key.to_pem()?)?;
-    if let Err(error) = write(&public, 0o644, &key.public().to_string()) {
-        // Half a pair is of no use and stands in the way of the next try.
-        fs::remove_file(path).with_context(|| format!("{}: cannot be removed", path.display()))?;
-        return Err(error);
-    }
+    write(&public, 0o644, &key.public().to_string()).map_err(|error| without(path, error))?;
     screen.tell(&json!({ "key": path, "publicKey": public }), || {
         format!(
-            "{}: the private key; keep it secret\n{}: the public key; put it into the folder `packages.trust` of a node, \
-             as NAME.pem\n",
+            "{}: the private key; keep it secret\n{}: the public key; put it into the folder `packages.trust` of a node\n",
             path.display(),
             public.display()
         )
     })
 }
 
+/// Writes a file that is not there yet, or leaves none.
 fn write(path: &Path, mode: u32, text: &str) -> anyhow::Result<()> {
     let created = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let mut file = match created {
@@ -44,5 +40,14 @@ fn write(path: &Path, mode: u32, text: &str) -> anyhow::Result<()> {
         created => created.with_context(|| format!("{}: cannot be written", path.display()))?,
     };
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    written.with_context(|| format!("{}: cannot be written", path.display()))
+    let written = written.with_context(|| format!("{}: cannot be written", path.display()));
+    written.map_err(|error| without(path, error))
+}
+
+/// The error, with the file removed that is of no use now: half a key or half a pair, in the way of the next try.
+fn without(path: &Path, error: anyhow::Error) -> anyhow::Error {
+    match fs::remove_file(path) {
+        Ok(()) => error,
+        Err(stays) => error.context(format!("{}: cannot be removed: {stays}", path.display())),
+    }
 }
