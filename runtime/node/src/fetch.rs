@@ -67,7 +67,7 @@ impl Downloads {
         let blob = self.blob(wanted, report).await?;
         let vouched = self.policy.vouches(wanted.object, &blob.digest().bytes().into());
         vouched.map(|()| blob).map_err(|error| FetchError::Forbidden {
-            url: shown(wanted.object.url.as_str()),
+            url: wanted.object.url.shown(),
             error,
         })
     }
@@ -143,7 +143,7 @@ impl Downloads {
     }
 
     async fn fetch(&self, wanted: &Wanted<'_>, expected: Expected, report: &Report<'_>) -> Result<Blob, FetchError> {
-        let url = shown(wanted.object.url.as_str());
+        let url = wanted.object.url.shown();
         let former = self.former(wanted, &expected)?;
         let fetcher = plugins::fetcher(&*self.plugins, &scheme(wanted.object)).await?;
         let credentials = wanted.credentials.clone();
@@ -166,6 +166,7 @@ impl Downloads {
         let transfer = Transfer {
             fetcher: &fetcher,
             request,
+            shown: &url,
             orders,
             pauses: Pauses::new(self.first_pause),
             report,
@@ -262,24 +263,6 @@ fn repinned(pin: Option<Digest>, error: FetchError) -> FetchError {
 fn scheme(object: &Object) -> String {
     let scheme = object.url.as_str().split(':').next().unwrap_or_default();
     scheme.to_ascii_lowercase()
-}
-
-/// A URL as it may be shown: without user, password, query and fragment, which may hold secrets.
-pub(crate) fn shown(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (place, path) = rest
-                .split_once('/')
-                .map_or((rest, None), |(place, path)| (place, Some(path)));
-            let place = place.rsplit('@').next().unwrap_or_default();
-            path.map_or_else(
-                || format!("{scheme}://{place}"),
-                |path| format!("{scheme}://{place}/{path}"),
-            )
-        }
-        None => url.to_owned(),
-    }
 }
 
 /// Runs what blocks on a thread for that.

@@ -115,7 +115,7 @@ impl PackagePolicy {
         };
         let name = trusted?;
         tracing::debug!(
-            url = crate::fetch::shown(object.url.as_str()),
+            url = object.url.shown(),
             key = name,
             "signed by a trusted key"
         );
