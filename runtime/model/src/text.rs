@@ -155,7 +155,11 @@ impl Url {
         let (address, rest) = self.0.split_at(end);
         // Clients disagree on how many slashes come before a user, and on which way they lean.
         let begin = address.find(':').map_or(0, |colon| colon + 1);
-        let begin = begin + address[begin..].bytes().take_while(|byte| b"/\\".contains(byte)).count();
+        let begin = begin
+            + address[begin..]
+                .bytes()
+                .take_while(|byte| b"/\\".contains(byte))
+                .count();
         let (scheme, place) = address.split_at(begin);
         let (place, path) = place.split_at(place.find(['/', '\\']).unwrap_or(place.len()));
         let (user, host) = place.split_at(place.rfind('@').unwrap_or(0));

@@ -7,6 +7,7 @@ mod report;
 mod transfer;
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::pins::{Pin, Pinned, Pins};
 use crate::plugins::{self, Plugins};
-use crate::policy::PackagePolicy;
+use crate::policy::{Forbidden, PackagePolicy};
 use patience::{FIRST_PAUSE, Pauses};
 use transfer::{Moved, Order, PIECES, Progress, Transfer};
 
@@ -66,10 +67,19 @@ impl Downloads {
     pub(crate) async fn object(&self, wanted: &Wanted<'_>, report: &Report<'_>) -> Result<Blob, FetchError> {
         let blob = self.blob(wanted, report).await?;
         let vouched = self.policy.vouches(wanted.object, &blob.digest().bytes().into());
-        vouched.map(|()| blob).map_err(|error| FetchError::Forbidden {
-            url: wanted.object.url.shown(),
+        vouched.map(|()| blob).map_err(|error| forbidden(wanted.object, error))
+    }
+
+    /// An object whose bytes lie in a file of this machine: they are held to the same.
+    pub(crate) async fn file(&self, object: &Object, file: PathBuf) -> Result<Blob, FetchError> {
+        let (store, expected) = (self.store.clone(), expected(object, None)?);
+        let taken = blocking(move || store.take(&file, expected)).await?;
+        let blob = taken.map_err(|error| FetchError::Refused {
+            url: object.url.shown(),
             error,
-        })
+        })?;
+        let vouched = self.policy.vouches(object, &blob.digest().bytes().into());
+        vouched.map(|()| blob).map_err(|error| forbidden(object, error))
     }
 
     /// The bytes that are promised, whoever vouches for them.
@@ -230,6 +240,13 @@ impl Downloads {
         let (configuration, object) = (wanted.pinned.configuration.to_owned(), wanted.pinned.object.to_owned());
         let put = move || pins.put(configuration, object, pin);
         blocking(put).await?.map_err(FetchError::Pin)
+    }
+}
+
+fn forbidden(object: &Object, error: Forbidden) -> FetchError {
+    FetchError::Forbidden {
+        url: object.url.shown(),
+        error,
     }
 }
 

@@ -102,10 +102,7 @@ impl PackagePolicy {
     }
 
     /// Checks the signature of an object whose digest is known, from a promise or from its bytes.
-    ///
-    /// # Errors
-    /// [`Forbidden`], when nobody who is trusted vouches for it.
-    pub fn vouches(&self, object: &Object, sha256: &Sha256) -> Result<(), Forbidden> {
+    pub(crate) fn vouches(&self, object: &Object, sha256: &Sha256) -> Result<(), Forbidden> {
         let trusted = match (&self.signatures, &object.signature) {
             (Signatures::Unchecked, _) | (Signatures::Optional(_), None) => return Ok(()),
             (Signatures::Required(_), None) => return Err(Forbidden::Unsigned),
@@ -114,11 +111,7 @@ impl PackagePolicy {
             }
         };
         let name = trusted?;
-        tracing::debug!(
-            url = object.url.shown(),
-            key = name,
-            "signed by a trusted key"
-        );
+        tracing::debug!(url = object.url.shown(), key = name, "signed by a trusted key");
         Ok(())
     }
 

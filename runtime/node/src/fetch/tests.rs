@@ -121,6 +121,7 @@ async fn transfer(service: Arc<dyn Service>) -> Result<Moved, (Error, u32)> {
     let transfer = Transfer {
         fetcher: &fetcher,
         request: transfer::request(&object(PLAIN), BTreeMap::new()),
+        shown: "test://h/f",
         orders,
         pauses: Pauses::new(Duration::ZERO),
         report: &reporter.object("weather", "f"),
