@@ -229,19 +229,20 @@ fn how_far_a_verification_is_stands_beside_the_answer() {
 
 #[test]
 fn a_verification_that_is_interrupted_leaves_nothing() {
-    let (server, node) = (Server::start(), Node::new());
-    let url = server.offer("slow.zip", vec![7; 1 << 20]);
+    let node = Node::new();
     let folder = node.path("tmp");
     fs::create_dir(&folder).unwrap();
     for (signal, expected) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let server = Server::start();
+        let url = server.offer("slow.zip", vec![7; 1 << 20]);
         server.hold_at(1 << 19);
         let mut command = node.command(&["package", "verify", &url, "--config", "aerolith.yml"]);
         let mut verify = command.env("TMPDIR", &folder).stderr(Stdio::null()).spawn().unwrap();
         assert!(server.until_held(Duration::from_secs(30)));
         kill_process(Pid::from_child(&verify), signal).unwrap();
-        assert_eq!(verify.wait().unwrap().code(), Some(expected));
+        let status = verify.wait().unwrap();
+        assert_eq!(status.code(), Some(expected), "{status}");
         assert_eq!(names(&folder), [""; 0]);
-        server.release();
     }
 }
 
