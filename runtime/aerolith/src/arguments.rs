@@ -284,4 +284,25 @@ mod tests {
             assert_eq!(parse(line).unwrap().output, Format::Json, "{line}");
         }
     }
+
+    /// The commands below one, each with all its words, in the order of the help.
+    fn verbs(command: &clap::Command, before: &str) -> Vec<String> {
+        let below = command.get_subcommands().flat_map(|command| {
+            let words = format!("{before}{}", command.get_name());
+            if command.has_subcommands() {
+                verbs(command, &format!("{words} "))
+            } else {
+                vec![words]
+            }
+        });
+        below.collect()
+    }
+
+    #[test]
+    fn the_book_has_a_section_for_every_command_in_the_order_of_the_help() {
+        use clap::CommandFactory as _;
+        let book = include_str!("../../../docs/src/command-line.md");
+        let sections: Vec<&str> = book.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        assert_eq!(sections, verbs(&Arguments::command(), ""));
+    }
 }

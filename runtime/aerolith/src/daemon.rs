@@ -8,7 +8,6 @@ mod memory;
 mod notify;
 mod plugins;
 mod refusal;
-pub(crate) mod settings;
 mod shown;
 
 use std::path::PathBuf;
@@ -24,8 +23,8 @@ use tokio::sync::oneshot;
 
 use crate::arguments::Run;
 use crate::daemon::control::Daemon;
-use crate::daemon::settings::Settings;
 use crate::outcome::listening;
+use crate::settings::Settings;
 
 /// Threads for file work go after this much idleness, so that an idle daemon is small.
 const IDLE_THREAD: Duration = Duration::from_secs(1);

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 
+use aerolith_api::Event;
 use aerolith_host::{PluginHost, Source, Spec};
 use aerolith_node::{Foundation, Trial};
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use tempfile::TempDir;
 
-use crate::daemon::settings::Settings;
 use crate::instances::{InstanceFiles, specs};
+use crate::progress::Progress;
+use crate::scratch::Scratch;
+use crate::settings::Settings;
 
 /// What a node has before it does anything, without a past.
 pub(crate) struct Daemonless {
@@ -20,11 +24,10 @@ pub(crate) struct Daemonless {
     searched: Vec<PathBuf>,
     /// Why plugins did not start.
     troubles: Vec<String>,
-    _folder: TempDir,
+    _folder: Scratch,
 }
 
-/// Runs a step with the plugins of a node that offer one of some capabilities. Whether it ends or is
-/// interrupted, nothing of it is left.
+/// Runs a step with the plugins of a node that offer one of some capabilities. Nothing of it is left.
 pub(crate) fn with_plugins<T>(
     settings: Settings,
     capabilities: &[&str],
@@ -33,10 +36,7 @@ pub(crate) fn with_plugins<T>(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let here = Daemonless::open(settings, capabilities).await?;
-        let ended = tokio::select! {
-            ended = step(&here) => ended,
-            _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
-        };
+        let ended = step(&here).await;
         here.host.shutdown().await;
         ended
     });
@@ -46,7 +46,7 @@ pub(crate) fn with_plugins<T>(
 
 impl Daemonless {
     async fn open(settings: Settings, capabilities: &[&str]) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir().context("a temporary folder cannot be made")?;
+        let folder = Scratch::new()?;
         let settings = settings.within(folder.path());
         let foundation = Foundation::open(settings.foundation()?)?;
         let host = PluginHost::open(settings.host()?, Arc::new(foundation.clone()))?;
@@ -65,6 +65,23 @@ impl Daemonless {
         Ok(Trial::open(&self.foundation, Arc::new(self.host.clone()))?)
     }
 
+    /// Does something, and tells meanwhile how far packages are.
+    pub(crate) async fn telling<T>(&self, mut progress: Progress, step: impl Future<Output = T>) -> anyhow::Result<T> {
+        let mut events = self.foundation.bus().subscribe("package/#")?;
+        let mut step = pin!(step);
+        let ended = loop {
+            tokio::select! {
+                biased;
+                Some(event) = events.next() => progress.hear(&told(event)),
+                ended = &mut step => break ended,
+            }
+        };
+        while let Some(Some(event)) = events.next().now_or_never() {
+            progress.hear(&told(event));
+        }
+        Ok(ended)
+    }
+
     /// Says of a capability that is lacking where it was looked for, and what did not start.
     pub(crate) fn lacking(&self, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
         let folders: Vec<_> = self.searched.iter().map(|path| path.display().to_string()).collect();
@@ -74,6 +91,13 @@ impl Daemonless {
         }
         let message = error.to_string();
         anyhow!(looked).context(message)
+    }
+}
+
+fn told(event: aerolith_plugin_wire::host::Event) -> Event {
+    Event {
+        topic: event.topic,
+        data: event.data,
     }
 }
 

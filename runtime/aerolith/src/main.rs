@@ -15,7 +15,9 @@ mod lines;
 mod outcome;
 mod places;
 mod progress;
+mod scratch;
 mod screen;
+mod settings;
 mod size;
 mod table;
 

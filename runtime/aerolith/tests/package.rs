@@ -37,19 +37,20 @@ impl Place {
         self.file("from/linux-amd64/bin/app", "#!/bin/sh\n");
     }
 
-    /// Exit code, standard output, standard error of `aerolith package` with some words. It leaves nothing behind.
-    fn run(&self, words: &[&str]) -> (i32, String, String) {
+    fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aerolith"));
         command
             .arg("package")
             .args(words)
             .current_dir(self.0.path())
             .env_clear();
-        let output = command
-            .env("TMPDIR", self.path("tmp"))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        command.env("TMPDIR", self.path("tmp")).stdin(Stdio::null());
+        command
+    }
+
+    /// Exit code, standard output, standard error of `aerolith package` with some words. It leaves nothing behind.
+    fn run(&self, words: &[&str]) -> (i32, String, String) {
+        let output = self.command(words).output().unwrap();
         assert_eq!(names(&self.path("tmp")), [""; 0], "{words:?}");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (
@@ -297,5 +298,104 @@ fn what_is_signed_while_it_is_built_is_verified_by_who_trusts_the_key() {
     ] {
         let (code, out, err) = verify(more);
         assert!(code == 2 && err.contains(expected), "{more:?}: {out}{err}");
+    }
+}
+
+#[test]
+fn a_file_is_held_to_the_whole_policy_as_a_url_is() {
+    let place = Place::new();
+    place.file("from/program.yml", "entry: run\n");
+    place.file("from/run", "#!/bin/sh\n");
+    place.built("out", &[]);
+    place.file(
+        "strict.yml",
+        "packages: {requireDigest: true}\nplugins: {folders: []}\n",
+    );
+    let file = "out/weather-7-any.zip";
+    let verify = |more: &[&str]| place.run(&[&["verify", "--config", "strict.yml", file], more].concat());
+    let (code, out, err) = verify(&[]);
+    assert!(code == 2 && err.contains("`requireDigest`"), "{out}{err}");
+    let sha256 = place.json(&["inspect", file])["sha256"].as_str().unwrap().to_owned();
+    let (code, out, err) = verify(&["--sha256", &sha256]);
+    assert!(code == 0 && out.starts_with("OK! weather-7-any.zip: "), "{out}{err}");
+}
+
+#[test]
+fn a_signature_is_checked_by_whom_the_node_trusts_and_is_no_word_about_a_configuration() {
+    let place = Place::new();
+    place.file("from/program.yml", "entry: run\n");
+    place.file("from/run", "#!/bin/sh\n");
+    fs::create_dir(place.path("trust")).unwrap();
+    for key in ["ours.key", "theirs.key"] {
+        assert_eq!(place.run(&["keygen", key]).0, 0);
+    }
+    fs::rename(place.path("ours.key.pub"), place.path("trust/ours.pem")).unwrap();
+    place.built("out", &[]);
+    let trust = place.path("trust").display().to_string();
+    place.file(
+        "trusting.yml",
+        &format!("packages: {{trust: {trust}}}\nplugins: {{folders: []}}\n"),
+    );
+    let file = "out/weather-7-any.zip";
+    for (key, expected) in [("ours.key", 0), ("theirs.key", 2)] {
+        let signed = place.json(&["sign", "--key", key, file]);
+        let signature = signed[0]["signature"].as_str().unwrap();
+        let verify =
+            |config: &str, target: &str| place.run(&["verify", "--config", config, target, "--signature", signature]);
+        let (code, out, err) = verify("trusting.yml", file);
+        assert_eq!(code, expected, "{key}: {out}{err}");
+        let (code, _, err) = verify("aerolith.yml", file);
+        assert!(
+            code == 2 && err.contains("nobody is trusted") && err.contains("--trust"),
+            "{err}"
+        );
+        let (code, out, err) = verify("trusting.yml", "out/weather.yml");
+        assert!(code == 2 && err.contains("--signature are for archives"), "{out}{err}");
+    }
+}
+
+#[test]
+fn what_is_secret_in_an_address_is_not_shown() {
+    let place = Place::new();
+    place.file(
+        "weather.yml",
+        "\
+kind: configuration
+name: weather
+labels: {baetyl-config-type: baetyl-program}
+data:
+  a.zip: {url: 'https://maker:canary@h/a.zip?X-Signature=canary#canary', token: canary}
+",
+    );
+    for format in ["table", "json"] {
+        let (code, out, err) = place.run(&["inspect", "weather.yml", "-o", format]);
+        assert!(code == 0 && out.contains("https://…@h/a.zip?…"), "{out}{err}");
+        assert!(!out.contains("canary") && !err.contains("canary"), "{out}{err}");
+    }
+}
+
+#[test]
+fn a_build_that_is_interrupted_leaves_nothing_and_ends_as_a_shell_expects() {
+    use rustix::process::{Pid, Signal, kill_process};
+    for (signal, expected) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let place = Place::new();
+        place.file("from/program.yml", "entry: run\n");
+        place.file("from/run", "#!/bin/sh\n");
+        // Packing so much takes minutes.
+        let bulk = fs::File::create(place.path("from/bulk")).unwrap();
+        bulk.set_len(64 << 30).unwrap();
+        fs::create_dir(place.path("out")).unwrap();
+        let words = "build from --name weather --config aerolith.yml --out out";
+        let words: Vec<&str> = words.split(' ').collect();
+        let mut build = place.command(&words).stderr(Stdio::null()).spawn().unwrap();
+        while names(&place.path("out")).is_empty() {
+            assert_eq!(build.try_wait().unwrap(), None);
+            std::thread::yield_now();
+        }
+        kill_process(Pid::from_child(&build), signal).unwrap();
+        assert_eq!(build.wait().unwrap().code(), Some(expected));
+        for folder in ["out", "tmp"] {
+            assert_eq!(names(&place.path(folder)), [""; 0]);
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! What may be shown of a resource.
 
-use aerolith_model::{Configuration, Entry, Resource, Secret};
+use aerolith_model::{CUT, Object, Resource, Secret};
 use serde_json::{Value, json};
 
-/// A resource as JSON, as it is stored but without anything secret: of a secret the keys and their sizes in bytes, of a
-/// configuration no download token.
+/// A resource as JSON, as it is stored but without anything secret: of a secret the keys and their sizes in bytes; of an
+/// object no download token, no values of headers, and the URL cut as [`Url::shown`](aerolith_model::Url::shown) says.
 ///
 /// # Errors
 /// When the resource cannot be written as JSON.
@@ -12,7 +12,11 @@ pub fn shown(resource: &Resource) -> serde_json::Result<Value> {
     match resource {
         Resource::Secret(secret) => Ok(sizes(secret)),
         Resource::Configuration(configuration) => {
-            serde_json::to_value(Resource::Configuration(without_tokens(configuration.clone())))
+            let mut value = serde_json::to_value(resource)?;
+            for (key, object) in configuration.objects() {
+                cut(object, &mut value["data"][key.as_str()]);
+            }
+            Ok(value)
         }
         Resource::Application(_) => serde_json::to_value(resource),
     }
@@ -34,13 +38,15 @@ fn sizes(secret: &Secret) -> Value {
     })
 }
 
-fn without_tokens(mut configuration: Configuration) -> Configuration {
-    for entry in configuration.data.values_mut() {
-        if let Entry::Object(object) = entry {
-            object.token = None;
-        }
+/// Takes from an object as JSON what may hold secrets.
+fn cut(object: &Object, value: &mut Value) {
+    value["url"] = object.url.shown().into();
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("token");
     }
-    configuration
+    for name in object.headers.keys() {
+        value["headers"][name] = CUT.into();
+    }
 }
 
 #[cfg(test)]
@@ -61,10 +67,11 @@ mod tests {
     }
 
     #[test]
-    fn a_download_token_is_not_shown_and_everything_else_is() {
-        let text =
-            r#"{"kind":"configuration","name":"weather","data":{"a":{"url":"https://h/a","token":"hush"},"b":"text"}}"#;
+    fn of_an_object_nothing_secret_is_shown_and_everything_else_is() {
+        let text = r#"{"kind":"configuration","name":"weather","data":{"a":{"url":"https://u:hush@h/a?sig=hush",
+            "token":"hush","headers":{"authorization":"hush"},"size":7},"b":"text"}}"#;
         let shown = shown(&resource(text)).unwrap();
-        assert_eq!(shown["data"], json!({"a": {"url": "https://h/a"}, "b": "text"}));
+        let object = json!({"url": "https://…@h/a?…", "headers": {"authorization": "…"}, "size": 7});
+        assert_eq!(shown["data"], json!({"a": object, "b": "text"}));
     }
 }

@@ -310,3 +310,20 @@ async fn who_leaves_a_quiet_stream_is_forgotten() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn what_is_secret_in_the_address_of_an_object_is_shown_to_nobody() {
+    let served = Served::start();
+    let text = "\
+kind: configuration
+name: weather-pp
+data:
+  a.zip: {url: 'https://maker:canary@h/a.zip?X-Signature=canary', token: canary, headers: {authorization: canary}}
+";
+    assert_eq!(served.json("PUT", "/v1/resources?source=w.yml", text).await.0, 200);
+    for place in ["/v1/configurations/weather-pp", "/v1/configurations"] {
+        let (status, body) = served.ask("GET", place, b"").await;
+        assert!(status == 200 && !body.contains("canary"), "{place}: {body}");
+        assert!(body.contains("https://…@h/a.zip?…"), "{place}: {body}");
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aerolith_packages::Digest;
 
-use crate::content::Content;
+use crate::content::identify;
 use crate::tree::{Kind, Tree, TreeError};
 
 /// One path at which two trees differ.
@@ -30,7 +30,7 @@ pub struct Side {
 impl Side {
     fn of(tree: &Tree, path: &str) -> Result<Option<Self>, TreeError> {
         let Some(kind) = tree.get(path) else { return Ok(None) };
-        let content = || Content::of(&tree.root().join(path)).map(|content| content.sha256);
+        let content = || identify(&tree.root().join(path)).map(|identity| identity.sha256);
         let sha256 = matches!(kind, Kind::File { .. }).then(content).transpose()?;
         Ok(Some(Self {
             kind: kind.clone(),

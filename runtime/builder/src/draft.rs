@@ -7,10 +7,10 @@ use std::str::FromStr;
 use aerolith_model::{
     Configuration, Entry, Key, Name, Object, ObjectPlatform, PACKAGE_LABEL, PACKAGE_LABEL_VALUE, Sha256, Signature, Url,
 };
-use tempfile::TempDir;
+use aerolith_packages::Identity;
 
 use crate::archive::Format;
-use crate::content::Content;
+use crate::content::identify;
 use crate::error::BuildError;
 use crate::file_url::file_url;
 use crate::layout::{ANY, Source, sources};
@@ -50,10 +50,10 @@ impl FromStr for Version {
     }
 }
 
-/// A package whose files are written, but not yet where they belong; dropped, nothing of it is left.
+/// A package whose files are written, but not yet where they belong.
 #[derive(Debug)]
 pub struct Draft {
-    pub(crate) folder: TempDir,
+    pub(crate) folder: PathBuf,
     pub(crate) out: PathBuf,
     pub(crate) archives: Vec<Archive>,
     pub(crate) configuration: Configuration,
@@ -71,44 +71,64 @@ pub struct Archive {
     /// Where it lies until the draft is published.
     pub path: PathBuf,
     /// Its bytes.
-    pub content: Content,
+    pub content: Identity,
+}
+
+impl Request {
+    /// Makes the folder for the output, which must not lie in what is packed; answers its absolute path.
+    ///
+    /// # Errors
+    /// [`BuildError::Inside`]; what the file system says.
+    pub fn ready(&self) -> Result<PathBuf, BuildError> {
+        fs::create_dir_all(&self.out).on(&self.out)?;
+        let out = fs::canonicalize(&self.out).on(&self.out)?;
+        let folder = fs::canonicalize(&self.folder).on(&self.folder)?;
+        if out.starts_with(&folder) {
+            return Err(BuildError::Inside { out, folder });
+        }
+        Ok(out)
+    }
 }
 
 impl Draft {
-    /// Packs the folders and writes the configuration that goes with them.
+    /// Packs the folders into an empty one on the output's file system, and writes the configuration that goes with them.
+    /// That folder is the caller's to remove, whatever becomes of the draft.
     ///
     /// # Errors
     /// [`BuildError`], with the file it is about.
-    pub fn write(request: &Request) -> Result<Self, BuildError> {
-        let out = ready(&request.out, &request.folder)?;
-        let sources = sources(&request.folder)?;
-        let folder = tempfile::Builder::new()
-            .prefix(".aerolith-")
-            .tempdir_in(&out)
-            .on(&out)?;
-        let mut archives = Vec::new();
-        for source in sources {
-            archives.push(Archive::write(request, source, folder.path())?);
-        }
+    pub fn write(request: &Request, into: &Path) -> Result<Self, BuildError> {
+        let out = request.ready()?;
+        let sources = sources(&request.folder)?.into_iter();
+        let archives: Result<Vec<_>, _> = sources.map(|source| Archive::write(request, source, into)).collect();
+        let archives = archives?;
         Ok(Self {
             configuration: configuration(request, &out, &archives)?,
-            folder,
+            folder: into.to_owned(),
             out,
             archives,
         })
     }
 
-    /// What there is for each platform, with what is for all; a package that is only for all is one for `any`.
-    pub fn platforms(&self) -> impl Iterator<Item = (&str, Vec<&Archive>)> {
+    /// What each platform gets: what is for it and what is for all, as the configuration tells it. A package that is only
+    /// for all is one for `any`.
+    pub fn platforms(&self) -> impl Iterator<Item = (&str, Configuration)> {
         let only = self.archives.len() == 1;
         let named = self
             .archives
             .iter()
             .filter(move |archive| only || archive.platform != ANY);
-        named.map(|archive| {
-            let is_for = |other: &&Archive| other.platform == archive.platform || other.platform == ANY;
-            (archive.platform.as_str(), self.archives.iter().filter(is_for).collect())
-        })
+        named.map(|archive| (archive.platform.as_str(), self.narrowed(&archive.platform)))
+    }
+
+    fn narrowed(&self, platform: &str) -> Configuration {
+        let is_for = |archive: &Archive| archive.platform == platform || archive.platform == ANY;
+        let mut configuration = self.configuration.clone();
+        configuration.data.retain(|key, _| {
+            self.archives
+                .iter()
+                .any(|archive| archive.key == *key && is_for(archive))
+        });
+        configuration
     }
 
     /// Puts a signature to each archive's digest.
@@ -126,16 +146,17 @@ impl Draft {
         &self.archives
     }
 
+    /// Where the archive with a key lies until the draft is published.
+    #[must_use]
+    pub fn file(&self, key: &Key) -> PathBuf {
+        let named = self.archives.iter().find(|archive| archive.key == *key);
+        named.map(|archive| archive.path.clone()).unwrap_or_default()
+    }
+
     /// The configuration to import.
     #[must_use]
     pub fn configuration(&self) -> &Configuration {
         &self.configuration
-    }
-
-    /// A place for what helps to judge the draft; it goes with it.
-    #[must_use]
-    pub fn scratch(&self) -> PathBuf {
-        self.folder.path().join("scratch")
     }
 }
 
@@ -149,7 +170,7 @@ impl Archive {
         let file_name = format!("{}{}-{platform}.{suffix}", request.name, version.unwrap_or_default());
         let path = folder.join(&file_name);
         request.format.write(&Tree::of(&from)?, &path)?;
-        let content = Content::of(&path)?;
+        let content = identify(&path)?;
         Ok(Self {
             platform,
             key,
@@ -158,17 +179,6 @@ impl Archive {
             content,
         })
     }
-}
-
-/// Makes the folder for the output, which must not lie in what is packed; answers its absolute path.
-fn ready(out: &Path, folder: &Path) -> Result<PathBuf, BuildError> {
-    fs::create_dir_all(out).on(out)?;
-    let out = fs::canonicalize(out).on(out)?;
-    let folder = fs::canonicalize(folder).on(folder)?;
-    if out.starts_with(&folder) {
-        return Err(BuildError::Inside { out, folder });
-    }
-    Ok(out)
 }
 
 fn configuration(request: &Request, out: &Path, archives: &[Archive]) -> Result<Configuration, BuildError> {

@@ -7,7 +7,7 @@ use aerolith_model::InvalidText;
 
 use crate::tree::TreeError;
 
-/// Why no package is made of a folder. Nothing is left behind then.
+/// Why no package is made of a folder.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// Something in a folder cannot be packed.
@@ -66,9 +66,48 @@ pub enum BuildError {
         /// The file.
         path: PathBuf,
     },
+    /// A file could not be given its name, when others may have theirs.
+    #[error("{}: {source}; {}", path.display(), in_place(moved))]
+    Unfinished {
+        /// Its name.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+        /// The files that are in place.
+        moved: Vec<PathBuf>,
+    },
     /// The configuration cannot be written as text.
     #[error("the configuration cannot be written: {0}")]
     Yaml(String),
+}
+
+impl BuildError {
+    /// Whether it can be mended in what is to be packed, or how that is asked for, rather than that the system refuses.
+    #[must_use]
+    pub fn is_of_the_request(&self) -> bool {
+        match self {
+            Self::Tree(error) => error.is_of_the_tree(),
+            Self::Archive { .. } | Self::Unfinished { .. } | Self::Yaml(_) => false,
+            Self::Text(_)
+            | Self::Empty { .. }
+            | Self::Stray { .. }
+            | Self::Inside { .. }
+            | Self::Version { .. }
+            | Self::Base { .. }
+            | Self::Exists { .. } => true,
+        }
+    }
+}
+
+fn in_place(moved: &[PathBuf]) -> String {
+    if moved.is_empty() {
+        return "no file was touched".into();
+    }
+    let moved: Vec<_> = moved.iter().map(|path| path.display().to_string()).collect();
+    format!(
+        "already in place: {}; the same command once more makes it whole",
+        moved.join(", ")
+    )
 }
 
 /// Adds what was being packed to an error of writing an archive.

@@ -9,6 +9,7 @@ mod compare;
 mod content;
 mod draft;
 mod error;
+mod exact;
 mod file_url;
 mod layout;
 mod publish;
@@ -18,7 +19,7 @@ mod zipped;
 
 pub use archive::Format;
 pub use compare::{Change, Side, compare};
-pub use content::Content;
+pub use content::identify;
 pub use draft::{Archive, Draft, Request, Version};
 pub use error::BuildError;
 pub use file_url::file_url;

@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 
 use aerolith_model::Resource;
 
-use crate::content::Content;
+use crate::content::identify;
 use crate::draft::Draft;
 use crate::error::BuildError;
 use crate::tree::On as _;
 
 impl Draft {
     /// Gives every file its name, the configuration last; answers where that lies. A file that is there already with the
-    /// same content is left as it is.
+    /// same content is left as it is. What is in place already when one cannot be moved stays: another run goes on from there.
     ///
     /// # Errors
-    /// [`BuildError::Exists`] for a file with other content that may not be replaced, before any file is touched; what
-    /// the file system says.
+    /// [`BuildError::Exists`] for a file with other content that may not be replaced, before any file is touched;
+    /// [`BuildError::Unfinished`]; what the file system says.
     pub fn publish(self, replace: bool) -> Result<PathBuf, BuildError> {
         let name = format!("{}.yml", self.configuration.name);
-        let configuration = self.folder.path().join(&name);
+        let configuration = self.folder.join(&name);
         durable(&configuration, self.yaml()?.as_bytes()).on(&configuration)?;
         let archives = self.archives.iter().map(|archive| archive.path.clone());
         let mut moves = Vec::new();
@@ -32,8 +32,12 @@ impl Draft {
                 Some(false) | None => moves.push((from, to)),
             }
         }
-        for (from, to) in &moves {
-            fs::rename(from, to).on(to)?;
+        for (done, (from, to)) in moves.iter().enumerate() {
+            fs::rename(from, to).map_err(|source| BuildError::Unfinished {
+                path: to.clone(),
+                source,
+                moved: moves[..done].iter().map(|(_, to)| to.clone()).collect(),
+            })?;
         }
         fs::File::open(&self.out)
             .and_then(|folder| folder.sync_all())
@@ -63,7 +67,7 @@ fn same(one: &Path, other: &Path) -> Result<Option<bool>, BuildError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         there => {
             there.on(other)?;
-            Ok(Some(Content::of(one)? == Content::of(other)?))
+            Ok(Some(identify(one)? == identify(other)?))
         }
     }
 }

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use tar::{Builder, EntryType, Header};
 
-use crate::archive::{Exact, mode};
 use crate::error::{BuildError, Packing as _};
+use crate::exact::{Exact, mode};
 use crate::tree::{Kind, Tree};
 
 /// How hard it is compressed. Windows of levels above 19 are larger than a node takes; this one is quick enough to wait for.

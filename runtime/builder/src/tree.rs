@@ -61,6 +61,23 @@ pub enum TreeError {
     },
 }
 
+impl TreeError {
+    /// Whether it is a mistake in what was named, such as a file that is not there, rather than that the system refuses.
+    #[must_use]
+    pub fn is_of_the_tree(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::IsADirectory
+                    | io::ErrorKind::InvalidFilename
+            ),
+            Self::NoText { .. } | Self::Special { .. } => true,
+        }
+    }
+}
+
 impl Tree {
     /// Looks through a folder. Links are not followed.
     ///

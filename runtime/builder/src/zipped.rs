@@ -6,8 +6,8 @@ use std::io::{self, BufWriter};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use crate::archive::{Exact, mode};
 use crate::error::{BuildError, Packing as _};
+use crate::exact::{Exact, mode};
 use crate::tree::{Kind, Tree};
 
 /// Bytes from which on a file gets sizes of 64 bits: deflated, it may become a little more than it is.

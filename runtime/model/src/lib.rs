@@ -38,7 +38,7 @@ pub use restart::{Backoff, InvalidRestart, Restart, RestartPolicy, Retry};
 pub use secret::{InvalidSecret, Secret, SecretBytes};
 pub use service::{DEFAULT_GRACE_PERIOD, EnvVar, PackageMode, Port, Protocol, Service, VolumeMount};
 pub use signature::Signature;
-pub use text::{AppName, EnvName, InvalidText, Key, Md5, MountPath, Name, ServiceName, Sha256, Url, VolumeName};
+pub use text::{AppName, CUT, EnvName, InvalidText, Key, Md5, MountPath, Name, ServiceName, Sha256, Url, VolumeName};
 pub use validate::{Fault, Invalid};
 pub use volume::{InvalidVolume, Volume, VolumeSource};
 pub use yaml::{ParseError, read_yaml};

@@ -143,6 +143,32 @@ checked_text!(
     |t| hex(t, 32)
 );
 
+/// What stands for a part that may hold a secret.
+pub const CUT: &str = "…";
+
+impl Url {
+    /// The address as it may be shown, printed and logged: user, password, query and fragment, which may hold secrets, are
+    /// cut, and a mark stands in the place of what was there.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let end = self.0.find(['?', '#']).unwrap_or(self.0.len());
+        let (address, rest) = self.0.split_at(end);
+        // Clients disagree on how many slashes come before a user, and on which way they lean.
+        let begin = address.find(':').map_or(0, |colon| colon + 1);
+        let begin = begin
+            + address[begin..]
+                .bytes()
+                .take_while(|byte| b"/\\".contains(byte))
+                .count();
+        let (scheme, place) = address.split_at(begin);
+        let (place, path) = place.split_at(place.find(['/', '\\']).unwrap_or(place.len()));
+        let (user, host) = place.split_at(place.rfind('@').unwrap_or(0));
+        let user = if user.is_empty() { "" } else { CUT };
+        let rest = rest.get(..1).map_or_else(String::new, |mark| format!("{mark}{CUT}"));
+        format!("{scheme}{user}{host}{path}{rest}")
+    }
+}
+
 impl From<[u8; 32]> for Sha256 {
     fn from(bytes: [u8; 32]) -> Self {
         Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
@@ -251,6 +277,22 @@ mod tests {
         assert!(valid::<Url>("https://h/f.zip") && valid::<Url>("file:///srv/f"));
         for bad in ["", "/srv/f", "h/f:1", "://h", "https:", "https://h/a b"] {
             assert!(!valid::<Url>(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_secret_in_a_url_is_not_shown() {
+        for (url, expected) in [
+            ("https://h:1/a@b.zip", "https://h:1/a@b.zip"),
+            ("https://u:p@h/a.zip?X-Sig=p#p", "https://…@h/a.zip?…"),
+            ("https://u:p@p@h#p", "https://…@h#…"),
+            ("http:u:p@h/a", "http:…@h/a"),
+            ("http:\\\\u:p@h\\a@b", "http:\\\\…@h\\a@b"),
+            ("http:///u:p@h/a", "http:///…@h/a"),
+            ("https://h/?to=https://u:p@h", "https://h/?…"),
+            ("file:///srv/a@b.zip", "file:///srv/a@b.zip"),
+        ] {
+            assert_eq!(url.parse::<Url>().unwrap().shown(), expected, "{url}");
         }
     }
 

@@ -7,6 +7,7 @@ mod report;
 mod transfer;
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::pins::{Pin, Pinned, Pins};
 use crate::plugins::{self, Plugins};
-use crate::policy::PackagePolicy;
+use crate::policy::{Forbidden, PackagePolicy};
 use patience::{FIRST_PAUSE, Pauses};
 use transfer::{Moved, Order, PIECES, Progress, Transfer};
 
@@ -66,10 +67,19 @@ impl Downloads {
     pub(crate) async fn object(&self, wanted: &Wanted<'_>, report: &Report<'_>) -> Result<Blob, FetchError> {
         let blob = self.blob(wanted, report).await?;
         let vouched = self.policy.vouches(wanted.object, &blob.digest().bytes().into());
-        vouched.map(|()| blob).map_err(|error| FetchError::Forbidden {
-            url: shown(wanted.object.url.as_str()),
+        vouched.map(|()| blob).map_err(|error| forbidden(wanted.object, error))
+    }
+
+    /// An object whose bytes lie in a file of this machine: they are held to the same.
+    pub(crate) async fn file(&self, object: &Object, file: PathBuf) -> Result<Blob, FetchError> {
+        let (store, expected) = (self.store.clone(), expected(object, None)?);
+        let taken = blocking(move || store.take(&file, expected)).await?;
+        let blob = taken.map_err(|error| FetchError::Refused {
+            url: object.url.shown(),
             error,
-        })
+        })?;
+        let vouched = self.policy.vouches(object, &blob.digest().bytes().into());
+        vouched.map(|()| blob).map_err(|error| forbidden(object, error))
     }
 
     /// The bytes that are promised, whoever vouches for them.
@@ -143,7 +153,7 @@ impl Downloads {
     }
 
     async fn fetch(&self, wanted: &Wanted<'_>, expected: Expected, report: &Report<'_>) -> Result<Blob, FetchError> {
-        let url = shown(wanted.object.url.as_str());
+        let url = wanted.object.url.shown();
         let former = self.former(wanted, &expected)?;
         let fetcher = plugins::fetcher(&*self.plugins, &scheme(wanted.object)).await?;
         let credentials = wanted.credentials.clone();
@@ -166,6 +176,7 @@ impl Downloads {
         let transfer = Transfer {
             fetcher: &fetcher,
             request,
+            shown: &url,
             orders,
             pauses: Pauses::new(self.first_pause),
             report,
@@ -232,6 +243,13 @@ impl Downloads {
     }
 }
 
+fn forbidden(object: &Object, error: Forbidden) -> FetchError {
+    FetchError::Forbidden {
+        url: object.url.shown(),
+        error,
+    }
+}
+
 /// The strongest thing that is known of a content: what two downloads of it have in common.
 fn content(expected: &Expected) -> Option<String> {
     let sha256 = expected.sha256.map(|sha256| sha256.to_string());
@@ -262,24 +280,6 @@ fn repinned(pin: Option<Digest>, error: FetchError) -> FetchError {
 fn scheme(object: &Object) -> String {
     let scheme = object.url.as_str().split(':').next().unwrap_or_default();
     scheme.to_ascii_lowercase()
-}
-
-/// A URL as it may be shown: without user, password, query and fragment, which may hold secrets.
-pub(crate) fn shown(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (place, path) = rest
-                .split_once('/')
-                .map_or((rest, None), |(place, path)| (place, Some(path)));
-            let place = place.rsplit('@').next().unwrap_or_default();
-            path.map_or_else(
-                || format!("{scheme}://{place}"),
-                |path| format!("{scheme}://{place}/{path}"),
-            )
-        }
-        None => url.to_owned(),
-    }
 }
 
 /// Runs what blocks on a thread for that.

@@ -51,7 +51,7 @@ pub use plugins::{NoProvider, Plugins};
 pub use policy::{Edited, Forbidden, PackagePolicy, Signatures};
 pub use prepare::PrepareError;
 pub use processes::Processes;
-pub use program::{PackageError, stage as stage_program};
+pub use program::PackageError;
 pub use services::Services;
 pub use state::{Damaged, ResourceId};
 pub use status::{ApplicationStatus, Condition, InstanceStatus, NodeStatus, ServiceStatus};

@@ -108,13 +108,9 @@ impl PackagePolicy {
     }
 
     /// Checks the signature of an object whose digest is known, from a promise or from its bytes.
-    ///
-    /// # Errors
-    /// [`Forbidden`], when nobody who is trusted vouches for it.
-    pub fn vouches(&self, object: &Object, sha256: &Sha256) -> Result<(), Forbidden> {
+    pub(crate) fn vouches(&self, object: &Object, sha256: &Sha256) -> Result<(), Forbidden> {
         if let Some(name) = self.signer(object.signature.as_ref(), sha256)? {
-            let url = crate::fetch::shown(object.url.as_str());
-            tracing::debug!(url, key = name, "signed by a trusted key");
+            tracing::debug!(url = object.url.shown(), key = name, "signed by a trusted key");
         }
         Ok(())
     }

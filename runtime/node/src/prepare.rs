@@ -98,6 +98,12 @@ pub enum PrepareError {
 }
 
 impl PrepareError {
+    /// Whether its package breaks a rule, rather than that something could not be done with it.
+    #[must_use]
+    pub fn is_of_the_package(&self) -> bool {
+        matches!(self, Self::Package(error) if error.is_of_the_package())
+    }
+
     /// Whether it is this node's own disk that refuses: full, read-only or broken.
     pub(crate) fn is_of_the_disk(&self) -> bool {
         match self {

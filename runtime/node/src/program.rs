@@ -8,7 +8,7 @@ use aerolith_packages::{Blob, Content, Part, Rule, Staged, Store, StoreError, Tr
 
 use crate::desired::Desired;
 use crate::fetch::{Downloads, FetchError, Reporter, Wanted};
-use crate::policy::Forbidden;
+use crate::policy::{Forbidden, PackagePolicy};
 
 /// The file of a package that names its program.
 pub(crate) const MANIFEST: &str = ProgramManifest::FILE;
@@ -94,43 +94,68 @@ pub(crate) async fn parts(
     reporter: &Reporter,
 ) -> Result<Vec<Part>, PackageError> {
     let package = configuration.name.as_str();
-    let admitted = from.policy().admits(configuration, is_program);
-    admitted.map_err(|(key, error)| PackageError::Forbidden {
-        package: package.into(),
-        key: key.to_string(),
-        error,
-    })?;
+    admitted(from.policy(), configuration, is_program)?;
     let mut parts = Vec::new();
     for (key, entry) in &configuration.data {
-        let content = match entry {
-            Entry::Text(text) => Content::Text(text.clone().into_bytes()),
+        let part = match entry {
+            Entry::Text(text) => text_part(key, text),
             Entry::Object(object) => {
-                let unpack = unpack(object.unpack);
-                let failed = |error| PackageError::Object {
-                    package: package.into(),
-                    key: key.to_string(),
-                    error: Box::new(error),
-                };
                 let wanted = Wanted {
                     pinned: desired.pinned(configuration, key, object),
                     object,
                     credentials: desired.credentials(object),
                 };
                 let report = reporter.object(package, key.as_str());
-                let blob = from.object(&wanted, &report).await.map_err(failed)?;
-                Content::Object {
-                    blob,
-                    unpack,
-                    file_name: file_name(configuration, key, object),
-                }
+                let blob = from.object(&wanted, &report).await;
+                object_part(configuration, key, object, blob)?
             }
         };
-        parts.push(Part {
-            name: key.to_string(),
-            content,
-        });
+        parts.push(part);
     }
     Ok(parts)
+}
+
+/// Checks that the node's policy takes every entry of a configuration.
+pub(crate) fn admitted(
+    policy: &PackagePolicy,
+    configuration: &Configuration,
+    is_program: bool,
+) -> Result<(), PackageError> {
+    let admitted = policy.admits(configuration, is_program);
+    admitted.map_err(|(key, error)| PackageError::Forbidden {
+        package: configuration.name.to_string(),
+        key: key.to_string(),
+        error,
+    })
+}
+
+pub(crate) fn text_part(key: &Key, text: &str) -> Part {
+    Part {
+        name: key.to_string(),
+        content: Content::Text(text.into()),
+    }
+}
+
+/// An object with its bytes, if they could be had.
+pub(crate) fn object_part(
+    configuration: &Configuration,
+    key: &Key,
+    object: &Object,
+    blob: Result<Blob, FetchError>,
+) -> Result<Part, PackageError> {
+    let blob = blob.map_err(|error| PackageError::Object {
+        package: configuration.name.to_string(),
+        key: key.to_string(),
+        error: Box::new(error),
+    })?;
+    Ok(Part {
+        name: key.to_string(),
+        content: Content::Object {
+            blob,
+            unpack: unpack(object.unpack),
+            file_name: file_name(configuration, key, object),
+        },
+    })
 }
 
 /// The stored objects among parts, by their keys.
@@ -189,10 +214,7 @@ pub(crate) fn program(
 }
 
 /// Builds a program's tree, its entry executable, and answers it with the entry. Nothing is published. Blocks.
-///
-/// # Errors
-/// [`PackageError`], with the object, the entry and the rule.
-pub fn stage(store: &Store, package: &str, parts: &[Part]) -> Result<(Staged, String), PackageError> {
+pub(crate) fn stage(store: &Store, package: &str, parts: &[Part]) -> Result<(Staged, String), PackageError> {
     let failed = |error| PackageError::Store {
         package: package.into(),
         error: Box::new(error),

@@ -1,12 +1,15 @@
 //! What this node would make of a package, without anything being desired or published.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
-use aerolith_model::{Configuration, Resource};
+use aerolith_model::{Configuration, Entry, Key, Resource};
 use aerolith_packages::{Content, Digest, Part, Staged, Store};
 use aerolith_plugin_wire::Error;
 use aerolith_plugin_wire::arch::Choice;
 
+use crate::bus::Bus;
 use crate::desired::{self, Desired};
 use crate::fetch::{Downloads, Reporter};
 use crate::foundation::{Foundation, OpenError};
@@ -20,6 +23,7 @@ use crate::state::ResourceId;
 pub struct Trial {
     store: Store,
     downloads: Downloads,
+    bus: Bus,
 }
 
 /// A package that a node would take.
@@ -67,7 +71,11 @@ impl Trial {
         let store = Store::open(settings.data.join("packages"), settings.limits.clone())?;
         let pins = Pins::open(settings.data.join("pins.json"))?;
         let downloads = Downloads::new(store.clone(), plugins, settings.packages.clone(), pins);
-        Ok(Self { store, downloads })
+        Ok(Self {
+            store,
+            downloads,
+            bus: foundation.bus().clone(),
+        })
     }
 
     /// Makes sure of a package's objects, but for those that were not chosen, and stages them. `resources` are those that
@@ -92,10 +100,41 @@ impl Trial {
             resources: by_id.collect(),
             ..Desired::default()
         };
-        let parts = program::parts(&self.downloads, &desired, &package, true, &Reporter::silent()).await?;
+        let reporter = Reporter::trial(&self.bus, &package.name);
+        let parts = program::parts(&self.downloads, &desired, &package, true, &reporter).await?;
+        self.stage(&package, parts, reporter).await
+    }
+
+    /// The same of a package whose objects need not be fetched: their bytes lie in files of this machine.
+    ///
+    /// # Errors
+    /// Why it would not be taken.
+    pub async fn files(&self, package: &Configuration, file: impl Fn(&Key) -> PathBuf) -> Result<Tried, PrepareError> {
+        program::admitted(self.downloads.policy(), package, true)?;
+        let mut parts = Vec::new();
+        for (key, entry) in &package.data {
+            parts.push(match entry {
+                Entry::Text(text) => program::text_part(key, text),
+                Entry::Object(object) => {
+                    let blob = self.downloads.file(object, file(key)).await;
+                    program::object_part(package, key, object, blob)?
+                }
+            });
+        }
+        let reporter = Reporter::trial(&self.bus, &package.name);
+        self.stage(package, parts, reporter).await
+    }
+
+    async fn stage(
+        &self,
+        package: &Configuration,
+        parts: Vec<Part>,
+        reporter: Reporter,
+    ) -> Result<Tried, PrepareError> {
         let objects = parts.iter().filter_map(object).collect();
-        let (store, name) = (self.store.clone(), package.name.to_string());
+        let (store, name, begun) = (self.store.clone(), package.name.to_string(), Instant::now());
         let (staged, entry) = blocking(move || program::stage(&store, &name, &parts)).await??;
+        reporter.unpacked(package.name.as_str(), staged.bytes(), begun.elapsed());
         Ok(Tried { staged, entry, objects })
     }
 }

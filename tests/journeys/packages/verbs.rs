@@ -5,10 +5,13 @@ use crate::support::build::sha256;
 use crate::support::node::{Node, Told};
 use crate::support::package::{platform, script, zip};
 use crate::support::server::Server;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -193,6 +196,54 @@ fn a_url_is_verified_as_a_node_would_install_it_and_nothing_is_left() {
     let unknown = package_verb(&node, &["verify", "gopher://127.0.0.1/a.zip"]);
     assert!(unknown.code == 1 && unknown.err.contains("`gopher:`"), "{unknown:?}");
     assert!(!node.path("data").exists());
+}
+
+#[test]
+fn how_far_a_verification_is_stands_beside_the_answer() {
+    let (server, node) = (Server::start(), Node::new());
+    let bytes = script("exit 0");
+    let url = server.offer("good.zip", bytes.clone());
+    node.file(
+        "weather.yml",
+        &package("weather", &json!({ platform(): object(&url, &bytes) })).to_string(),
+    );
+    for (target, name, key) in [(&*url, "package", "good.zip"), ("weather.yml", "weather", platform())] {
+        let told = package_verb(&node, &["verify", target]);
+        assert!(told.code == 0 && told.out.starts_with("OK! "), "{told:?}");
+        let lines: Vec<&str> = told.err.lines().collect();
+        for (line, stage) in lines.iter().zip(["fetched", "verified", "unpacked"]) {
+            assert!(line.starts_with(&format!("{name}/trial: {stage} ")), "{told:?}");
+        }
+        assert!(lines.len() == 3 && lines[0].contains(key), "{told:?}");
+        let told = package_verb(&node, &["verify", target, "-o", "json"]);
+        let events: Vec<Value> = told
+            .err
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let last = events.last().unwrap();
+        assert_eq!(last["topic"], format!("package/{name}/trial/unpacked"), "{told:?}");
+        assert!(last["data"]["bytes"].as_u64().unwrap() > 0, "{told:?}");
+    }
+}
+
+#[test]
+fn a_verification_that_is_interrupted_leaves_nothing() {
+    let node = Node::new();
+    let folder = node.path("tmp");
+    fs::create_dir(&folder).unwrap();
+    for (signal, expected) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let server = Server::start();
+        let url = server.offer("slow.zip", vec![7; 1 << 20]);
+        server.hold_at(1 << 19);
+        let mut command = node.command(&["package", "verify", &url, "--config", "aerolith.yml"]);
+        let mut verify = command.env("TMPDIR", &folder).stderr(Stdio::null()).spawn().unwrap();
+        assert!(server.until_held(Duration::from_secs(30)));
+        kill_process(Pid::from_child(&verify), signal).unwrap();
+        let status = verify.wait().unwrap();
+        assert_eq!(status.code(), Some(expected), "{status}");
+        assert_eq!(names(&folder), [""; 0]);
+    }
 }
 
 #[test]

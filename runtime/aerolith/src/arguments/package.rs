@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use aerolith_builder::{Format as Archive, Version};
-use aerolith_model::{Name, Signature};
-use aerolith_packages::{Digest, Md5, Unpack};
+use aerolith_model::{Md5, Name, Sha256, Signature, Unpack};
 use clap::{Args, Subcommand};
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer as _;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Package {
@@ -81,7 +82,7 @@ pub(crate) struct Verify {
     pub(crate) target: String,
     /// The SHA-256 that the archive must have
     #[arg(long, value_name = "DIGEST")]
-    pub(crate) sha256: Option<Digest>,
+    pub(crate) sha256: Option<Sha256>,
     /// The MD5 that the archive must have
     #[arg(long, value_name = "DIGEST")]
     pub(crate) md5: Option<Md5>,
@@ -89,10 +90,10 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "N")]
     pub(crate) size: Option<u64>,
     /// How the archive is unpacked: zip, tar, tgz, tar.zst or auto [default: auto]
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", value_parser = unpack)]
     pub(crate) unpack: Option<Unpack>,
     /// The signature that the archive must have
-    #[arg(long, value_name = "SIGNATURE", requires = "trust")]
+    #[arg(long, value_name = "SIGNATURE")]
     pub(crate) signature: Option<Signature>,
     /// Folder of public keys, one of which must have signed every object [default: as the node's configuration says]
     #[arg(long, value_name = "DIR")]
@@ -147,4 +148,8 @@ fn archive(text: &str) -> Result<Archive, String> {
         "tar.zst" => Ok(Archive::TarZst),
         _ => Err("expected zip or tar.zst".into()),
     }
+}
+
+fn unpack(text: &str) -> Result<Unpack, serde::de::value::Error> {
+    Unpack::deserialize(text.into_deserializer())
 }

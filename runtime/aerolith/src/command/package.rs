@@ -7,6 +7,7 @@ mod gc;
 mod inspect;
 mod keygen;
 mod list;
+mod mistake;
 mod opened;
 mod resolve;
 mod sign;
@@ -18,12 +19,14 @@ use std::path::PathBuf;
 use crate::arguments::Run;
 use crate::arguments::package::{Node, Package};
 use crate::asking;
-use crate::daemon::settings::Settings;
 use crate::outcome::DONE;
+use crate::scratch::end_with_signals;
 use crate::screen::Screen;
+use crate::settings::Settings;
 
 /// Answers the exit code. Only what concerns the daemon's own store asks it.
 pub(crate) fn package(package: Package, socket: Option<PathBuf>, screen: Screen) -> anyhow::Result<u8> {
+    end_with_signals()?;
     match package {
         Package::Build(wanted) => build::build(wanted, screen)?,
         Package::Inspect(wanted) => inspect::inspect(&wanted, screen)?,

@@ -1,6 +1,5 @@
 use super::*;
 use aerolith_model::{Resource, parse};
-use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 fn request(root: &Path) -> Request {
@@ -29,6 +28,13 @@ fn root() -> tempfile::TempDir {
     root
 }
 
+/// A folder beside the others for what is not published, and the draft in it.
+fn draft(request: &Request) -> Result<(tempfile::TempDir, Draft), BuildError> {
+    let into = tempfile::tempdir().unwrap();
+    let draft = Draft::write(request, into.path())?;
+    Ok((into, draft))
+}
+
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -39,14 +45,20 @@ fn names(folder: &Path) -> Vec<String> {
 #[test]
 fn every_platform_gets_an_archive_and_the_configuration_names_them_all() {
     let root = root();
-    let mut draft = Draft::write(&request(root.path())).unwrap();
+    let (_into, mut draft) = draft(&request(root.path())).unwrap();
     let platforms: Vec<_> = draft
         .platforms()
-        .map(|(platform, archives)| (platform, archives.iter().map(|a| a.key.as_str()).collect::<Vec<_>>()))
+        .map(|(platform, package)| (platform, package.data.keys().map(Key::to_string).collect::<Vec<_>>()))
         .collect();
     let expected = [
-        ("linux-amd64", vec!["any.zip", "linux-amd64.zip"]),
-        ("linux-arm-v7", vec!["any.zip", "linux-arm-v7.zip"]),
+        (
+            "linux-amd64",
+            ["any.zip", "linux-amd64.zip"].map(str::to_owned).to_vec(),
+        ),
+        (
+            "linux-arm-v7",
+            ["any.zip", "linux-arm-v7.zip"].map(str::to_owned).to_vec(),
+        ),
     ];
     assert_eq!(platforms, expected);
     draft.sign(|_| [0xff; 64].into());
@@ -69,7 +81,7 @@ fn every_platform_gets_an_archive_and_the_configuration_names_them_all() {
         panic!("{written:?}")
     };
     let file = root.path().join("out/weather-1.2-linux-arm-v7.zip");
-    let content = Content::of(&file).unwrap();
+    let content = identify(&file).unwrap();
     assert_eq!(
         object.url.as_str(),
         "https://example.com/files/weather-1.2-linux-arm-v7.zip"
@@ -92,7 +104,7 @@ fn without_a_base_the_urls_lead_to_where_the_files_are_made() {
         out,
         ..request(root.path())
     };
-    let draft = Draft::write(&one).unwrap();
+    let (_into, draft) = draft(&one).unwrap();
     assert_eq!(draft.platforms().next().unwrap().0, "any");
     let (key, object) = draft.configuration().objects().next().unwrap();
     let out = fs::canonicalize(root.path()).unwrap();
@@ -101,21 +113,58 @@ fn without_a_base_the_urls_lead_to_where_the_files_are_made() {
 }
 
 #[test]
-fn a_draft_that_is_not_published_leaves_nothing() {
+fn nothing_lies_where_the_files_go_before_they_are_published() {
     let root = root();
-    drop(Draft::write(&request(root.path())).unwrap());
+    draft(&request(root.path())).unwrap();
     assert_eq!(names(&root.path().join("out")), [""; 0]);
-    symlink("/etc", root.path().join("from/any/\u{7f}")).unwrap();
-    fs::write(root.path().join("from/linux-amd64/x"), "").unwrap();
     std::os::unix::net::UnixListener::bind(root.path().join("from/linux-arm-v7/s")).unwrap();
-    Draft::write(&request(root.path())).unwrap_err();
+    let error = draft(&request(root.path())).unwrap_err();
+    assert!(error.is_of_the_request(), "{error}");
     assert_eq!(names(&root.path().join("out")), [""; 0]);
+}
+
+#[test]
+fn a_move_that_fails_names_what_is_in_place_and_another_run_finishes_it() {
+    let root = root();
+    let (into, half) = draft(&request(root.path())).unwrap();
+    fs::remove_file(into.path().join("weather-1.2-linux-amd64.zip")).unwrap();
+    let error = half.publish(false).unwrap_err();
+    let text = error.to_string();
+    assert!(!error.is_of_the_request(), "{text}");
+    for part in [
+        "weather-1.2-linux-amd64.zip: ",
+        "in place: ",
+        "out/weather-1.2-any.zip;",
+        "once more",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(names(&root.path().join("out")), ["weather-1.2-any.zip"]);
+    let (_into, whole) = draft(&request(root.path())).unwrap();
+    whole.publish(false).unwrap();
+    assert_eq!(names(&root.path().join("out")).len(), 4);
+}
+
+#[test]
+fn what_the_system_refuses_is_no_mistake_of_who_asks() {
+    let error = |kind: std::io::ErrorKind| -> BuildError {
+        let source = std::io::Error::from(kind);
+        let tree = crate::tree::TreeError::Io {
+            path: "a".into(),
+            source,
+        };
+        tree.into()
+    };
+    assert!(error(std::io::ErrorKind::NotFound).is_of_the_request());
+    for kind in [std::io::ErrorKind::StorageFull, std::io::ErrorKind::PermissionDenied] {
+        assert!(!error(kind).is_of_the_request(), "{kind}");
+    }
 }
 
 #[test]
 fn a_file_with_other_content_is_replaced_on_request_only() {
     let root = root();
-    let make = |replace| Draft::write(&request(root.path())).unwrap().publish(replace);
+    let make = |replace| draft(&request(root.path())).unwrap().1.publish(replace);
     make(false).unwrap();
     let before = fs::read(root.path().join("out/weather-1.2-any.zip")).unwrap();
     make(false).unwrap();
@@ -135,7 +184,7 @@ fn a_file_with_other_content_is_replaced_on_request_only() {
 fn what_cannot_be_meant_is_refused_before_anything_is_packed() {
     let root = root();
     let from: PathBuf = root.path().join("from");
-    let error = |request: Request| Draft::write(&request).unwrap_err().to_string();
+    let error = |request: Request| draft(&request).unwrap_err().to_string();
     let inside = error(Request {
         out: from.join("any"),
         ..request(root.path())

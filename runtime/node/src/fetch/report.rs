@@ -1,9 +1,11 @@
-//! What becomes of a package, told on the bus while it happens: `package/APP/SERVICE/STAGE`. The stages of an object are
+//! What becomes of a package, told on the bus while it happens: `package/APP/SERVICE/STAGE`, and
+//! `package/PACKAGE/trial/STAGE` of one that is only tried. The stages of an object are
 //! `fetching`, `fetched`, `verified`, or `reused`; those of the package `unpacked`, `published`, or `reused`.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aerolith_model::Name;
 use aerolith_packages::{Blob, Tree};
 use aerolith_plan::ServiceId;
 use serde_json::{Value, json};
@@ -14,12 +16,12 @@ use crate::bus::Bus;
 /// Least time between two reports of how far a download has come.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Tells of the packages that one service needs.
+/// Tells of the packages that one service needs, or of one that is tried.
 #[derive(Debug, Clone)]
 pub(crate) struct Reporter {
     bus: Bus,
-    /// Nobody, where a package is only tried.
-    service: Option<ServiceId>,
+    /// Without the stage.
+    topic: String,
 }
 
 /// Tells of one object.
@@ -43,15 +45,15 @@ impl Reporter {
     pub(crate) fn new(bus: &Bus, service: &ServiceId) -> Self {
         Self {
             bus: bus.clone(),
-            service: Some(service.clone()),
+            topic: format!("package/{}/{}", service.application, service.service),
         }
     }
 
-    /// For nobody: nothing is told.
-    pub(crate) fn silent() -> Self {
+    /// For a package that is only tried.
+    pub(crate) fn trial(bus: &Bus, package: &Name) -> Self {
         Self {
-            bus: Bus::default(),
-            service: None,
+            bus: bus.clone(),
+            topic: format!("package/{package}/trial"),
         }
     }
 
@@ -90,11 +92,7 @@ impl Reporter {
     }
 
     fn tell(&self, stage: &str, data: &Value) {
-        let Some(ServiceId { application, service }) = &self.service else {
-            return;
-        };
-        self.bus
-            .tell(format!("package/{application}/{service}/{stage}"), data.clone());
+        self.bus.tell(format!("{}/{stage}", self.topic), data.clone());
     }
 }
 

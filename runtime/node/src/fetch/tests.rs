@@ -121,6 +121,7 @@ async fn transfer(service: Arc<dyn Service>) -> Result<Moved, (Error, u32)> {
     let transfer = Transfer {
         fetcher: &fetcher,
         request: transfer::request(&object(PLAIN), BTreeMap::new()),
+        shown: "test://h/f",
         orders,
         pauses: Pauses::new(Duration::ZERO),
         report: &reporter.object("weather", "f"),
@@ -300,7 +301,7 @@ async fn a_lasting_error_is_reported_at_once_and_a_passing_one_after_some_tries(
         let message = House::new(&place).refused(r#"{"url":"test://u:p@h/f?sig=hush"}"#).await;
         assert_eq!(place.tries(), tries);
         assert!(
-            message.starts_with("test://h/f: the cable was cut") && !message.contains("hush"),
+            message.starts_with("test://…@h/f?…: the cable was cut") && !message.contains("hush"),
             "{message}"
         );
     }

@@ -12,7 +12,6 @@ use tokio::time::{Instant, timeout};
 
 use super::patience::{LEAST, LONGEST_SILENCE, Pace, Pauses, TRIES, WINDOW};
 use super::report::Report;
-use super::shown;
 use crate::chance::chance;
 use crate::plugins::Fetcher;
 
@@ -39,6 +38,8 @@ pub(super) struct Transfer<'a> {
     pub(super) fetcher: &'a Fetcher,
     /// Without offset and validator, which each try fills in.
     pub(super) request: Fetch,
+    /// Its address as it may be logged.
+    pub(super) shown: &'a str,
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) pauses: Pauses,
     pub(super) report: &'a Report<'a>,
@@ -123,7 +124,7 @@ impl Transfer<'_> {
             let Some(pause) = self.pauses.next(error.wait(), chance()) else {
                 return Err((error, count));
             };
-            tracing::warn!(url = shown(&self.request.url), %error, ?pause, "a download is tried again");
+            tracing::warn!(url = self.shown, %error, ?pause, "a download is tried again");
             tokio::time::sleep(pause).await;
         }
         Ok(Moved::Whole(Validator::default()))

@@ -5,9 +5,9 @@ use std::path::Path;
 use aerolith_api::read;
 use aerolith_model::{Configuration, Resource};
 use aerolith_node::Unresolved;
-use aerolith_plugin_wire::Code;
 use aerolith_plugin_wire::arch::Choice;
 
+use super::mistake::judged_of;
 use crate::command::source::text;
 use crate::daemonless::Daemonless;
 use crate::outcome::Wrong;
@@ -69,9 +69,6 @@ pub(super) async fn choose(
     match aerolith_node::choose(&here.host, package, platform).await {
         Ok(choice) => Ok(Some(choice)),
         Err(Unresolved::NoResolver(error)) => Err(here.lacking(error)),
-        Err(Unresolved::Refused(error)) if error.code == Code::Invalid => {
-            Err(Wrong::new(format!("package `{}`: {error}", package.name)).into())
-        }
-        Err(Unresolved::Refused(error)) => Err(anyhow::anyhow!("package `{}`: {error}", package.name)),
+        Err(Unresolved::Refused(error)) => Err(judged_of(format!("package `{}`", package.name), error)),
     }
 }

@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use aerolith_builder::{Change, Content, Kind, Side, Tree, compare};
+use aerolith_builder::{Change, Kind, Side, Tree, compare, identify};
 use aerolith_model::ProgramManifest;
 use serde_json::{Value, json};
 
 use super::inspect::listed;
-use super::opened::{Opened, content, open};
+use super::mistake::judged;
+use super::opened::{Opened, open};
 use crate::arguments::package::Diff;
-use crate::outcome::{DONE, FAILED, Wrong};
+use crate::outcome::{DONE, FAILED};
 use crate::screen::Screen;
 use crate::table::{Cell, Table};
 
@@ -22,11 +23,10 @@ enum Operand {
 impl Operand {
     fn of(path: &Path) -> anyhow::Result<Self> {
         if path.is_dir() {
-            let tree = Tree::of(path).map_err(|error| Wrong::new(error.to_string()))?;
-            return Ok(Self::Folder(tree));
+            return Ok(Self::Folder(Tree::of(path).map_err(judged)?));
         }
-        let content: Content = content(path)?;
-        Ok(Self::Archive(Box::new(open(path, content)?)))
+        let identity = identify(path).map_err(judged)?;
+        Ok(Self::Archive(Box::new(open(path, identity)?)))
     }
 
     fn tree(&self) -> &Tree {
@@ -52,7 +52,7 @@ impl Operand {
 /// Compares; answers the exit code as diff(1) does.
 pub(super) fn diff(wanted: &Diff, screen: Screen) -> anyhow::Result<u8> {
     let (one, other) = (Operand::of(&wanted.one)?, Operand::of(&wanted.other)?);
-    let changes = compare(one.tree(), other.tree())?;
+    let changes = compare(one.tree(), other.tree()).map_err(judged)?;
     let (was, is) = (one.entry(), other.entry());
     let answer = json!({
         "same": changes.is_empty(),

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use aerolith_builder::{Content, Kind, Tree};
+use aerolith_builder::{Kind, Tree, identify};
 use aerolith_model::{Configuration, Key, Object, ProgramManifest};
-use aerolith_packages::Unpack;
+use aerolith_packages::{Identity, Unpack};
 use serde_json::{Value, json};
 
 use super::described::{Described, describe};
-use super::opened::{Opened, content, open};
+use super::mistake::judged;
+use super::opened::{Opened, open};
 use crate::arguments::Format;
 use crate::arguments::package::Inspect;
 use crate::screen::Screen;
@@ -16,23 +17,23 @@ use crate::table::{Cell, Table, maybe};
 
 /// Shows an archive or a configuration, whichever the file is.
 pub(super) fn inspect(wanted: &Inspect, screen: Screen) -> anyhow::Result<()> {
-    let content = content(&wanted.file)?;
-    if content.kind == Unpack::None {
-        return configuration(&describe(&wanted.file, screen)?, &content, screen);
+    let identity = identify(&wanted.file).map_err(judged)?;
+    if identity.kind == Unpack::None {
+        return configuration(&describe(&wanted.file, screen)?, &identity, screen);
     }
-    archive(&wanted.file, &open(&wanted.file, content)?, wanted.files, screen)
+    archive(&wanted.file, &open(&wanted.file, identity)?, wanted.files, screen)
 }
 
 fn archive(file: &Path, opened: &Opened, files: bool, screen: Screen) -> anyhow::Result<()> {
-    let Opened { content, tree, .. } = opened;
+    let Opened { identity, tree, .. } = opened;
     let (count, unpacked) = tree.files();
     let entry = opened.program.as_ref().map(ProgramManifest::entry);
     let mut answer = json!({
         "file": file,
-        "kind": content.kind.to_string(),
-        "size": content.size,
-        "sha256": content.sha256,
-        "md5": content.md5,
+        "kind": identity.kind.to_string(),
+        "size": identity.size,
+        "sha256": identity.sha256,
+        "md5": identity.md5,
         "files": count,
         "unpackedSize": unpacked,
         "entry": entry,
@@ -43,10 +44,10 @@ fn archive(file: &Path, opened: &Opened, files: bool, screen: Screen) -> anyhow:
     screen.show(&answer, || {
         let rows = [
             ("file", file.display().to_string()),
-            ("kind", content.kind.to_string()),
-            ("size", content.size.to_string()),
-            ("sha256", content.sha256.to_string()),
-            ("md5", content.md5.to_string()),
+            ("kind", identity.kind.to_string()),
+            ("size", identity.size.to_string()),
+            ("sha256", identity.sha256.to_string()),
+            ("md5", identity.md5.to_string()),
             ("files", count.to_string()),
             ("unpacked size", unpacked.to_string()),
             ("entry", entry.unwrap_or("no program.yml").to_owned()),
@@ -83,9 +84,9 @@ fn listing(tree: &Tree) -> Table<3> {
     Table::new(["MODE", "SIZE", "PATH"], rows)
 }
 
-fn configuration(described: &Described, content: &Content, screen: Screen) -> anyhow::Result<()> {
+fn configuration(described: &Described, identity: &Identity, screen: Screen) -> anyhow::Result<()> {
     let packages: Vec<Value> = described.packages().map(package).collect();
-    let answer = json!({ "file": described.name, "sha256": content.sha256, "packages": packages });
+    let answer = json!({ "file": described.name, "sha256": identity.sha256, "packages": packages });
     screen.show(&answer, || {
         let headings = ["PACKAGE", "OBJECT", "UNPACK", "SIZE", "SHA256", "MD5", "URL"];
         let rows = described.packages().flat_map(|package| {
@@ -100,7 +101,7 @@ fn package(package: &Configuration) -> Value {
     let objects = package.objects().map(|(key, object)| {
         json!({
             "key": key,
-            "url": place(object),
+            "url": object.url.shown(),
             "sha256": object.sha256,
             "md5": object.md5,
             "size": object.size,
@@ -123,11 +124,6 @@ fn row(package: &Configuration, key: &Key, object: &Object) -> [Cell; 7] {
         maybe(object.size),
         maybe(object.sha256.as_ref()),
         maybe(object.md5.as_ref()),
-        Cell::from(place(object)),
+        Cell::from(&object.url.shown()),
     ]
-}
-
-/// Its address without what may be secret in it.
-fn place(object: &Object) -> &str {
-    object.url.as_str().split(['?', '#']).next().unwrap_or_default()
 }

@@ -2,81 +2,57 @@
 
 use std::path::Path;
 
-use aerolith_builder::{Content, Tree};
+use aerolith_builder::Tree;
 use aerolith_model::ProgramManifest;
-use aerolith_packages::{self as packages, Blob, Expected, Limits, Part, Rule, Staged, Store, StoreError, Unpack};
-use anyhow::Context as _;
-use tempfile::TempDir;
+use aerolith_packages::{Content, Expected, Identity, Limits, Part, Rule, Staged, Store, StoreError, Unpack};
 
+use super::mistake::judged;
 use crate::outcome::Wrong;
+use crate::scratch::Scratch;
 
 /// An archive and what is in it.
 pub(super) struct Opened {
-    pub(super) content: Content,
+    pub(super) identity: Identity,
     pub(super) tree: Tree,
     pub(super) program: Option<ProgramManifest>,
     // In the order in which they go.
     _staged: Staged,
-    _scratch: Scratch,
-}
-
-/// A store for as long as it is held.
-pub(super) struct Scratch {
-    pub(super) store: Store,
-    _folder: TempDir,
-}
-
-impl Scratch {
-    pub(super) fn open(limits: Limits) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir().context("a temporary folder cannot be made")?;
-        let store = Store::open(folder.path().join("store"), limits)?;
-        Ok(Self { store, _folder: folder })
-    }
+    _store: Store,
+    _folder: Scratch,
 }
 
 /// Unpacks an archive, if the node would.
 ///
 /// # Errors
 /// [`Wrong`] when the file is no archive, or one that the node refuses, with the entry and the rule.
-pub(super) fn open(file: &Path, content: Content) -> anyhow::Result<Opened> {
-    if content.kind == Unpack::None {
+pub(super) fn open(file: &Path, identity: Identity) -> anyhow::Result<Opened> {
+    if identity.kind == Unpack::None {
         let message = format!(
             "{}: its first bytes are those of no zip, tar, tgz or tar.zst",
             file.display()
         );
         return Err(Wrong::new(message).into());
     }
-    let scratch = Scratch::open(Limits::default())?;
-    let blob = scratch.store.take(file, Expected::default()).map_err(refused)?;
-    let staged = scratch
-        .store
-        .stage(&[part(file, blob, content.kind)])
-        .map_err(refused)?;
+    let folder = Scratch::new()?;
+    let store = Store::open(folder.path().join("store"), Limits::default())?;
+    let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let part = Part {
+        name: file_name.clone(),
+        content: Content::Object {
+            blob: store.take(file, Expected::default()).map_err(judged)?,
+            unpack: identity.kind,
+            file_name,
+        },
+    };
+    let staged = store.stage(&[part]).map_err(judged)?;
     Ok(Opened {
-        content,
+        identity,
         tree: Tree::of(staged.path())?,
         program: program(&staged)?,
         _staged: staged,
-        _scratch: scratch,
+        _store: store,
+        _folder: folder,
     })
-}
-
-/// Looks at a file's bytes.
-pub(super) fn content(file: &Path) -> Result<Content, Wrong> {
-    Content::of(file).map_err(|error| Wrong::new(error.to_string()))
-}
-
-/// An archive as the only part of a package.
-pub(super) fn part(file: &Path, blob: Blob, unpack: Unpack) -> Part {
-    let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Part {
-        name: file_name.clone(),
-        content: packages::Content::Object {
-            blob,
-            unpack,
-            file_name,
-        },
-    }
 }
 
 fn program(staged: &Staged) -> anyhow::Result<Option<ProgramManifest>> {
@@ -88,15 +64,6 @@ fn program(staged: &Staged) -> anyhow::Result<Option<ProgramManifest>> {
         Err(StoreError::Entry {
             rule: Rule::Missing, ..
         }) => Ok(None),
-        Err(error) => Err(refused(error)),
-    }
-}
-
-/// What is the file's fault is the operator's, everything else is not.
-pub(super) fn refused(error: StoreError) -> anyhow::Error {
-    if error.is_of_the_content() {
-        Wrong::new(error.to_string()).into()
-    } else {
-        error.into()
+        Err(error) => Err(judged(error)),
     }
 }

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use aerolith_builder::Content;
+use aerolith_builder::identify;
 use aerolith_model::{Sha256, Signature};
 use aerolith_trust::SigningKey;
 use serde_json::{Value, json};
 
+use super::mistake::judged;
 use crate::arguments::package::Sign;
-use crate::outcome::Wrong;
 use crate::screen::Screen;
 
 /// A file and what is to be pasted into its object.
@@ -20,18 +20,17 @@ struct Signed<'a> {
 
 /// Signs every file; nothing is shown when one of them cannot be read.
 pub(super) fn sign(wanted: &Sign, screen: Screen) -> anyhow::Result<()> {
-    let key = SigningKey::load(&wanted.key).map_err(|error| Wrong::new(error.to_string()))?;
+    let key = SigningKey::load(&wanted.key).map_err(judged)?;
     let signed = wanted.files.iter().map(|file| one(&key, file));
-    let signed = signed.collect::<Result<Vec<_>, Wrong>>()?;
+    let signed = signed.collect::<anyhow::Result<Vec<_>>>()?;
     screen.tell(&signed.iter().map(Signed::value).collect(), || {
         let blocks: Vec<String> = signed.iter().map(Signed::text).collect();
         blocks.join("\n")
     })
 }
 
-fn one<'a>(key: &SigningKey, file: &'a Path) -> Result<Signed<'a>, Wrong> {
-    let content = Content::of(file).map_err(|error| Wrong::new(error.to_string()))?;
-    let sha256 = content.sha256.bytes().into();
+fn one<'a>(key: &SigningKey, file: &'a Path) -> anyhow::Result<Signed<'a>> {
+    let sha256 = identify(file).map_err(judged)?.sha256.bytes().into();
     Ok(Signed {
         file,
         signature: key.sign(&sha256),

@@ -1,23 +1,25 @@
 //! `aerolith package verify`: all that a node checks of a package before it runs it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use aerolith_builder::file_url;
-use aerolith_model::{Configuration, Entry, Key, Object, Sha256};
-use aerolith_node::{FetchError, PackageError, PrepareError, Tried, stage_program};
-use aerolith_packages::{Expected, Unpack};
+use aerolith_builder::{file_url, identify};
+use aerolith_model::{Configuration, Entry, Key, Object, Unpack};
+use aerolith_node::{FetchError, PackageError, PrepareError, Tried};
 use aerolith_plugin_wire::{arch, fetcher};
 use serde_json::json;
 
 use super::described::{Described, choose, describe};
-use super::opened::{Scratch, content, part, refused};
+use super::mistake::judged;
 use super::settings;
 use super::sound::Sound;
 use crate::arguments::package::Verify;
-use crate::daemon::settings::Settings;
+use crate::config::Demand;
 use crate::daemonless::{Daemonless, with_plugins};
 use crate::outcome::Wrong;
+use crate::progress::Progress;
 use crate::screen::Screen;
+use crate::settings::Settings;
 
 /// Verifies an archive or a configuration, whichever it is.
 pub(super) fn verify(wanted: &Verify, screen: Screen) -> anyhow::Result<()> {
@@ -28,68 +30,46 @@ pub(super) fn verify(wanted: &Verify, screen: Screen) -> anyhow::Result<()> {
 
 fn sound(wanted: &Verify, screen: Screen) -> anyhow::Result<Vec<Sound>> {
     if wanted.target.contains("://") {
-        wanted.is_about_an_archive()?;
-        return Ok(vec![fetched(wanted)?]);
+        let package = wanted.described(&wanted.target)?;
+        return Ok(vec![archive(&package, None, wanted, screen)?]);
     }
     let file = Path::new(&wanted.target);
-    let kind = content(file)?.kind;
-    if kind == Unpack::None && wanted.unpack.is_none() {
+    let kind = identify(file).map_err(judged)?.kind;
+    if kind == aerolith_packages::Unpack::None && wanted.unpack.is_none() {
         wanted.is_about_a_configuration()?;
-        return configured(&describe(file, screen)?, wanted);
+        return configured(&describe(file, screen)?, wanted, screen);
     }
-    wanted.is_about_an_archive()?;
-    Ok(vec![at_hand(file, wanted)?])
+    let package = wanted.described(&file_url(&std::path::absolute(file)?))?;
+    Ok(vec![archive(&package, Some(file), wanted, screen)?])
 }
 
 impl Verify {
-    fn is_about_an_archive(&self) -> Result<(), Wrong> {
-        match self.platform.is_empty() {
-            true => Ok(()),
-            false => Err(Wrong::new(
-                "--platform is for configurations: an archive is for whom its configuration says",
-            )),
-        }
-    }
-
     fn is_about_a_configuration(&self) -> Result<(), Wrong> {
-        match self.expected() == Expected::default() {
-            true => Ok(()),
-            false => Err(Wrong::new(format!(
-                "{}: --sha256, --md5 and --size are for archives, and this is none; a configuration tells its own",
+        let is_promised = self.sha256.is_some() || self.md5.is_some() || self.size.is_some();
+        if is_promised || self.signature.is_some() {
+            return Err(Wrong::new(format!(
+                "{}: --sha256, --md5, --size and --signature are for archives, and this is none; a configuration tells \
+                 its own",
                 self.target
-            ))),
+            )));
         }
+        Ok(())
     }
 
-    fn expected(&self) -> Expected {
-        Expected {
-            sha256: self.sha256,
-            md5: self.md5,
-            size: self.size,
+    /// The archive at a place, with all that is known of it, as the only object of a configuration.
+    fn described(&self, url: &str) -> anyhow::Result<Configuration> {
+        if !self.platform.is_empty() {
+            let message = "--platform is for configurations: an archive is for whom its configuration says";
+            return Err(Wrong::new(message).into());
         }
-    }
-
-    fn unpack(&self) -> Unpack {
-        self.unpack.unwrap_or(Unpack::Auto)
-    }
-
-    /// The archive at a place, with all that is known of it.
-    fn object(&self, url: &str) -> Result<Object, Wrong> {
-        let sha256 = self.sha256.map(|digest| digest.to_string().parse::<Sha256>());
-        let md5 = self.md5.map(|digest| digest.to_string().parse::<aerolith_model::Md5>());
-        Ok(Object {
-            sha256: sha256.transpose().map_err(Wrong::from)?,
-            md5: md5.transpose().map_err(Wrong::from)?,
+        let object = Object {
+            sha256: self.sha256.clone(),
+            md5: self.md5.clone(),
             size: self.size,
             signature: self.signature,
-            unpack: as_written(self.unpack()),
+            unpack: self.unpack.unwrap_or(Unpack::Auto),
             ..Object::at(url.parse().map_err(Wrong::from)?)
-        })
-    }
-
-    /// The archive behind a URL as the only object of a configuration.
-    fn described(&self) -> anyhow::Result<Configuration> {
-        let object = self.object(&self.target)?;
+        };
         let key = object.file_name().parse().or_else(|_| "archive".parse());
         let key: Key = key.map_err(Wrong::from)?;
         let mut configuration: Configuration = serde_json::from_value(json!({ "name": "package" }))?;
@@ -98,54 +78,40 @@ impl Verify {
     }
 
     fn settings(&self) -> anyhow::Result<Settings> {
-        let settings = settings(&self.node)?;
-        Ok(match &self.trust {
-            Some(folder) => settings.trusting(folder.clone()),
-            None => settings,
-        })
+        let mut settings = settings(&self.node)?;
+        if let Some(folder) = &self.trust {
+            settings.packages.signatures = Demand::Required;
+            settings.packages.trust = Some(folder.clone());
+        }
+        if self.signature.is_some() && settings.packages.trust.is_none() {
+            let message = "--signature cannot be checked: nobody is trusted; name a folder of public keys with --trust";
+            return Err(Wrong::new(message).into());
+        }
+        Ok(settings)
     }
 }
 
-fn as_written(unpack: Unpack) -> aerolith_model::Unpack {
-    match unpack {
-        Unpack::None => aerolith_model::Unpack::None,
-        Unpack::Zip => aerolith_model::Unpack::Zip,
-        Unpack::Tar => aerolith_model::Unpack::Tar,
-        Unpack::TarGz => aerolith_model::Unpack::Tgz,
-        Unpack::TarZst => aerolith_model::Unpack::TarZst,
-        Unpack::Auto => aerolith_model::Unpack::Auto,
-    }
-}
-
-/// An archive of this machine.
-fn at_hand(file: &Path, wanted: &Verify) -> anyhow::Result<Sound> {
-    let packages = wanted.settings()?.packages;
-    let scratch = Scratch::open(packages.limits())?;
-    let blob = scratch.store.take(file, wanted.expected()).map_err(refused)?;
-    let (sha256, size) = (*blob.digest(), blob.size());
-    let object = wanted.object(&file_url(&std::path::absolute(file)?))?;
-    let vouched = packages.policy()?.vouches(&object, &sha256.bytes().into());
-    vouched.map_err(|error| Wrong::new(format!("{}: {error}", file.display())))?;
-    let part = part(file, blob, wanted.unpack());
-    let name = part.name.clone();
-    let (staged, entry) = stage_program(&scratch.store, &name, &[part]).map_err(package_refused)?;
-    let objects = vec![(name.clone(), sha256, size)];
-    Sound::of(&name, None, &Tried { staged, entry, objects })
-}
-
-/// An archive of another place.
-fn fetched(wanted: &Verify) -> anyhow::Result<Sound> {
-    let package = wanted.described()?;
-    with_plugins(wanted.settings()?, &[fetcher::CAPABILITY.id], async |here| {
-        let tried = here.trial()?.program(&package, None, &[]).await;
-        let tried = tried.map_err(|error| untaken(here, error))?;
+/// An archive of another place, or a file of this machine.
+fn archive(package: &Configuration, file: Option<&Path>, wanted: &Verify, screen: Screen) -> anyhow::Result<Sound> {
+    let capabilities: &[&str] = match file {
+        Some(_) => &[],
+        None => &[fetcher::CAPABILITY.id],
+    };
+    with_plugins(wanted.settings()?, capabilities, async |here| {
+        let trial = here.trial()?;
+        let tried = told(here, package, screen, async {
+            match file {
+                Some(file) => trial.files(package, |_| file.to_owned()).await,
+                None => trial.program(package, None, &[]).await,
+            }
+        });
         let name = package.data.keys().next().map_or(wanted.target.as_str(), Key::as_str);
-        Sound::of(name, None, &tried)
+        Sound::of(name, None, &tried.await?)
     })
 }
 
 /// Every package of a file, for every platform that is asked for.
-fn configured(described: &Described, wanted: &Verify) -> anyhow::Result<Vec<Sound>> {
+fn configured(described: &Described, wanted: &Verify, screen: Screen) -> anyhow::Result<Vec<Sound>> {
     let capabilities = [fetcher::CAPABILITY.id, arch::CAPABILITY.id];
     let platforms: Vec<Option<&str>> = match &*wanted.platform {
         [] => vec![None],
@@ -156,8 +122,8 @@ fn configured(described: &Described, wanted: &Verify) -> anyhow::Result<Vec<Soun
         for package in described.packages() {
             for platform in &platforms {
                 let choice = choose(here, package, *platform).await?;
-                let tried = trial.program(package, choice.as_ref(), &described.resources).await;
-                let tried = tried.map_err(|error| untaken(here, error))?;
+                let tried = trial.program(package, choice.as_ref(), &described.resources);
+                let tried = told(here, package, screen, tried).await?;
                 let platform = choice.as_ref().map(|choice| choice.platform.as_str());
                 all.push(Sound::of(package.name.as_str(), platform, &tried)?);
             }
@@ -166,21 +132,19 @@ fn configured(described: &Described, wanted: &Verify) -> anyhow::Result<Vec<Soun
     })
 }
 
-/// Why a package is not taken: what it is itself to blame for is the operator's mistake.
-fn untaken(here: &Daemonless, error: PrepareError) -> anyhow::Error {
-    match error {
+/// Tries a package, and tells meanwhile how far it is.
+async fn told(
+    here: &Daemonless,
+    package: &Configuration,
+    screen: Screen,
+    trial: impl Future<Output = Result<Tried, PrepareError>>,
+) -> anyhow::Result<Tried> {
+    let of = BTreeSet::from([package.name.to_string()]);
+    let progress = Progress::new(screen, of, BTreeSet::new(), 0);
+    here.telling(progress, trial).await?.map_err(|error| match error {
         PrepareError::Package(PackageError::Object { error, .. }) if matches!(*error, FetchError::NoFetcher(_)) => {
             here.lacking(*error)
         }
-        PrepareError::Package(error) => package_refused(error),
-        error => error.into(),
-    }
-}
-
-pub(super) fn package_refused(error: PackageError) -> anyhow::Error {
-    if error.is_of_the_package() {
-        Wrong::new(error.to_string()).into()
-    } else {
-        error.into()
-    }
+        error => judged(error),
+    })
 }

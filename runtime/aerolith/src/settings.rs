@@ -1,4 +1,4 @@
-//! Everything that is decided before the daemon starts: arguments over configuration over defaults.
+//! What a node is to be, before anything of it starts: arguments over configuration over defaults.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::arguments::Run;
-use crate::config::{Config, Demand, Level, LogFormat, Packages};
+use crate::config::{Config, Level, LogFormat, Packages};
 use crate::instances::{InstanceFiles, read_folder};
 use crate::outcome::Wrong;
 use crate::places::{Places, SOCKET};
 use crate::{CHILD, own_places};
 
-/// What the daemon is to be.
+/// What a node is to be.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) data: PathBuf,
@@ -80,13 +80,6 @@ impl Settings {
             runtime,
             packages: config.packages,
         })
-    }
-
-    /// The same, but a key of that folder must have signed every object.
-    pub(crate) fn trusting(mut self, folder: PathBuf) -> Self {
-        self.packages.signatures = Demand::Required;
-        self.packages.trust = Some(folder);
-        self
     }
 
     /// Reads the trusted keys.
