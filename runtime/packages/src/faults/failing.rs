@@ -1,7 +1,7 @@
 //! A disk that fails once, or is full, while the machine goes on.
 
 use super::invariants::snapshot;
-use super::machine::{Fault, Machine, Sync};
+use super::machine::{Fault, Machine, Sharing, Sync};
 use super::random::Random;
 use super::scenarios::{Failure, must};
 use super::trial::{Trial, campaign, everywhere, world};
@@ -46,7 +46,7 @@ fn a_disk_that_is_full_at_any_write_gets_its_space_back_and_the_next_try_with_ro
 
 #[test]
 fn what_cannot_fit_is_refused_before_a_byte_of_it_is_written() {
-    let machine = Machine::new();
+    let machine = Machine::new(Sharing::Unknown);
     machine.set(Fault::Free(1_000));
     let store = world(&machine).open().unwrap();
     let expected = Expected {

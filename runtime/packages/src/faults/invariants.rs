@@ -105,19 +105,17 @@ fn kept(world: &World, store: &Store, promises: &Promises, end: &Snapshot) -> Ou
         must(!is_back, || format!("{what} is back"))?;
     }
     let found = snapshot(&world.place);
-    for path in &promises.paths {
-        must(found.get(path) == end.get(path), || {
-            format!("{} is {:?}", path.display(), found.get(path))
-        })?;
-    }
-    let copy = |all: &Snapshot| -> Snapshot {
-        let all = all.iter().filter(|(path, _)| path.starts_with(COPY));
-        all.map(|(path, what)| (path.clone(), what.clone())).collect()
-    };
-    if found.contains_key(Path::new(COPY)) {
-        same(&copy(&found), &copy(end))?;
+    let whole = found.keys().filter(|path| *path == Path::new(COPY));
+    for path in promises.paths.iter().chain(whole) {
+        same(&within(&found, path), &within(end, path))?;
     }
     Ok(())
+}
+
+/// What lies at a path and below it.
+fn within(all: &Snapshot, path: &Path) -> Snapshot {
+    let all = all.iter().filter(|(found, _)| found.starts_with(path));
+    all.map(|(path, what)| (path.clone(), what.clone())).collect()
 }
 
 fn same(found: &Snapshot, expected: &Snapshot) -> Outcome {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::machine::{Fault, Machine, Sync};
+use super::machine::{Fault, Machine, Sharing, Sync};
 use super::random::Random;
 use super::scenarios::{Failure, SCENARIOS};
 use super::trial::{Trial, campaign, everywhere, world};
@@ -66,7 +66,7 @@ fn a_disk_whose_sync_does_nothing_or_forgets_the_names_is_found_out() {
 
 #[test]
 fn a_download_cut_off_goes_on_when_the_store_is_opened_again_and_never_with_other_bytes() {
-    let (machine, bytes) = (Machine::new(), Random(1).bytes(4 << 20));
+    let (machine, bytes) = (Machine::new(Sharing::Unknown), Random(1).bytes(4 << 20));
     let of = || Expected {
         sha256: Some(Digest::of(&bytes)),
         ..Expected::default()
