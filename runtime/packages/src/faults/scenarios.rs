@@ -64,17 +64,16 @@ pub(crate) struct Scenario {
     pub(crate) sharing: Sharing,
 }
 
-pub(crate) const SCENARIOS: [Scenario; 10] = [
+pub(crate) const SCENARIOS: [Scenario; 9] = [
     scenario("download", |_| Ok(()), cut_off),
     scenario("changed", |_| Ok(()), changed),
     scenario("mismatch", |_| Ok(()), mismatch),
     scenario("publish", |_| Ok(()), publish),
     scenario("unsummed", unsummed, |world, promises| small(&world.open()?, promises)),
     scenario("clean", filled, clean),
-    scenario("checkout", partial_left, checkout),
     Scenario {
         sharing: Sharing::Works,
-        ..scenario("reflink", partial_left, checkout)
+        ..scenario("checkout", partial_left, checkout)
     },
     scenario("restore", damaged, restore),
     Scenario {
