@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tempfile::TempDir;
 
@@ -83,19 +83,18 @@ fn run(command: &mut Command) -> bool {
 }
 
 /// A small archive of files that are much larger.
-fn archive() -> Vec<u8> {
+static ARCHIVE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let large = vec![b'x'; 1 << 20];
     zip(&[
         ("program.yml", b"entry: a", 0o100_644),
         ("a", &large, 0o100_755),
         ("b/c", &large, 0o100_644),
     ])
-}
+});
 
 fn deploy(store: &Store) -> Result<(), StoreError> {
-    let bytes = archive();
     let mut ingest = store.ingest(Download::default())?;
-    ingest.write(&bytes)?;
+    ingest.write(&ARCHIVE)?;
     let content = Content::Object {
         blob: ingest.finish()?,
         unpack: Unpack::Zip,
