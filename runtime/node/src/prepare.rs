@@ -378,8 +378,22 @@ fn read(version: &Path) -> Option<(VersionId, Prepared)> {
         application: name(application)?.parse().ok()?,
         service: name(service)?.parse().ok()?,
     };
-    let prepared = serde_json::from_slice(&fs::read(version.join(DONE)).ok()?).ok()?;
+    let mut prepared: Prepared = serde_json::from_slice(&fs::read(version.join(DONE)).ok()?).ok()?;
+    if prepared.tree.is_none() {
+        // An older daemon noted it among the others only.
+        prepared.tree = prepared.trees.iter().find(|tree| program::is_program(tree)).cloned();
+    }
     Some(((id, name(Some(version))?.parse().ok()?), prepared))
+}
+
+/// The stored tree of a program that lies at `directory`: in the folder of a version, or in the store itself. Blocks.
+pub(crate) fn tree_of(directory: &Path) -> Option<String> {
+    let name = directory.file_name()?.to_str()?;
+    if program::is_program(name) {
+        return Some(name.to_owned());
+    }
+    let (_, prepared) = read(directory.parent()?)?;
+    prepared.tree
 }
 
 /// Removes what was prepared of a version: first what says that it is. Blocks.

@@ -12,6 +12,8 @@ use crate::policy::{Forbidden, PackagePolicy};
 
 /// The file of a package that names its program.
 pub(crate) const MANIFEST: &str = ProgramManifest::FILE;
+/// How the name of a program's stored tree begins.
+const PREFIX: &str = "program-";
 
 /// Why a package does not become a tree.
 #[derive(Debug, thiserror::Error)]
@@ -194,9 +196,10 @@ pub(crate) fn program(
         package: package.into(),
         error: Box::new(error),
     };
-    let id: TreeId = format!("program-{}", TreeId::of(parts)).parse().map_err(failed)?;
+    let id: TreeId = format!("{PREFIX}{}", TreeId::of(parts)).parse().map_err(failed)?;
     if let Some(tree) = store.tree(&id).map_err(failed)? {
-        store.verify_paths(&tree, &[MANIFEST]).map_err(failed)?;
+        let published = store.published(&tree, &[MANIFEST]).map_err(failed)?;
+        store.verify_paths(&tree, &published).map_err(failed)?;
         let bytes = std::fs::read(tree.root().join(MANIFEST)).map_err(|e| PackageError::Manifest {
             package: package.into(),
             reason: format!("cannot read {}: {e}", tree.root().join(MANIFEST).display()),
@@ -211,6 +214,11 @@ pub(crate) fn program(
     let tree = staged.publish(id).map_err(failed)?;
     reporter.published(package, &tree);
     Ok((tree, entry))
+}
+
+/// Whether a stored tree is a program's.
+pub(crate) fn is_program(tree: &str) -> bool {
+    tree.starts_with(PREFIX)
 }
 
 /// Builds a program's tree, its entry executable, and answers it with the entry. Nothing is published. Blocks.

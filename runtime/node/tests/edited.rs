@@ -260,3 +260,69 @@ async fn a_stored_package_that_was_edited_is_built_again_for_the_next_applicatio
         node.shutdown().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_restarts_again_and_again_does_not_read_the_list_of_its_stored_tree_each_time() {
+    let world = World::new();
+    let node = shop(&world, "").await;
+    let tree = stored_tree(&world);
+    let sums = world.path("data/packages/sums").join(tree.file_name().unwrap());
+    fs::write(sums, "torn").unwrap();
+    fs::write(directory(&world).join("run.sh"), "evil").unwrap();
+    restarted(&world, 2).await;
+    assert_eq!(fs::read_to_string(directory(&world).join("run.sh")).unwrap(), RUN);
+    assert!(tree.exists(), "a list that is read and torn takes its tree with it");
+    node.shutdown().await;
+}
+
+/// Changes a note of the daemon.
+fn rewrite(path: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let mut note = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    change(&mut note);
+    fs::write(path, note.to_string()).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_of_a_daemon_that_did_not_note_its_tree_is_compared_with_what_was_prepared() {
+    for mode in ["copy", "shared"] {
+        let world = World::new();
+        let node = shop(&world, &format!(r#","packageMode":"{mode}""#)).await;
+        let tree = directory(&world);
+        world.crash(node).await;
+        rewrite(&world.path("run/instances").join(format!("{WEB}.json")), |record| {
+            assert!(record["tree"].take().is_string());
+        });
+        if mode == "copy" {
+            rewrite(&tree.with_file_name("prepared.json"), |prepared| {
+                assert!(prepared["tree"].take().is_string());
+            });
+        }
+        overwrite(&tree.join("run.sh"), "evil");
+        world.engine().end(WEB, code(1));
+        let node = world.open().await;
+        started(&world, 2).await;
+        assert_eq!(fs::read_to_string(tree.join("run.sh")).unwrap(), RUN, "{mode}");
+        assert!(warning(&node).await.contains("`run.sh` has other bytes"));
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_of_which_nobody_noted_the_tree_runs_and_the_status_says_so() {
+    let world = World::new();
+    let node = shop(&world, "").await;
+    let prepared = directory(&world).with_file_name("prepared.json");
+    world.crash(node).await;
+    rewrite(&world.path("run/instances").join(format!("{WEB}.json")), |record| {
+        record["tree"].take();
+    });
+    rewrite(&prepared, |prepared| {
+        prepared["tree"].take();
+        prepared["trees"] = serde_json::json!([]);
+    });
+    world.engine().end(WEB, code(1));
+    let node = world.open().await;
+    started(&world, 2).await;
+    assert!(warning(&node).await.contains("not compared with its package"));
+    node.shutdown().await;
+}

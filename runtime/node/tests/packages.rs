@@ -223,3 +223,46 @@ async fn what_becomes_of_a_package_is_told_stage_by_stage() {
     assert_eq!(stages, ["fetching", "fetched", "verified", "unpacked", "published"]);
     node.shutdown().await;
 }
+
+/// One version of a package of a program `run.sh`.
+async fn version(world: &World, node: &aerolith_node::Node, text: &str) -> String {
+    let url = format!("test://h/{}/run.sh", Digest::of(text.as_bytes()));
+    world.serve(&url, text);
+    let package = package_of("pp", &[("x-linux-test", &object(&url, text))]);
+    let before = world.engine().runs_of("shop.web.1").len();
+    apply(node, &[&package, &shop("pp")]).await;
+    until("that version runs", || {
+        (world.engine().runs_of("shop.web.1").len() > before).then_some(())
+    })
+    .await;
+    running(node, "shop.web.1").await;
+    let run = world.engine().runs_of("shop.web.1").pop().unwrap();
+    let program = run.workload.program.unwrap();
+    fs::read_to_string(std::path::Path::new(&program.directory).join(&program.entry)).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_former_version_whose_package_was_removed_by_hand_is_fetched_once_more_when_it_is_gone_back_to() {
+    let (world, old, new) = (World::new(), RUN, "#!/bin/sh\necho newer\n");
+    let node = world.open().await;
+    assert_eq!(version(&world, &node, old).await, old);
+    let (trees, blobs) = (names(&world, "trees"), names(&world, "blobs/sha256"));
+    assert_eq!(version(&world, &node, new).await, new);
+    let packages = world.path("data/packages");
+    for tree in &trees {
+        let tree = packages.join("trees").join(tree);
+        if tree.exists() {
+            fs::remove_dir_all(tree).unwrap();
+        }
+    }
+    for blob in &blobs {
+        let blob = packages.join("blobs/sha256").join(blob);
+        if blob.exists() {
+            fs::remove_file(blob).unwrap();
+        }
+    }
+    assert_eq!(world.fetched().len(), 2);
+    assert_eq!(version(&world, &node, old).await, old);
+    assert_eq!(world.fetched().len(), 3, "{:?}", world.fetched());
+    node.shutdown().await;
+}

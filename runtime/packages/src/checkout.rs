@@ -88,7 +88,7 @@ pub(crate) fn link_flaw(link: &Path, target: &str) -> Result<Option<&'static str
 
 /// Copies the tree at `from` into the folder `to`, as long as it is what `sums` say: folders and links first, then the
 /// files, many of them on several threads. Follows no link.
-fn copy_tree(disk: &dyn Disk, sums: &Sums, from: &Path, to: &Path) -> Result<Option<Flaw>, StoreError> {
+pub(crate) fn copy_tree(disk: &dyn Disk, sums: &Sums, from: &Path, to: &Path) -> Result<Option<Flaw>, StoreError> {
     let mut files = Vec::new();
     disk.set_mode(to, 0o755).on("set the mode of", to)?;
     let flaw = sums.walk(from, &mut |path, sum| {

@@ -9,4 +9,5 @@ mod mounted;
 mod power;
 mod random;
 mod scenarios;
+mod sharing;
 mod trial;

@@ -2,7 +2,7 @@ use std::io::{self, Read};
 
 use md5::Digest as _;
 
-use crate::taken::Taken;
+use crate::taken::{Taken, each_piece};
 use crate::{Digest, Md5, SNIFFED, Unpack, sniff};
 
 /// What a file is by its bytes.
@@ -22,7 +22,8 @@ impl Identity {
     /// Reads to the end.
     pub fn of(from: impl Read) -> io::Result<Self> {
         let (mut taken, mut md5, mut head) = (Taken::new(false), md5::Md5::new(), Vec::new());
-        taken.add_through(from, |bytes| {
+        each_piece(from, |bytes| {
+            taken.add(bytes);
             md5.update(bytes);
             head.extend(bytes.iter().take(SNIFFED - head.len()));
             Ok(())

@@ -10,9 +10,6 @@ use crate::layout::Layout;
 /// Takes the root's lock and notes who holds it. The system gives it back when the process ends, however it ends.
 pub(crate) fn take(layout: &Layout) -> Result<File, StoreError> {
     let path = layout.lock();
-    // A process that another test is just starting may have the lock too.
-    #[cfg(test)]
-    let _spawning = crate::sandbox::SPAWNING.read();
     let mut writing = OpenOptions::new();
     let writing = writing.write(true).create(true).truncate(false).open(&path);
     let mut note = writing.on("open", &path)?;

@@ -4,17 +4,24 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use tempfile::TempDir;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::{Blob, Content, Download, Expected, Limits, Part, Rule, Store, StoreError, Unpack};
+use crate::disk::{Disk, OsDisk};
+use crate::{Blob, Content, Download, Expected, Limits, Part, Rule, Store, StoreError, Tree, Unpack};
 
 /// Written to from the start of a process until that one runs for certain, and so has given up what it inherits: the
-/// locks of stores that are open at the time. Read while a store is opened.
+/// locks of stores that are open at the time.
 pub(crate) static SPAWNING: RwLock<()> = RwLock::new(());
+
+/// Opens a store while no test is just starting a process, which might have the lock of one that was closed.
+pub(crate) fn open(disk: Arc<dyn Disk>, root: &Path, limits: Limits) -> Result<Store, StoreError> {
+    let _spawning = SPAWNING.read();
+    Store::open_on(disk, root.to_owned(), limits)
+}
 
 pub(crate) struct Sandbox {
     store: Store,
@@ -32,7 +39,7 @@ impl Sandbox {
         fs::create_dir(dir.path().join("outside")).unwrap();
         let root = dir.path().join("store");
         Sandbox {
-            store: Store::open(&root, limits).unwrap(),
+            store: open(Arc::new(OsDisk), &root, limits).unwrap(),
             root,
             dir,
         }
@@ -94,6 +101,27 @@ pub(crate) fn object(sandbox: &Sandbox, name: &str, bytes: &[u8], unpack: Unpack
             file_name: "object".into(),
         },
     }
+}
+
+/// A program of which a copy was made, with an entry `run` that leads through links.
+pub(crate) fn checked_out(sandbox: &Sandbox) -> (Tree, PathBuf) {
+    let zip = zip(&[
+        ("bin/app", b"#!/bin/sh", 0o100_755),
+        ("bin/other", b"1", 0o100_644),
+        ("bin/models/one", b"weights", 0o100_644),
+        ("bin/latest", b"models/one", 0o120_777),
+        ("lib", b"bin", 0o120_777),
+        ("run", b"lib/../lib/app", 0o120_777),
+    ]);
+    let parts = [
+        object(sandbox, "a", &zip, Unpack::Zip),
+        text("program.yml", "entry: run"),
+    ];
+    let staged = sandbox.store().stage(&parts).unwrap();
+    let tree = staged.publish("t".parse().unwrap()).unwrap();
+    let dest = sandbox.outside("app");
+    sandbox.store().checkout(&tree, &dest).unwrap();
+    (tree, dest)
 }
 
 /// The names in a folder, sorted.

@@ -198,7 +198,7 @@ impl Inner {
 mod tests {
     use super::*;
     use crate::Download;
-    use crate::sandbox::{Sandbox, names, text};
+    use crate::sandbox::{self, Sandbox, names, text};
 
     #[test]
     fn a_second_open_is_refused_and_names_the_first_ones_pid() {
@@ -214,12 +214,13 @@ mod tests {
     #[test]
     fn the_lock_lives_as_long_as_an_unfinished_download() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), Limits::default()).unwrap();
+        let open = || sandbox::open(Arc::new(OsDisk), dir.path(), Limits::default());
+        let store = open().unwrap();
         let ingest = store.ingest(Download::default()).unwrap();
         drop(store);
-        Store::open(dir.path(), Limits::default()).unwrap_err();
+        open().unwrap_err();
         drop(ingest);
-        Store::open(dir.path(), Limits::default()).unwrap();
+        open().unwrap();
     }
 
     #[test]
@@ -246,7 +247,7 @@ mod tests {
         fs::create_dir_all(root.join("trees/.staging-3/deep/er")).unwrap();
         fs::write(root.join("trees/.staging-3/deep/er/f"), "half").unwrap();
         std::os::unix::fs::symlink(dir.path(), root.join("trees/.staging-3/link")).unwrap();
-        let store = Store::open(&root, Limits::default()).unwrap();
+        let store = sandbox::open(Arc::new(OsDisk), &root, Limits::default()).unwrap();
         for folder in ["ingest", "new", "quarantine"] {
             assert_eq!(names(&root.join(folder)), [""; 0], "{folder}");
         }

@@ -54,6 +54,13 @@ impl Sums {
         sums.collect::<io::Result<_>>().map(Sums)
     }
 
+    /// What lies below a folder, by its path from there.
+    pub(crate) fn below(self, folder: &str) -> Self {
+        let inside = |path: String| Some(path.strip_prefix(folder)?.strip_prefix('/')?.to_owned());
+        let below = self.0.into_iter().filter_map(|(path, sum)| Some((inside(path)?, sum)));
+        Sums(below.collect())
+    }
+
     /// Walks through the tree at `root` as it is now, folders before what is in them, and looks at each path with the
     /// sum it should have. Answers the first flaw: what `look` finds, another kind, a path too many or one too few.
     pub(crate) fn walk(&self, root: &Path, look: &mut Look<'_>) -> Result<Option<Flaw>, StoreError> {

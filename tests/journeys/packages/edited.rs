@@ -243,3 +243,87 @@ fn a_package_that_is_run_where_the_store_has_it_is_built_again_before_a_restart_
     assert_eq!(server.asked().len(), 1);
     ran_only_what_was_published(&node);
 }
+
+#[test]
+fn a_folder_that_was_removed_is_put_back_with_all_that_was_published_in_it() {
+    let (server, node) = (Server::start(), Node::started());
+    let zip = zip(&[
+        ("program.yml", b"entry: bin/run.sh\n"),
+        ("bin/run.sh", RUN.as_bytes()),
+        ("bin/lib/model.bin", b"weights"),
+    ]);
+    let object = object(&server.offer("pp.zip", zip.clone()), &zip);
+    let package = package("pp", &json!({ format!("all-{}", platform()): object }));
+    node.apply(&file(&[
+        package,
+        application("shop", &[service("web", "pp", json!({}))]),
+    ]));
+    let (before, copy) = (node.process(WEB), copy(&node));
+    fs::write(copy.join("mine"), "its own").unwrap();
+    fs::remove_dir_all(copy.join("bin")).unwrap();
+    processes::kill(before.pid);
+    replaced(&node, &before);
+    let found = ["bin/run.sh", "bin/lib/model.bin", "mine"].map(|path| read(&copy.join(path)));
+    assert_eq!(found, [RUN, "weights", "its own"]);
+    assert!(warning(&node).contains("`bin` is missing"));
+    ran_only_what_was_published(&node);
+}
+
+/// Appends to a file of its package, makes new files, and says what it found.
+const WRITER: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+echo "found: $(cat "$here/data/notes" | tr '\n' ' ')"
+echo "by $NAME" >> "$here/data/notes"
+mkdir -p "$here/made"
+echo "$NAME" > "$here/made/by-$NAME"
+echo "wrote as $NAME"
+exec sleep 86400
+"#;
+
+#[test]
+fn what_a_program_writes_beside_itself_stays_its_own_and_the_package_is_the_same_for_the_next_application() {
+    let (server, node) = (Server::start(), Node::started());
+    let zip = zip(&[
+        ("program.yml", b"entry: run.sh\n"),
+        ("run.sh", WRITER.as_bytes()),
+        ("data/notes", b"published\n"),
+    ]);
+    let object = object(&server.offer("pp.zip", zip.clone()), &zip);
+    let package = package("pp", &json!({ format!("all-{}", platform()): object }));
+    let named = |name: &str| json!({"env": [{"name": "NAME", "value": name}]});
+    node.apply(&file(&[
+        package,
+        application("shop", &[service("web", "pp", named("shop"))]),
+    ]));
+    node.wrote("shop/web", "wrote as shop");
+    let (before, copy) = (node.process(WEB), copy(&node));
+    assert_eq!(read(&copy.join("data/notes")), "published\nby shop\n");
+
+    node.apply(&file(&[application("cafe", &[service("bar", "pp", named("cafe"))])]));
+    let lines = node.wrote("cafe/bar", "wrote as cafe");
+    assert_eq!(lines, ["found: published ", "wrote as cafe"]);
+    processes::kill(before.pid);
+    replaced(&node, &before);
+    node.wrote("shop/web", "found: published by shop ");
+    let other = only(&node.path("data/apps/cafe/bar"), "").join("tree");
+    for (copy, name) in [(&copy, "shop"), (&other, "cafe")] {
+        let made: Vec<_> = fs::read_dir(copy.join("made"))
+            .unwrap()
+            .map(|made| made.unwrap().file_name())
+            .collect();
+        assert_eq!(made, [format!("by-{name}").as_str()]);
+    }
+
+    let stored = stored(&node);
+    assert_eq!(read(&stored.join("data/notes")), "published\n");
+    assert!(!stored.join("made").exists());
+    // The next copy reads and verifies all of the stored tree.
+    let mut events = Events::listen(&node.socket(), "+/pub/#").unwrap();
+    node.apply(&file(&[application("pub", &[service("tap", "pp", named("pub"))])]));
+    assert_eq!(node.wrote("pub/tap", "wrote as pub")[0], "found: published ");
+    let topics = std::iter::from_fn(|| events.next().unwrap()["topic"].as_str().map(str::to_owned));
+    let topics: Vec<_> = topics.take_while(|topic| topic != "app/pub/running").collect();
+    assert!(topics.contains(&"package/pub/tap/reused".into()), "{topics:?}");
+    assert!(!topics.contains(&"package/pub/tap/edited".into()), "{topics:?}");
+    assert_eq!(server.asked().len(), 1);
+}

@@ -91,6 +91,7 @@ fn package_stage(stage: &str, data: &Value) -> Option<String> {
         "unpacked" => format!("unpacked {package}, {}", at_speed(data)),
         "published" => format!("published {package}"),
         "reused" => format!("reused {package}, unpacked before"),
+        "edited" => format!("{package} was edited in the store, and is built again"),
         _ => return None,
     })
 }
@@ -198,6 +199,11 @@ mod tests {
             ),
             ("published", json!({"package": "pp"}), "published pp"),
             ("reused", json!({"package": "pp"}), "reused pp, unpacked before"),
+            (
+                "edited",
+                json!({"package": "pp", "reason": "`run.sh` has other bytes"}),
+                "pp was edited in the store, and is built again",
+            ),
         ] {
             let topic = format!("package/weather/main/{stage}");
             assert_eq!(line(&topic, data), format!("weather/main: {expected}"));

@@ -1,6 +1,7 @@
 //! What becomes of a package, told on the bus while it happens: `package/APP/SERVICE/STAGE`, and
 //! `package/PACKAGE/trial/STAGE` of one that is only tried. The stages of an object are
-//! `fetching`, `fetched`, `verified`, or `reused`; those of the package `unpacked`, `published`, or `reused`.
+//! `fetching`, `fetched`, `verified`, or `reused`; those of the package `unpacked`, `published`, or `reused`, and `edited`
+//! before them where somebody changed it in the store.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

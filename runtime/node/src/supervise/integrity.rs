@@ -2,23 +2,24 @@
 //! package, and so may whoever else can; its `program.yml` and its entry are compared with the store, all else is its own.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use aerolith_packages::{Difference, Store, StoreError, Tree, TreeId};
+use aerolith_packages::{Difference, Published, Store, StoreError, Tree, TreeId};
 use aerolith_plugin_wire::engine::Program;
 use serde_json::json;
 
 use super::life::{Instance, blocking};
 use crate::policy::Edited;
-use crate::prepare::VersionId;
+use crate::prepare::{self, VersionId};
 use crate::program::MANIFEST;
 
 /// Compares programs with the store, as the operator wants it.
 ///
 /// Every look reads both files anew, which takes about as long as reading them: some milliseconds for 10 MB. To remember
 /// inode, size, mtime and ctime of the last sound state would be cheaper and prove less. What is written through a mapping
-/// that was there before (mmap(2)) may change the times only later, and ctime goes back with the clock.
+/// that was there before (mmap(2)) may change the times only later, and ctime goes back with the clock. What they should be
+/// is read from the store once for each instance, as long as the daemon runs: the list of a tree of 50,000 files has 10 MB.
 pub(crate) struct Integrity {
     store: Store,
     policy: Edited,
@@ -27,6 +28,9 @@ pub(crate) struct Integrity {
     /// The versions whose stored tree turned out to be gone or damaged.
     lost: Mutex<BTreeSet<VersionId>>,
 }
+
+/// What was published of an instance's program, once it was read.
+pub(super) type Known = Arc<OnceLock<Published>>;
 
 /// Why an instance may not be started as it is.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +60,14 @@ impl Integrity {
     }
 
     /// Answers what was put back. Blocks.
-    fn check(&self, version: VersionId, tree: &str, program: &Program) -> Result<Vec<Difference>, Unsound> {
-        let checked = self.compare(tree, program).map_err(|error| match error {
+    fn check(
+        &self,
+        version: VersionId,
+        tree: &str,
+        program: &Program,
+        known: &OnceLock<Published>,
+    ) -> Result<Vec<Difference>, Unsound> {
+        let checked = self.compare(tree, program, known).map_err(|error| match error {
             Unsound::Store(error @ (StoreError::RottenTree { .. } | StoreError::Gone(_))) => {
                 Unsound::Lost(error.to_string())
             }
@@ -69,45 +79,63 @@ impl Integrity {
         checked
     }
 
-    fn compare(&self, tree: &str, program: &Program) -> Result<Vec<Difference>, Unsound> {
+    fn compare(&self, tree: &str, program: &Program, known: &OnceLock<Published>) -> Result<Vec<Difference>, Unsound> {
         let id: TreeId = tree.parse().map_err(Unsound::Store)?;
         let place = Path::new(&program.directory);
         let stored = self.store.tree(&id).map_err(Unsound::Store)?;
         let stored = stored.ok_or_else(|| Unsound::Lost(format!("the stored tree {id} is gone")))?;
-        let paths = [MANIFEST, &program.entry];
+        let published = self.published(&stored, program, known).map_err(Unsound::Store)?;
         match self.policy {
-            Edited::Refuse => match self.store.differs(&stored, place, &paths).map_err(Unsound::Store)? {
+            Edited::Refuse => match self.store.differs(published, place).map_err(Unsound::Store)? {
                 found if found.is_empty() => Ok(found),
                 found => Err(Unsound::Edited(found)),
             },
-            Edited::Restore if place.is_dir() => self.restore(&stored, place, &paths).map_err(Unsound::Store),
+            Edited::Restore if place.is_dir() => self.restore(&stored, published, place).map_err(Unsound::Store),
             Edited::Restore => Err(Unsound::Lost(format!("`{}` is missing", place.display()))),
         }
     }
 
-    fn restore(&self, stored: &Tree, place: &Path, paths: &[&str]) -> Result<Vec<Difference>, StoreError> {
-        if place == stored.root() {
-            return self.store.verify_paths(stored, paths).map(|()| Vec::new());
+    fn published<'k>(
+        &self,
+        stored: &Tree,
+        program: &Program,
+        known: &'k OnceLock<Published>,
+    ) -> Result<&'k Published, StoreError> {
+        if let Some(published) = known.get() {
+            return Ok(published);
         }
-        if self.store.differs(stored, place, paths)?.is_empty() {
+        let published = self.store.published(stored, &[MANIFEST, &program.entry])?;
+        Ok(known.get_or_init(|| published))
+    }
+
+    fn restore(&self, stored: &Tree, published: &Published, place: &Path) -> Result<Vec<Difference>, StoreError> {
+        if place == stored.root() {
+            return self.store.verify_paths(stored, published).map(|()| Vec::new());
+        }
+        if self.store.differs(published, place)?.is_empty() {
             return Ok(Vec::new());
         }
         let _alone = self.restoring.lock().unwrap_or_else(PoisonError::into_inner);
-        self.store.restore(stored, place, paths)
+        self.store.restore(stored, published, place)
     }
 }
 
 impl Instance {
     /// Nothing is started that is not what was published.
     pub(super) async fn check(&mut self) -> Result<(), String> {
-        let (Some(tree), Some(program)) = (self.record.tree.clone(), self.record.workload.program.clone()) else {
+        let Some(program) = self.record.workload.program.clone() else {
+            return Ok(());
+        };
+        let Some(tree) = self.tree(&program).await? else {
+            self.found("its program is not compared with its package: nobody noted which that is".into());
             return Ok(());
         };
         let (integrity, version) = (
             self.shared.integrity.clone(),
             (self.record.id.service.clone(), self.record.fingerprint),
         );
-        let checked = blocking(move || Ok::<_, String>(integrity.check(version, &tree, &program))).await?;
+        let known = self.known.clone();
+        let checked = blocking(move || Ok::<_, String>(integrity.check(version, &tree, &program, &known))).await?;
         match checked {
             Ok(restored) if restored.is_empty() => Ok(()),
             Ok(restored) => {
@@ -129,6 +157,15 @@ impl Instance {
                 Err(unsound.to_string())
             }
         }
+    }
+
+    /// The stored tree of the program. A record of a daemon that did not note it gets it from what was prepared.
+    async fn tree(&mut self, program: &Program) -> Result<Option<String>, String> {
+        if self.record.tree.is_none() {
+            let directory = PathBuf::from(&program.directory);
+            self.record.tree = blocking(move || Ok::<_, String>(prepare::tree_of(&directory))).await?;
+        }
+        Ok(self.record.tree.clone())
     }
 
     /// The status warns of it for as long as this version of the instance is there.

@@ -11,6 +11,7 @@ use aerolith_plugin_wire::{Code, Error};
 use serde_json::json;
 use tokio::sync::watch;
 
+use super::integrity::Known;
 use super::view::{judged, words};
 use super::{Phase, Shared, Watched, Workspace, since_boot};
 use crate::admission::Refusal;
@@ -26,6 +27,7 @@ pub(super) struct Instance {
     pub(super) shared: Arc<Shared>,
     pub(super) watched: Arc<Watched>,
     pub(super) record: Record,
+    pub(super) known: Known,
     /// Until it is made.
     workspace: Option<Workspace>,
     policy: Policy,
@@ -62,6 +64,7 @@ impl Instance {
             shared,
             watched,
             record,
+            known: Known::default(),
             workspace,
             policy,
             failures: 0,

@@ -15,23 +15,35 @@ use crate::{Digest, KeptParts, Md5, Store, StoreError, Stored};
 pub(crate) type Snapshot = BTreeMap<PathBuf, (u32, String)>;
 
 pub(crate) fn snapshot(root: &Path) -> Snapshot {
-    let (mut todo, mut found) = (vec![root.to_owned()], Snapshot::new());
+    let found = below(root).into_iter().map(|path| {
+        let place = root.join(&path);
+        let kind = fs::symlink_metadata(&place).unwrap().file_type();
+        let what = if kind.is_symlink() {
+            format!("to {}", fs::read_link(&place).unwrap().display())
+        } else if kind.is_dir() {
+            "a folder".to_owned()
+        } else {
+            Digest::of(&fs::read(&place).unwrap()).to_string()
+        };
+        (path, (mode(&place), what))
+    });
+    let mut found: Snapshot = found.collect();
+    found.remove(Path::new("store/lock"));
+    found
+}
+
+/// Every path below a folder, from there.
+fn below(root: &Path) -> Vec<PathBuf> {
+    let (mut todo, mut found) = (vec![PathBuf::new()], Vec::new());
     while let Some(folder) = todo.pop() {
-        for path in names_in(&folder).unwrap() {
-            let kind = fs::symlink_metadata(&path).unwrap().file_type();
-            let what = if kind.is_symlink() {
-                format!("to {}", fs::read_link(&path).unwrap().display())
-            } else if kind.is_dir() {
+        for entry in fs::read_dir(root.join(&folder)).unwrap().map(Result::unwrap) {
+            let path = folder.join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
                 todo.push(path.clone());
-                "a folder".to_owned()
-            } else {
-                Digest::of(&fs::read(&path).unwrap()).to_string()
-            };
-            let mode = mode(&path);
-            found.insert(path.strip_prefix(root).unwrap().to_owned(), (mode, what));
+            }
+            found.push(path);
         }
     }
-    found.remove(Path::new("store/lock"));
     found
 }
 
@@ -105,19 +117,17 @@ fn kept(world: &World, store: &Store, promises: &Promises, end: &Snapshot) -> Ou
         must(!is_back, || format!("{what} is back"))?;
     }
     let found = snapshot(&world.place);
-    for path in &promises.paths {
-        must(found.get(path) == end.get(path), || {
-            format!("{} is {:?}", path.display(), found.get(path))
-        })?;
-    }
-    let copy = |all: &Snapshot| -> Snapshot {
-        let all = all.iter().filter(|(path, _)| path.starts_with(COPY));
-        all.map(|(path, what)| (path.clone(), what.clone())).collect()
-    };
-    if found.contains_key(Path::new(COPY)) {
-        same(&copy(&found), &copy(end))?;
+    let whole = found.keys().filter(|path| *path == Path::new(COPY));
+    for path in promises.paths.iter().chain(whole) {
+        same(&within(&found, path), &within(end, path))?;
     }
     Ok(())
+}
+
+/// What lies at a path and below it.
+fn within(all: &Snapshot, path: &Path) -> Snapshot {
+    let all = all.iter().filter(|(found, _)| found.starts_with(path));
+    all.map(|(path, what)| (path.clone(), what.clone())).collect()
 }
 
 fn same(found: &Snapshot, expected: &Snapshot) -> Outcome {
@@ -139,7 +149,7 @@ fn same(found: &Snapshot, expected: &Snapshot) -> Outcome {
 /// No file is in the store of which nobody can say what it is for.
 fn accounted(root: &Path) -> Outcome {
     let is_there = |path: &Path| fs::symlink_metadata(root.join(path)).is_ok();
-    for path in snapshot(root).keys() {
+    for path in &below(root) {
         let names: Vec<&str> = path.iter().map(|name| name.to_str().unwrap()).collect();
         let fits = match names[..] {
             ["lock" | "new" | "ingest" | "trees" | "sums" | "quarantine" | "blobs"] | ["blobs", "sha256" | "md5"] => {

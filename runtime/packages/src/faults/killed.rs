@@ -18,7 +18,7 @@ use crate::sandbox::SPAWNING;
 
 /// Names the folder that the process which is killed works in.
 const PLACE: &str = "AEROLITH_KILLED_IN";
-const KILLS: usize = 20;
+const KILLS: usize = 12;
 
 fn world(place: &Path, scenario: &Scenario) -> World {
     World {

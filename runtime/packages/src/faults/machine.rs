@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,6 +40,13 @@ pub(crate) enum Sync {
     Lies,
 }
 
+/// Whether a file can take over the bytes of another. The machine copies them, in one step that is never refused for want of space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    Works,
+    Unknown,
+}
+
 /// A disk that keeps what is written to it in a real folder, and in a model that knows what of it is durable.
 #[derive(Debug)]
 pub(crate) struct Machine {
@@ -52,6 +60,7 @@ struct State {
     fault: Fault,
     steps: u64,
     sync: Sync,
+    sharing: Sharing,
     /// Whether something was refused because the disk is full.
     was_full: bool,
 }
@@ -64,13 +73,13 @@ pub(crate) fn in_memory() -> TempDir {
 
 impl Machine {
     /// A new one with an empty folder `outside`, beside which a store may be made.
-    pub(crate) fn new() -> Arc<Self> {
-        let machine = Self::with(Model::new(), Sync::Works);
+    pub(crate) fn new(sharing: Sharing) -> Arc<Self> {
+        let machine = Self::with(Model::new(), Sync::Works, sharing);
         machine.create_dir(&machine.path().join("outside"), 0o755).unwrap();
         machine.twin(Sync::Works)
     }
 
-    fn with(model: Model, sync: Sync) -> Arc<Self> {
+    fn with(model: Model, sync: Sync, sharing: Sharing) -> Arc<Self> {
         let dir = in_memory();
         model.build(dir.path());
         let state = State {
@@ -78,6 +87,7 @@ impl Machine {
             fault: Fault::None,
             steps: 0,
             sync,
+            sharing,
             was_full: false,
         };
         Arc::new(Machine {
@@ -118,15 +128,18 @@ impl Machine {
 
     /// Another machine in the same state, all of it durable.
     pub(crate) fn twin(&self, sync: Sync) -> Arc<Self> {
-        let mut model = self.state().model.clone();
+        let (mut model, sharing) = {
+            let state = self.state();
+            (state.model.clone(), state.sharing)
+        };
         model.settle();
-        Self::with(model, sync)
+        Self::with(model, sync, sharing)
     }
 
     /// A machine that has what a power cut now may leave of this one.
     pub(crate) fn after_cut(&self, random: &mut Random) -> Arc<Self> {
         let state = self.state();
-        Self::with(state.model.after_cut(random), state.sync)
+        Self::with(state.model.after_cut(random), state.sync, state.sharing)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -359,7 +372,16 @@ impl Writing for Pen {
         Ok(())
     }
 
-    fn share(&mut self, _: &File) -> io::Result<bool> {
-        Ok(false)
+    fn share(&mut self, from: &File) -> io::Result<bool> {
+        let mut state = lock(&self.state);
+        if state.sharing == Sharing::Unknown {
+            return Ok(false);
+        }
+        state.change()?;
+        let mut bytes = vec![0; usize::try_from(from.metadata()?.len()).unwrap()];
+        from.read_exact_at(&mut bytes, 0)?;
+        self.file.write_all(&bytes)?;
+        state.model.write(self.node, 0, &bytes);
+        Ok(true)
     }
 }

@@ -160,7 +160,12 @@ impl Contents {
         let mut left = self.durable[..self.sound].to_vec();
         while left.len() < length {
             let block = left.len()..length.min((left.len() / BLOCK + 1) * BLOCK);
-            let of = |bytes: &[u8]| block.clone().map(|at| bytes.get(at).copied().unwrap_or(0)).collect();
+            let of = |bytes: &[u8]| {
+                let end = block.end.min(bytes.len());
+                let mut of = bytes.get(block.start..end).unwrap_or_default().to_vec();
+                of.resize(block.len(), 0);
+                of
+            };
             let bytes: Vec<u8> = match random.below(8) {
                 0 => of(&[]),
                 1 => random.bytes(block.len()),
@@ -227,9 +232,9 @@ impl Model {
 
     pub(crate) fn write(&mut self, file: usize, at: usize, bytes: &[u8]) {
         let file = self.contents(file);
-        let end = file.bytes.len().max(at + bytes.len());
-        file.bytes.resize(end, 0);
-        file.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+        let within = bytes.len().min(file.bytes.len() - at);
+        file.bytes[at..at + within].copy_from_slice(&bytes[..within]);
+        file.bytes.extend_from_slice(&bytes[within..]);
         file.sound = file.sound.min(at);
     }
 

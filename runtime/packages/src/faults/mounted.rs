@@ -1,33 +1,49 @@
-//! A real disk, in memory, that is full or read-only.
+//! A real disk that is full or read-only, or whose files can share their bytes.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, LazyLock};
 
 use tempfile::TempDir;
 
 use super::invariants::snapshot;
 use super::random::Random;
-use crate::sandbox::{SPAWNING, download, text, zip};
+use crate::disk::OsDisk;
+use crate::sandbox::{self, SPAWNING, download, text, zip};
 use crate::{Content, Digest, Download, Expected, KeptParts, Limits, Part, Store, StoreError, TreeId, Unpack};
 
 /// Mounted until the test ends.
-struct Mounted {
-    at: PathBuf,
+pub(super) struct Mounted {
+    pub(super) at: PathBuf,
     _dir: TempDir,
 }
 
 impl Mounted {
     /// Nothing where mounting is not allowed; the test says so then.
     fn new() -> Option<Self> {
+        Self::of("tmpfs", |at, _| {
+            mount(&["-t", "tmpfs", "-o", "size=20m,mode=700", "tmpfs"], at)
+        })
+    }
+
+    /// A file system whose files can share their bytes, in a file.
+    pub(super) fn btrfs() -> Option<Self> {
+        Self::of("Btrfs", |at, image| {
+            File::create(image).unwrap().set_len(256 << 20).unwrap();
+            run(Command::new("mkfs.btrfs").arg("-q").arg(image)) && mount(&["-o", "loop", image.to_str().unwrap()], at)
+        })
+    }
+
+    fn of(kind: &str, make: impl FnOnce(&Path, &Path) -> bool) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let at = dir.path().join("disk");
         fs::create_dir(&at).unwrap();
-        if mount(&["-t", "tmpfs", "-o", "size=20m,mode=700", "tmpfs"], &at) {
+        if make(&at, &dir.path().join("image")) {
             return Some(Mounted { at, _dir: dir });
         }
-        eprintln!("SKIPPED: this user may not mount a tmpfs");
+        eprintln!("SKIPPED: a {kind} cannot be made and mounted here");
         None
     }
 
@@ -35,13 +51,13 @@ impl Mounted {
         assert!(mount(&["-o", &format!("remount,{how}")], &self.at));
     }
 
-    fn free(&self) -> u64 {
+    pub(super) fn free(&self) -> u64 {
         let found = rustix::fs::statvfs(&self.at).unwrap();
         found.f_bavail * found.f_frsize
     }
 
-    fn open(&self) -> Result<Store, StoreError> {
-        Store::open(self.at.join("store"), Limits::default())
+    pub(super) fn open(&self) -> Result<Store, StoreError> {
+        sandbox::open(Arc::new(OsDisk), &self.at.join("store"), Limits::default())
     }
 
     /// Leaves so many bytes free.
@@ -67,19 +83,18 @@ fn run(command: &mut Command) -> bool {
 }
 
 /// A small archive of files that are much larger.
-fn archive() -> Vec<u8> {
+static ARCHIVE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let large = vec![b'x'; 1 << 20];
     zip(&[
         ("program.yml", b"entry: a", 0o100_644),
         ("a", &large, 0o100_755),
         ("b/c", &large, 0o100_644),
     ])
-}
+});
 
 fn deploy(store: &Store) -> Result<(), StoreError> {
-    let bytes = archive();
     let mut ingest = store.ingest(Download::default())?;
-    ingest.write(&bytes)?;
+    ingest.write(&ARCHIVE)?;
     let content = Content::Object {
         blob: ingest.finish()?,
         unpack: Unpack::Zip,

@@ -27,7 +27,7 @@ pub(crate) struct Run {
 
 impl Trial {
     pub(crate) fn new(scenario: &'static Scenario) -> Self {
-        let machine = Machine::new();
+        let machine = Machine::new(scenario.sharing);
         (scenario.before)(&world(&machine)).unwrap();
         let prepared = machine.twin(Sync::Works);
         let mut promises = Promises::default();
