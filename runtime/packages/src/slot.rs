@@ -9,8 +9,8 @@ use crate::file_sum::Summing;
 use crate::links::Written;
 use crate::{Rule, StoreError};
 
-/// Bytes moved at once.
-const CHUNK: usize = 1 << 16;
+/// Bytes moved at once; on the stack, since most files of a package are small.
+const CHUNK: usize = 1 << 15;
 
 /// A file's place in a tree that is judged and promised, with the bytes still to come. It knows nothing of the tree any
 /// more, so many can be filled at once.
@@ -105,7 +105,7 @@ fn pump(
     allow: &mut dyn FnMut(u64, u64) -> Result<(), Rule>,
     mut take: impl FnMut(&[u8]) -> Result<(), StoreError>,
 ) -> Result<u64, StoreError> {
-    let (mut chunk, mut size) = (vec![0; CHUNK], 0);
+    let (mut chunk, mut size) = ([0; CHUNK], 0);
     loop {
         let read = match content.read(&mut chunk) {
             Ok(0) => return Ok(size),

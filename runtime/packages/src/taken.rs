@@ -5,8 +5,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{Digest, Md5, error};
 
-/// Bytes moved at once.
-const CHUNK: usize = 1 << 17;
+/// Bytes moved at once; on the stack, since most files of a package are small.
+const CHUNK: usize = 1 << 15;
 
 /// Bytes of a download that its errors show.
 const HEAD: usize = 64;
@@ -74,7 +74,7 @@ impl Taken {
 
 /// Reads to the end and hands each piece on.
 pub(crate) fn each_piece(mut from: impl Read, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-    let mut chunk = vec![0; CHUNK];
+    let mut chunk = [0; CHUNK];
     loop {
         match from.read(&mut chunk) {
             Ok(0) => return Ok(()),

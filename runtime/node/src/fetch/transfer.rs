@@ -16,7 +16,7 @@ use crate::chance::chance;
 use crate::plugins::Fetcher;
 
 /// Pieces that wait for the disk.
-pub(super) const PIECES: usize = 8;
+pub(super) const PIECES: usize = 4;
 /// Longest time until a fetcher answers once its stream is over.
 pub(super) const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 /// The header of Baetyl's token.
