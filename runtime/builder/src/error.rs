@@ -61,7 +61,7 @@ pub enum BuildError {
         source: io::Error,
     },
     /// A file of that name that is another.
-    #[error("{}: there is such a file with other content; --force replaces it, another version needs no force", path.display())]
+    #[error("{}: there is such a file with other content; --force replaces it, and an archive of another --version has another name", path.display())]
     Exists {
         /// The file.
         path: PathBuf,

@@ -16,7 +16,8 @@ impl Draft {
     /// same content is left as it is. What is in place already when one cannot be moved stays: another run goes on from there.
     ///
     /// # Errors
-    /// [`BuildError::Exists`] for a file with other content that may not be replaced, before any file is touched;
+    /// [`BuildError::Exists`] for a file with other content that may not be replaced, before any file is touched: any but the
+    /// configuration of another version;
     /// [`BuildError::Unfinished`]; what the file system says.
     pub fn publish(self, replace: bool) -> Result<PathBuf, BuildError> {
         let name = format!("{}.yml", self.configuration.name);
@@ -24,8 +25,9 @@ impl Draft {
         durable(&configuration, self.yaml()?.as_bytes()).on(&configuration)?;
         let archives = self.archives.iter().map(|archive| archive.path.clone());
         let mut moves = Vec::new();
-        for from in archives.chain([configuration]) {
+        for from in archives.chain([configuration.clone()]) {
             let to = self.out.join(from.file_name().unwrap_or_default());
+            let replace = replace || from == configuration && self.follows(&to);
             match same(&from, &to)? {
                 Some(true) => {}
                 Some(false) if !replace => return Err(BuildError::Exists { path: to }),
@@ -43,6 +45,14 @@ impl Draft {
             .and_then(|folder| folder.sync_all())
             .on(&self.out)?;
         Ok(self.out.join(name))
+    }
+
+    /// Whether the configuration there is one of another version of this package, which this one takes the place of.
+    fn follows(&self, file: &Path) -> bool {
+        let former = fs::read_to_string(file).ok();
+        let former = former.and_then(|text| aerolith_model::parse(&file.display().to_string(), &text).ok());
+        matches!(former.as_deref(), Some([Resource::Configuration(former)])
+            if former.name == self.configuration.name && former.version != self.configuration.version)
     }
 
     /// The configuration in our YAML.

@@ -260,9 +260,12 @@ pub(crate) fn escape(text: &str) -> String {
     shown
 }
 
-/// The first 64 bytes of a content, escaped.
+/// How a content begins, escaped: 64 bytes of a text, such as a login page, and 8 of anything else.
 pub(crate) fn head(bytes: &[u8]) -> String {
-    bytes[..bytes.len().min(64)].escape_ascii().to_string()
+    let bytes = &bytes[..bytes.len().min(64)];
+    let is_text = |byte: &u8| !byte.is_ascii_control() || byte.is_ascii_whitespace();
+    let shown = if bytes.iter().all(is_text) { 64 } else { 8 };
+    bytes[..bytes.len().min(shown)].escape_ascii().to_string()
 }
 
 fn in_entry(entry: &str) -> String {

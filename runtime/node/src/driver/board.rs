@@ -107,10 +107,14 @@ impl Board {
 }
 
 impl Trouble {
-    /// After another try that failed. A place that asks to be left alone is, as long as nobody would rather wait less.
+    /// After another try that failed. A place that asks to be left alone is, as long as nobody would rather wait less; and
+    /// one that has other bytes than are promised is not soon asked for all of them again.
     pub(super) fn after(before: Option<&Self>, reason: String, error: &PrepareError) -> Self {
         let tries = before.map_or(0, |before| before.tries);
-        let pause = FIRST_PAUSE.saturating_mul(1 << tries.min(16)).min(LONGEST_PAUSE);
+        let pause = match error.is_of_the_package() {
+            true => LONGEST_PAUSE,
+            false => FIRST_PAUSE.saturating_mul(1 << tries.min(16)).min(LONGEST_PAUSE),
+        };
         let pause = jittered(pause, chance()).max(error.wait().unwrap_or_default().min(LONGEST_PAUSE));
         let since_ms = before
             .filter(|b| b.reason == reason)

@@ -35,8 +35,11 @@ pub(super) type Known = Arc<OnceLock<Published>>;
 /// Why an instance may not be started as it is.
 #[derive(Debug, thiserror::Error)]
 enum Unsound {
-    #[error("edited on disk: {}; put it back, apply another version, or set `packages.edited: restore`", list(.0))]
-    Edited(Vec<Difference>),
+    #[error(
+        "edited on disk, in {}: {}; put it back as it was published, apply other content, or set `packages.edited: restore` \
+         in aerolith.yml", .place.display(), list(.found)
+    )]
+    Edited { place: PathBuf, found: Vec<Difference> },
     /// It is prepared again.
     #[error("edited on disk: {0}; it waits until its package is prepared again")]
     Lost(String),
@@ -88,7 +91,10 @@ impl Integrity {
         match self.policy {
             Edited::Refuse => match self.store.differs(published, place).map_err(Unsound::Store)? {
                 found if found.is_empty() => Ok(found),
-                found => Err(Unsound::Edited(found)),
+                found => Err(Unsound::Edited {
+                    place: place.to_owned(),
+                    found,
+                }),
             },
             Edited::Restore if place.is_dir() => self.restore(&stored, published, place).map_err(Unsound::Store),
             Edited::Restore => Err(Unsound::Lost(format!("`{}` is missing", place.display()))),
