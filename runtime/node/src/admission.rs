@@ -56,7 +56,7 @@ pub(crate) fn claims(desired: &Desired, goal: &Goal) -> Vec<Claim> {
         let object = match entry {
             Entry::Object(object) => Some(ObjectClaim {
                 has_digest: object.has_digest(),
-                signature: object.signature.clone(),
+                signature: object.signature,
             }),
             Entry::Text(_) if is_program => None,
             Entry::Text(_) => return None,
