@@ -458,3 +458,22 @@ async fn a_policy_that_asks_for_digests_bars_what_was_taken_without() {
     barred(&shop, &node, &["`requireDigest`"]).await;
     node.shutdown().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_the_policy_refuses_is_removed_like_any_other_that_is_out_of_date() {
+    let mut shop = Shop::under(|_| Signatures::Unchecked);
+    let node = shop.world.open().await;
+    shop.apply(&node, &shop.unsigned()).await;
+    let refused = running(&node, WEB).await.fingerprint;
+    let node = shop.reopen(node, Signatures::Required).await;
+    for version in [2, 3] {
+        let changed = format!("{RUN}# {version}\n");
+        shop.world.serve("test://h/run.sh", &changed);
+        let signed = [MANIFEST, &changed].map(|text| promise(text) + &signature(&shop.key, text));
+        shop.apply(&node, &shop.package([&signed[0], &signed[1]])).await;
+        until("the update runs", || (shop.runs() == version).then_some(())).await;
+    }
+    let folder = shop.world.path("data/apps/shop/web").join(refused);
+    until("the refused one is gone", || (!folder.exists()).then_some(())).await;
+    node.shutdown().await;
+}

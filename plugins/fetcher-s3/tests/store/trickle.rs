@@ -22,6 +22,10 @@ fn store(body: &'static str) -> SocketAddr {
         let head = format!("HTTP/1.1 403 Forbidden\r\nContent-Length: 4000\r\n\r\n{body}");
         line.write_all(head.as_bytes()).unwrap();
         while line.write_all(b" ").is_ok() {
+            #[allow(
+                clippy::disallowed_methods,
+                reason = "the pace of the trickle, for which nothing waits"
+            )]
             thread::sleep(Duration::from_millis(50));
         }
     });

@@ -49,12 +49,10 @@ impl Board {
             keep: self.former(&desired.goals),
             ..desired.goals.clone()
         };
-        // What the policy, become stricter, takes no more is to be prepared again, which says why it cannot be.
-        let admitted = self
-            .prepared
-            .keys()
-            .filter(|version| supervisor.admission().admits(version));
-        let prepared = admitted.cloned().collect();
+        // What is desired and refused by a policy become stricter is to be prepared again, which says why it cannot be.
+        let admission = supervisor.admission();
+        let is_there = |version: &&VersionId| !desired.wants(version) || admission.admits(version);
+        let prepared = self.prepared.keys().filter(is_there).cloned().collect();
         let observed = Observed {
             instances: supervisor.seen(),
             prepared,
