@@ -263,8 +263,9 @@ pub(crate) fn escape(text: &str) -> String {
 /// How a content begins, escaped: 64 bytes of a text, such as a login page, and 8 of anything else.
 pub(crate) fn head(bytes: &[u8]) -> String {
     let bytes = &bytes[..bytes.len().min(64)];
-    let is_text = |byte: &u8| !byte.is_ascii_control() || byte.is_ascii_whitespace();
-    let shown = if bytes.iter().all(is_text) { 64 } else { 8 };
+    let is_odd = |byte: &&u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
+    let is_text = bytes.iter().filter(is_odd).count() * 8 <= bytes.len();
+    let shown = if is_text { 64 } else { 8 };
     bytes[..bytes.len().min(shown)].escape_ascii().to_string()
 }
 

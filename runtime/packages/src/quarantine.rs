@@ -94,10 +94,16 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
     use crate::Limits;
     use crate::sandbox::{Sandbox, download, names};
 
-    /// Takes a download that is not what was promised.
+    static SECONDS: AtomicU64 = AtomicU64::new(1);
+
+    /// Takes a download that is not what was promised, each a second later by its file's time: some clocks of file systems
+    /// are slower than this test.
     fn refuse(sandbox: &Sandbox, key: &str, bytes: &[u8]) {
         let wrong = Expected {
             sha256: Some(Digest::of(b"promised")),
@@ -106,6 +112,11 @@ mod tests {
         let mut ingest = sandbox.store().ingest(download(key, wrong)).unwrap();
         ingest.write(bytes).unwrap();
         assert!(matches!(ingest.finish(), Err(StoreError::Mismatch { .. })));
+        let second = Duration::from_secs(SECONDS.fetch_add(1, Ordering::Relaxed));
+        let path = sandbox.root().join("quarantine").join(Digest::of(bytes).to_string());
+        if let Ok(file) = fs::File::open(path) {
+            file.set_modified(SystemTime::UNIX_EPOCH + second).unwrap();
+        }
     }
 
     /// The files in quarantine; each has its note.
