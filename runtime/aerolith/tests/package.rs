@@ -157,6 +157,32 @@ fn building_twice_gives_the_same_bytes_and_other_bytes_need_force() {
 }
 
 #[test]
+fn the_next_version_is_built_beside_the_one_before_and_its_configuration_takes_the_place_of_that() {
+    let place = Place::new();
+    place.weather();
+    place.built("out", &[]);
+    let (code, _, err) = place.run(&["verify", "out/weather-7-any.zip"]);
+    assert!(
+        code == 2 && err.contains("hint: an archive is taken for a whole package"),
+        "{err}"
+    );
+    place.file("from/any/more", "more");
+    let next = ["build", "from", "--name", "weather", "--version", "8", "--out", "out"];
+    let (code, out, err) = place.run(&next);
+    assert_eq!(code, 0, "{out}{err}");
+    let described = place.json(&["inspect", "out/weather.yml"]);
+    let object = &described["packages"][0]["objects"][0];
+    assert!(
+        object["url"].as_str().unwrap().ends_with("weather-8-any.zip"),
+        "{object}"
+    );
+    assert!(
+        place.path("out/weather-7-any.zip").exists(),
+        "whoever wants the version before has it"
+    );
+}
+
+#[test]
 fn what_a_node_would_refuse_is_not_built_and_named() {
     let place = Place::new();
     for (file, text, expected) in [

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use aerolith_builder::{file_url, identify};
-use aerolith_model::{Configuration, Entry, Key, Object, Unpack};
+use aerolith_model::{Configuration, Entry, Key, Object, ProgramManifest, Unpack};
 use aerolith_node::{FetchError, PackageError, PrepareError, Tried};
 use aerolith_plugin_wire::{arch, fetcher};
 use serde_json::json;
@@ -106,8 +106,26 @@ fn archive(package: &Configuration, file: Option<&Path>, wanted: &Verify, screen
             }
         });
         let name = package.data.keys().next().map_or(wanted.target.as_str(), Key::as_str);
-        Sound::of(name, None, &tried.await?)
+        Sound::of(name, None, &tried.await.map_err(as_a_part)?)
     })
+}
+
+/// What is no package by itself may be a part of one.
+fn as_a_part(error: anyhow::Error) -> anyhow::Error {
+    error.downcast::<Wrong>().map_or_else(
+        |other| other,
+        |wrong| {
+            let hint = "an archive is taken for a whole package; one that is a part is verified with its configuration, and a \
+                        configuration is named as a file";
+            let is_lacking = wrong.message.contains(ProgramManifest::FILE);
+            let hint = is_lacking.then(|| hint.to_owned());
+            Wrong {
+                hint: wrong.hint.or(hint),
+                ..wrong
+            }
+            .into()
+        },
+    )
 }
 
 /// Every package of a file, for every platform that is asked for.
