@@ -68,12 +68,17 @@ fn read(path: &Path) -> String {
 
 /// Waits until the instance runs as another process.
 fn replaced(node: &Node, before: &Process) -> Process {
+    restarted(node, before);
+    node.process(WEB)
+}
+
+/// The same of one whose program starts others, so that its process is not the only one.
+fn restarted(node: &Node, before: &Process) {
     node.until("it is started again", |status| {
         let web = instances(status).into_iter().find(|instance| instance["id"] == WEB)?;
         let pid = web["pid"].as_u64()?;
         (web["state"] == "running" && pid != u64::from(before.pid)).then_some(())
     });
-    node.process(WEB)
 }
 
 fn warning(node: &Node) -> String {
@@ -303,7 +308,7 @@ fn what_a_program_writes_beside_itself_stays_its_own_and_the_package_is_the_same
     let lines = node.wrote("cafe/bar", "wrote as cafe");
     assert_eq!(lines, ["found: published ", "wrote as cafe"]);
     processes::kill(before.pid);
-    replaced(&node, &before);
+    restarted(&node, &before);
     node.wrote("shop/web", "found: published by shop ");
     let other = only(&node.path("data/apps/cafe/bar"), "").join("tree");
     for (copy, name) in [(&copy, "shop"), (&other, "cafe")] {
