@@ -1,3 +1,4 @@
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use crate::layout::note_of;
 use crate::lease::Lease;
 use crate::resume::{self, Known, PartNote, next_note};
 use crate::store::Inner;
+use crate::stored::FileState;
 use crate::taken::Taken;
 use crate::{Blob, Digest, Download, Store, StoreError, Stored, Validator};
 
@@ -172,12 +174,13 @@ impl Ingest {
         }
         sealed.on("make durable", &self.path)?;
         let (store, to) = (Arc::clone(&self.store), self.store.layout.blob(&digest));
-        let blob = store.hold_blob(digest, || {
+        let mut blob = store.hold_blob(digest, || {
             store.disk.rename(&self.path, &to).on("rename a download to", &to)?;
             self.state = State::Gone;
             sync_dir(&*store.disk, &store.layout.blobs())?;
             Ok(self.taken.size())
         })?;
+        blob.verified = fs::metadata(&to).ok().map(|meta| FileState::of(&meta));
         if let Some(md5) = self.download.expected.md5 {
             store.index_md5(&md5, &digest);
         }

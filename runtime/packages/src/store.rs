@@ -175,6 +175,7 @@ impl Inner {
             digest,
             size,
             path: self.layout.blob(&digest),
+            verified: None,
             _lease: lease,
         })
     }

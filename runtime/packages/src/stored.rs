@@ -1,4 +1,6 @@
 use std::fmt;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::lease::Lease;
@@ -53,7 +55,29 @@ pub struct Blob {
     pub(crate) digest: Digest,
     pub(crate) size: u64,
     pub(crate) path: PathBuf,
+    /// How its file was when its bytes were hashed on their way here; none when that is longer ago than this value.
+    pub(crate) verified: Option<FileState>,
     pub(crate) _lease: Lease,
+}
+
+/// A state of a file: another file has another number, and whoever writes to one changes its times (inode(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileState {
+    file: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl FileState {
+    pub(crate) fn of(meta: &Metadata) -> Self {
+        FileState {
+            file: (meta.dev(), meta.ino()),
+            size: meta.len(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        }
+    }
 }
 
 /// A published tree, read-only. It is not cleaned away while a copy of this value lives.

@@ -214,6 +214,25 @@ fn a_rotten_blob_is_refused_and_removed_so_that_it_is_fetched_again() {
 }
 
 #[test]
+fn a_zip_that_was_edited_since_it_came_is_rotten_though_it_came_just_now() {
+    let sandbox = Sandbox::new();
+    let (good, evil) = (zip(&[("f", b"good", 0o100_644)]), zip(&[("f", b"evil", 0o100_644)]));
+    let part = object(&sandbox, "a", &good, Unpack::Zip);
+    sandbox.store().stage(std::slice::from_ref(&part)).unwrap();
+    let place = sandbox
+        .root()
+        .join("blobs/sha256")
+        .join(crate::Digest::of(&good).to_string());
+    sandbox.overwrite(&place, &evil);
+    // Some clocks of file systems are slower than this test.
+    fs::File::open(&place)
+        .unwrap()
+        .set_modified(std::time::UNIX_EPOCH)
+        .unwrap();
+    assert!(matches!(refusal(&sandbox, &[part]), StoreError::Rotten { .. }));
+}
+
+#[test]
 fn a_large_rotten_blob_is_told_as_rotten_whatever_its_unpacking_says_and_leaves_nothing() {
     let sandbox = Sandbox::new();
     let content: Vec<u8> = (0..3 << 20_u32).map(|n: u32| (n.wrapping_mul(n) >> 7) as u8).collect();
