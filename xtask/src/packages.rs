@@ -29,7 +29,7 @@ pub(crate) fn run(rounds: &str) -> Result<()> {
          contenders take turns.\n\n\
          The floor is the plainest Rust: SHA-256 while the bytes come, `zip` on every core, no policy, no store, no sync. Ours \
          is the daemon with its plugins as they ship, from the `apply` to the event that tells of the tree: durable, with \
-         every file's SHA-256 on record. On a disk, compare it with the floor that is synced too.\n\n\
+         every file's sum on record. On a disk, compare it with the floor that is synced too.\n\n\
          Bars: B10 ≤ 150 ms for the many files on four cores, at most 1.15 of the floor, RSS ≤ 20 MB; B11 ≤ 5 ms and no byte \
          fetched, which the bench asserts.\n{}",
         fs::read_to_string(report.path())?
