@@ -173,9 +173,9 @@ impl Driver {
     /// Asks the policy of everything that is prepared or supervised, while nobody waits for the board.
     fn judge_all(&self) {
         let (policy, supervisor) = (self.works.preparer.downloads.policy(), &self.works.supervisor);
-        let (_, prepared) = on_board(&self.works);
         let mut refused = BTreeMap::new();
         if policy.demands_something() {
+            let (_, prepared) = on_board(&self.works);
             let watched = supervisor.all();
             let supervised = watched.iter().map(|w| (w.id.service.clone(), w.fingerprint));
             let versions: BTreeSet<VersionId> = prepared.keys().cloned().chain(supervised).collect();
@@ -189,7 +189,8 @@ impl Driver {
         supervisor.admission().replace(refused);
         // What is admitted now needs no preparation, and so none that may have failed.
         let mut board = self.works.board();
-        board.troubles.retain(|version, _| !self.may_start(&prepared, version));
+        let Board { troubles, prepared, .. } = &mut *board;
+        troubles.retain(|version, _| !self.may_start(prepared, version));
     }
 
     fn may_start(&self, prepared: &BTreeMap<VersionId, Prepared>, version: &VersionId) -> bool {

@@ -301,7 +301,10 @@ impl Prepared {
     /// Whether it is made of something that the store has.
     pub(crate) fn uses(&self, stored: &Stored) -> bool {
         match stored {
-            Stored::Blob(digest) => self.blobs.values().any(|blob| *blob == digest.to_string()),
+            Stored::Blob(digest) => {
+                let digest = digest.to_string();
+                self.blobs.values().any(|blob| *blob == digest)
+            }
             Stored::Tree(id) => self.trees.contains(id.as_str()),
             Stored::Part(_) | Stored::Quarantined(_) | Stored::Staging(_) => false,
         }

@@ -185,6 +185,14 @@ fn file_name(configuration: &Configuration, key: &Key, object: &Object) -> Strin
     last.unwrap_or(key.as_str()).to_owned()
 }
 
+/// Says of what the store refused whose it is.
+fn of_store(package: &str) -> impl Fn(StoreError) -> PackageError + Copy {
+    move |error| PackageError::Store {
+        package: package.into(),
+        error: Box::new(error),
+    }
+}
+
 /// Publishes a program's tree, its entry executable, and answers it with the entry. Blocks.
 pub(crate) fn program(
     store: &Store,
@@ -192,10 +200,7 @@ pub(crate) fn program(
     parts: &[Part],
     reporter: &Reporter,
 ) -> Result<(Tree, String), PackageError> {
-    let failed = |error| PackageError::Store {
-        package: package.into(),
-        error: Box::new(error),
-    };
+    let failed = of_store(package);
     let id: TreeId = format!("{PREFIX}{}", TreeId::of(parts)).parse().map_err(failed)?;
     if let Some(tree) = store.tree(&id).map_err(failed)? {
         let published = store.published(&tree, &[MANIFEST]).map_err(failed)?;
@@ -223,10 +228,7 @@ pub(crate) fn is_program(tree: &str) -> bool {
 
 /// Builds a program's tree, its entry executable, and answers it with the entry. Nothing is published. Blocks.
 pub(crate) fn stage(store: &Store, package: &str, parts: &[Part]) -> Result<(Staged, String), PackageError> {
-    let failed = |error| PackageError::Store {
-        package: package.into(),
-        error: Box::new(error),
-    };
+    let failed = of_store(package);
     let mut staged = store.stage_with_sole(parts, MANIFEST).map_err(failed)?;
     let bytes = staged
         .read(MANIFEST, ProgramManifest::MOST_BYTES)
@@ -258,10 +260,7 @@ fn manifest(package: &str, bytes: &[u8]) -> Result<ProgramManifest, PackageError
 
 /// Publishes the tree of a configuration that is mounted as a volume. Blocks.
 pub(crate) fn volume(store: &Store, name: &str, parts: &[Part], reporter: &Reporter) -> Result<Tree, PackageError> {
-    let failed = |error| PackageError::Store {
-        package: name.into(),
-        error: Box::new(error),
-    };
+    let failed = of_store(name);
     let id: TreeId = format!("volume-{}", TreeId::of(parts)).parse().map_err(failed)?;
     if let Some(tree) = store.tree(&id).map_err(failed)? {
         reporter.reused(name, &tree);
@@ -277,18 +276,12 @@ pub(crate) fn volume(store: &Store, name: &str, parts: &[Part], reporter: &Repor
 
 /// Reads all of a tree that is run where it lies. Blocks.
 pub(crate) fn verify(store: &Store, package: &str, tree: &Tree) -> Result<(), PackageError> {
-    store.verify(tree).map_err(|error| PackageError::Store {
-        package: package.into(),
-        error: Box::new(error),
-    })
+    store.verify(tree).map_err(of_store(package))
 }
 
 /// Gives a version its own copy of a tree; what an interrupted preparation left is removed. Blocks.
 pub(crate) fn checkout(store: &Store, package: &str, tree: &Tree, to: &Path) -> Result<(), PackageError> {
-    let failed = |error| PackageError::Store {
-        package: package.into(),
-        error: Box::new(error),
-    };
+    let failed = of_store(package);
     let io = |action, source| StoreError::Io {
         action,
         path: to.to_owned(),

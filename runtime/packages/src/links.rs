@@ -7,7 +7,7 @@ use crate::error::escape;
 use crate::file_sum::FileSum;
 
 /// Links that one walk may follow before it counts as a loop; Linux's own figure (path_resolution(7)).
-const MOST_LINKS: usize = 40;
+pub(crate) const MOST_LINKS: usize = 40;
 
 /// Steps that one walk may always take.
 const FUEL: usize = 10_000;

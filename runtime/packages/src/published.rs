@@ -1,10 +1,8 @@
 use crate::entry_path::EntryPath;
 use crate::error::escape;
+use crate::links::MOST_LINKS;
 use crate::sums::{Sum, Sums};
 use crate::{Rule, Store, StoreError, Tree};
-
-/// Links that one path may lead through; Linux's own figure (path_resolution(7)).
-const MOST_LINKS: usize = 40;
 
 /// What was published at some paths of a tree and on the way to them. Reading it takes the list of the whole tree, 10 MB
 /// for 50,000 files; it is small itself, so whoever compares again and again keeps it, and then compares with what the

@@ -58,6 +58,7 @@ impl Store {
         }
         renamed
     }
+
     /// Copies a folder of the tree with everything that was published in it.
     fn copy_folder(&self, tree: &Tree, path: &str, to: &Path) -> Result<(), StoreError> {
         let (disk, below) = (&*self.0.disk, self.0.sums(tree.id())?.below(path));

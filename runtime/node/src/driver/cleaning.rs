@@ -110,10 +110,9 @@ async fn clean_store(works: &Arc<Works>) -> Result<Cleaned, CleanError> {
     in_thread(move || {
         let (desired, prepared) = on_board(&works);
         let is_configured = |name: &str| desired.configuration(name).is_some();
-        let promised = works.promised(&desired).map(|(_, digest)| digest).collect();
         works.preparer.downloads.forget(is_configured)?;
-        let store = &works.preparer.store;
-        Ok(store.clean(&kept_parts(), |stored| is_needed(stored, &promised, &prepared))?)
+        let is_needed = needed(&works, &desired, &prepared);
+        Ok(works.preparer.store.clean(&kept_parts(), is_needed)?)
     })
     .await
 }
@@ -123,16 +122,23 @@ pub(crate) async fn preview_clean(works: &Arc<Works>) -> Result<Cleaned, CleanEr
     let works = works.clone();
     in_thread(move || {
         let (desired, prepared) = on_board(&works);
-        let promised = works.promised(&desired).map(|(_, digest)| digest).collect();
-        let store = &works.preparer.store;
-        Ok(store.preview_clean(&kept_parts(), |stored| is_needed(stored, &promised, &prepared))?)
+        let is_needed = needed(&works, &desired, &prepared);
+        Ok(works.preparer.store.preview_clean(&kept_parts(), is_needed)?)
     })
     .await
 }
 
-fn is_needed(stored: &Stored, promised: &BTreeSet<Digest>, prepared: &BTreeMap<VersionId, Prepared>) -> bool {
-    let is_promised = matches!(stored, Stored::Blob(digest) if promised.contains(digest));
-    is_promised || prepared.values().any(|version| version.uses(stored))
+/// Whether the desired state names something, or a prepared version is made of it. Blocks.
+fn needed<'a>(
+    works: &Works,
+    desired: &Desired,
+    prepared: &'a BTreeMap<VersionId, Prepared>,
+) -> impl Fn(&Stored) -> bool + use<'a> {
+    let promised: BTreeSet<Digest> = works.promised(desired).map(|(_, digest)| digest).collect();
+    move |stored| {
+        let is_promised = matches!(stored, Stored::Blob(digest) if promised.contains(digest));
+        is_promised || prepared.values().any(|version| version.uses(stored))
+    }
 }
 
 /// What is desired and what is prepared, at one moment.

@@ -136,11 +136,7 @@ impl Instance {
             self.found("its program is not compared with its package: nobody noted which that is".into());
             return Ok(());
         };
-        let (integrity, version) = (
-            self.shared.integrity.clone(),
-            (self.record.id.service.clone(), self.record.fingerprint),
-        );
-        let known = self.known.clone();
+        let (integrity, version, known) = (self.shared.integrity.clone(), self.version(), self.known.clone());
         let checked = blocking(move || Ok::<_, String>(integrity.check(version, &tree, &program, &known))).await?;
         match checked {
             Ok(restored) if restored.is_empty() => Ok(()),

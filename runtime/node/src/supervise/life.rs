@@ -306,7 +306,7 @@ impl Instance {
         self.show(phase, reason);
     }
 
-    fn version(&self) -> VersionId {
+    pub(super) fn version(&self) -> VersionId {
         (self.record.id.service.clone(), self.record.fingerprint)
     }
 
