@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use aerolith_model::{
-    AppName, Application, EnvVar, InvalidVolume, JobConfig, MountPath, Name, Port, Protocol, Service, ServiceName,
-    Volume, VolumeMount, VolumeName, VolumeSource, Workload,
+    AppName, Application, EnvVar, InvalidVolume, JobConfig, JobRestartPolicy, MountPath, Name, Port, Protocol, Service,
+    ServiceName, Volume, VolumeMount, VolumeName, VolumeSource, Workload,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -139,9 +139,17 @@ pub(crate) fn application(path: &str, mut fields: Map<String, Value>) -> Result<
         description: view.description,
         labels: view.labels,
         workload: view.workload.unwrap_or_default(),
-        job_config: view
-            .job_config
-            .map(|JobConfigView { backoff_limit }| JobConfig { backoff_limit }),
+        job_config: view.job_config.map(|JobConfigView { backoff_limit }| JobConfig {
+            completions: None,
+            parallelism: None,
+            backoff_limit,
+            restart_policy: JobRestartPolicy::default(),
+        }),
+        start_at: None,
+        preserve_updates: false,
+        host_network: false,
+        registries: Vec::new(),
+        init_services: Vec::new(),
         services: view.services.into_iter().map(|view| service(view, replica)).collect(),
         volumes: volumes.map_err(|error| here(error.into()))?,
         extra,

@@ -84,6 +84,7 @@ pub(crate) fn configuration(path: &str, fields: Map<String, Value>) -> Located<(
     };
     let secrets = companions.into_secrets();
     let configuration = Configuration {
+        template: false,
         name,
         version: String::new(),
         description,

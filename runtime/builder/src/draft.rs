@@ -201,6 +201,7 @@ fn configuration(request: &Request, out: &Path, archives: &[Archive]) -> Result<
         data.insert(archive.key.clone(), Entry::Object(Box::new(object)));
     }
     Ok(Configuration {
+        template: false,
         name: request.name.clone(),
         version: request
             .version

@@ -1,11 +1,13 @@
 //! Applications: the unit of deployment.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
 use crate::service::{Service, is_default};
-use crate::text::AppName;
+use crate::text::{AppName, Name};
+use crate::timestamp::Timestamp;
 use crate::volume::Volume;
 
 /// A set of services and the volumes they share.
@@ -29,6 +31,21 @@ pub struct Application {
     /// How a job is retried; read for `workload: job` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_config: Option<JobConfig>,
+    /// Before this time nothing of a version is deployed; the one before runs on (Baetyl's `cronTime`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_at: Option<Timestamp>,
+    /// Whether a new version of a configuration or a secret waits until the application itself is changed (Baetyl v2).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub preserve_updates: bool,
+    /// Whether its services see the network as the host does.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub host_network: bool,
+    /// Secrets with what registries of images ask for (Baetyl v2).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub registries: Vec<Name>,
+    /// Run to completion, one after the other, before any service starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub init_services: Vec<Service>,
     /// What runs.
     #[serde(default)]
     pub services: Vec<Service>,
@@ -60,8 +77,37 @@ pub enum Workload {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct JobConfig {
+    /// Instances that must end well; as many as there are replicas unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completions: Option<NonZeroU32>,
+    /// How many of them run at once; all unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallelism: Option<NonZeroU32>,
     /// Restarts after failures before the job counts as failed; 0 means none.
+    #[serde(default = "default_backoff_limit")]
     pub backoff_limit: u32,
+    /// Whether a failed instance is started again as it was. Each start here has a working folder of its own, so both mean
+    /// the same.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub restart_policy: JobRestartPolicy,
+}
+
+/// What Kubernetes does with a failed instance of a job.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JobRestartPolicy {
+    /// Another one is made.
+    #[default]
+    Never,
+    /// It is started again.
+    OnFailure,
+}
+
+/// Restarts of a failing job whose application does not say how many (Kubernetes' `backoffLimit`, which Baetyl's
+/// jobs follow).
+pub const DEFAULT_BACKOFF_LIMIT: u32 = 6;
+
+const fn default_backoff_limit() -> u32 {
+    DEFAULT_BACKOFF_LIMIT
 }
 
 #[cfg(test)]

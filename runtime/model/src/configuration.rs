@@ -29,6 +29,9 @@ pub struct Configuration {
     /// Labels; see [`PACKAGE_LABEL`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Whether `{{.NAME}}` in its texts stands for a variable of the instance that mounts it (ours; Baetyl always does so).
+    #[serde(default, skip_serializing_if = "crate::service::is_default")]
+    pub template: bool,
     /// Entries by key.
     #[serde(default)]
     pub data: BTreeMap<Key, Entry>,

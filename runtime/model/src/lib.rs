@@ -8,11 +8,14 @@
 
 mod application;
 mod configuration;
+mod dependency;
 mod documents;
 mod duration;
 mod hint;
+mod limits;
 mod order;
 mod parse;
+mod probe;
 mod program;
 mod resource;
 mod restart;
@@ -20,25 +23,34 @@ mod secret;
 mod service;
 mod signature;
 mod text;
+mod timestamp;
+mod update;
 mod validate;
 mod volume;
 mod yaml;
 
-pub use application::{Application, JobConfig, Workload};
+pub use application::{Application, DEFAULT_BACKOFF_LIMIT, JobConfig, JobRestartPolicy, Workload};
 pub use configuration::{
     Configuration, Entry, Object, ObjectPlatform, PACKAGE_LABEL, PACKAGE_LABEL_VALUE, Token, Unpack,
 };
+pub use dependency::{Dependency, StartCondition};
 pub use duration::{GoDuration, InvalidDuration};
 pub use hint::closest;
+pub use limits::{InvalidQuantity, Quantity, Resources};
 pub use order::{Cycle, start_order};
 pub use parse::parse;
+pub use probe::{Check, ExecAction, HttpGet, HttpHeader, InvalidProbe, Probe, ProbePort, Scheme, TcpSocket};
 pub use program::ProgramManifest;
 pub use resource::{Resource, ResourceKind};
 pub use restart::{Backoff, InvalidRestart, Restart, RestartPolicy, Retry};
 pub use secret::{InvalidSecret, Secret, SecretBytes};
-pub use service::{DEFAULT_GRACE_PERIOD, EnvVar, PackageMode, Port, Protocol, Service, VolumeMount};
+pub use service::{
+    DEFAULT_GRACE_PERIOD, Device, EnvVar, ImagePullPolicy, PackageMode, Port, Protocol, Security, Service, VolumeMount,
+};
 pub use signature::Signature;
 pub use text::{AppName, CUT, EnvName, InvalidText, Key, Md5, MountPath, Name, ServiceName, Sha256, Url, VolumeName};
+pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use update::{Strategy, Update};
 pub use validate::{Fault, Invalid};
 pub use volume::{InvalidVolume, Volume, VolumeSource};
 pub use yaml::{ParseError, read_yaml};

@@ -2,9 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dependency::Dependency;
 use crate::duration::GoDuration;
+use crate::limits::Resources;
+use crate::probe::Probe;
 use crate::restart::Restart;
 use crate::text::{EnvName, MountPath, Name, ServiceName, VolumeName};
+use crate::update::Update;
 
 /// Time between asking an instance to end and ending it, unless its service says otherwise (Baetyl v1).
 pub const DEFAULT_GRACE_PERIOD: GoDuration = GoDuration::from_secs(30);
@@ -51,12 +55,45 @@ pub struct Service {
     /// Time between asking an instance to end and ending it.
     #[serde(default = "default_grace_period", skip_serializing_if = "is_default_grace_period")]
     pub grace_period: GoDuration,
-    /// Services of the same application that must run before this one starts.
+    /// Services of the same application that it waits for before it starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub depends_on: Vec<ServiceName>,
+    pub depends_on: Vec<Dependency>,
     /// Whether the service gets its own copy of its package.
     #[serde(default, skip_serializing_if = "is_default")]
     pub package_mode: PackageMode,
+    /// How a new version takes the place of the old one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub update: Update,
+    /// Asks until it has started; nothing else is asked before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup_probe: Option<Probe>,
+    /// Asks whether it works; an instance that does not is restarted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness_probe: Option<Probe>,
+    /// Asks whether it can take work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness_probe: Option<Probe>,
+    /// Host name inside the instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// What it may use of the machine.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub resources: Resources,
+    /// Devices of the host that it needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
+    /// Container runtime, such as `nvidia`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// Whether it sees the network as the host does.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub host_network: bool,
+    /// As whom it runs, and what it may do there.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub security: Security,
+    /// When an image is pulled.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub image_pull_policy: ImagePullPolicy,
 }
 
 impl Service {
@@ -79,6 +116,17 @@ impl Service {
             grace_period: DEFAULT_GRACE_PERIOD,
             depends_on: Vec::new(),
             package_mode: PackageMode::default(),
+            update: Update::default(),
+            startup_probe: None,
+            liveness_probe: None,
+            readiness_probe: None,
+            hostname: None,
+            resources: Resources::default(),
+            devices: Vec::new(),
+            runtime: None,
+            host_network: false,
+            security: Security::default(),
+            image_pull_policy: ImagePullPolicy::default(),
         }
     }
 }
@@ -137,6 +185,44 @@ pub struct VolumeMount {
     /// Whether writing is refused.
     #[serde(default, skip_serializing_if = "is_default")]
     pub read_only: bool,
+}
+
+/// A device of the host (Baetyl v2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Device {
+    /// Path on the host, the same inside.
+    pub device_path: MountPath,
+    /// What may be done with it: some of `r`, `w` and `m` (make nodes).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub policy: String,
+    /// What it is for, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+}
+
+/// As whom a service runs, and what it may do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Security {
+    /// Whether nothing is kept from it (Baetyl v2).
+    #[serde(skip_serializing_if = "is_default")]
+    pub privileged: bool,
+    /// Name or number of the user that it runs as (ours).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+}
+
+/// When an image is pulled (Kubernetes).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ImagePullPolicy {
+    /// When it is not there.
+    #[default]
+    IfNotPresent,
+    /// Before each preparation.
+    Always,
+    /// Never: it must be there.
+    Never,
 }
 
 /// Whether a service gets a copy of its package that it may write to.

@@ -114,7 +114,11 @@ impl Application {
             .map(|service| {
                 (
                     service.name.as_str(),
-                    service.depends_on.iter().map(ServiceName::as_str).collect(),
+                    service
+                        .depends_on
+                        .iter()
+                        .map(|dependency| dependency.service.as_str())
+                        .collect(),
                 )
             })
             .collect();
@@ -178,6 +182,7 @@ impl Application {
         if let Some(dependency) = service
             .depends_on
             .iter()
+            .map(|dependency| &dependency.service)
             .find(|other| !services.contains(other.as_str()))
         {
             let near = near(dependency.as_str(), &services);

@@ -29,8 +29,8 @@ pub(crate) struct Used<'a> {
     pub(crate) secrets: Vec<&'a Secret>,
 }
 
-/// What is hashed. Replicas, order, restart behaviour and grace are read by others while an instance runs, so a change
-/// of them alone restarts nothing. Neither do versions, labels, descriptions, download tokens, nor signatures of what has a digest.
+/// What is hashed. Replicas, order, restart behaviour, grace, probes and the way of updates are the core's own business while
+/// an instance runs, so a change of them alone restarts nothing. Neither do versions, labels, descriptions, download tokens, nor signatures of what has a digest.
 #[derive(Serialize)]
 struct Content<'a> {
     service: &'a Service,
@@ -63,6 +63,10 @@ impl Fingerprint {
             depends_on: plain.depends_on,
             restart: plain.restart,
             grace_period: plain.grace_period,
+            update: plain.update,
+            startup_probe: plain.startup_probe,
+            liveness_probe: plain.liveness_probe,
+            readiness_probe: plain.readiness_probe,
             ..service.clone()
         };
         let content = Content {

@@ -187,7 +187,7 @@ impl Library<'_> {
             fingerprint,
             service: service.clone(),
             volumes: used.volumes.into_iter().cloned().collect(),
-            depends_on: service.depends_on.iter().map(|name| id.sibling(name)).collect(),
+            depends_on: service.depends_on.iter().map(|on| id.sibling(&on.service)).collect(),
             restart: Rule::of(application, service),
         })
     }

@@ -5,16 +5,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use aerolith_model::{Application, RestartPolicy, Service, Workload};
+use aerolith_model::{Application, DEFAULT_BACKOFF_LIMIT, RestartPolicy, Service, Workload};
 
 /// Time between an end and the restart.
 pub const DELAY: Duration = Duration::from_secs(1);
 /// Who has been up this long is restarted at once, and its earlier restarts are forgotten.
 pub const HEALTHY_AFTER: Duration = Duration::from_secs(10);
-/// Restarts of a failing job whose application does not say how many (Kubernetes' `backoffLimit`, which Baetyl's
-/// jobs follow).
-pub const DEFAULT_BACKOFF_LIMIT: u32 = 6;
-
 /// How an instance ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Exit {
