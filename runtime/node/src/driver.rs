@@ -7,7 +7,7 @@ mod cleaning;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aerolith_plan::{InstanceId, ServiceId, Step};
+use aerolith_plan::{RunId, ServiceId, Step};
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
@@ -50,7 +50,7 @@ impl Works {
 pub(crate) fn subject(step: &Step) -> &ServiceId {
     match step {
         Step::Prepare { service, .. } | Step::Remove { service, .. } => service,
-        Step::Stop { instance } | Step::Start { instance, .. } => &instance.service,
+        Step::Stop { run } | Step::Start { run } => &run.instance.service,
     }
 }
 
@@ -177,7 +177,7 @@ impl Driver {
         if policy.demands_something() {
             let (_, prepared) = on_board(&self.works);
             let watched = supervisor.all();
-            let supervised = watched.iter().map(|w| (w.id.service.clone(), w.fingerprint));
+            let supervised = watched.iter().map(|w| w.version());
             let versions: BTreeSet<VersionId> = prepared.keys().cloned().chain(supervised).collect();
             let refusal = |version: &VersionId| judge(policy, prepared.get(version)).err();
             refused.extend(
@@ -200,10 +200,10 @@ impl Driver {
     /// Tells running instances what has changed without replacing them.
     fn follow(&self, desired: &Desired) {
         for watched in self.works.supervisor.all() {
-            if let Some(goal) = desired.goals.services.get(&watched.id.service) {
+            if let Some(goal) = desired.goals.services.get(&watched.run.instance.service) {
                 self.works
                     .supervisor
-                    .follow(&watched.id, Terms::new(goal.restart, goal.service.grace_period.0));
+                    .follow(&watched.run, Terms::new(goal.restart, goal.service.grace_period.0));
             }
         }
     }
@@ -222,8 +222,8 @@ impl Driver {
         for step in steps {
             match step {
                 Step::Prepare { service, fingerprint } => self.prepare(&desired, (service, fingerprint), now),
-                Step::Stop { instance } => self.works.supervisor.stop(&instance),
-                Step::Start { instance, .. } => started |= self.start(&desired, &instance),
+                Step::Stop { run } => self.works.supervisor.stop(&run),
+                Step::Start { run } => started |= self.start(&desired, &run),
                 Step::Remove { service, fingerprint } => removed |= self.remove((service, fingerprint)).await,
             }
         }
@@ -290,12 +290,12 @@ impl Driver {
         board.troubles.insert(version, trouble);
     }
 
-    fn start(&self, desired: &Desired, id: &InstanceId) -> bool {
+    fn start(&self, desired: &Desired, run: &RunId) -> bool {
         let works = &self.works;
-        let Some(goal) = desired.goals.services.get(&id.service) else {
+        let Some(goal) = desired.goals.services.get(&run.instance.service) else {
             return false;
         };
-        let version = (id.service.clone(), goal.fingerprint);
+        let version = (run.instance.service.clone(), goal.fingerprint);
         let Some(prepared) = works.board().prepared.get(&version).cloned() else {
             return false;
         };
@@ -303,11 +303,11 @@ impl Driver {
             Ok(places) => places,
             Err(error) => {
                 // Preparing checked the same places: only a fault of the program gets here.
-                tracing::error!(instance = %id, %error, "an instance cannot be started");
+                tracing::error!(instance = %run.instance, %error, "an instance cannot be started");
                 return false;
             }
         };
-        let folder = works.preparer.folders.instance(id);
+        let folder = works.preparer.folders.instance(run);
         let start_in = goal
             .service
             .working_dir
@@ -315,8 +315,7 @@ impl Driver {
             .map(|path| relative(path.as_str()))
             .unwrap_or_default();
         works.supervisor.start(Launch {
-            id: id.clone(),
-            fingerprint: goal.fingerprint,
+            run: run.clone(),
             depends_on: goal.depends_on.clone(),
             engine: engine_kind(goal),
             workload: workload(
@@ -325,7 +324,7 @@ impl Driver {
                 desired,
                 goal,
                 &prepared,
-                id,
+                run,
             ),
             tree: prepared.tree.clone(),
             terms: Terms::new(goal.restart, goal.service.grace_period.0),

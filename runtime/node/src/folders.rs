@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aerolith_plan::{Fingerprint, InstanceId, ServiceId};
+use aerolith_plan::{Fingerprint, InstanceId, RunId, ServiceId};
 
 use crate::foundation::Settings;
 
@@ -52,9 +52,9 @@ impl Folders {
         self.data.join("instances")
     }
 
-    /// The working folder of one instance.
-    pub(crate) fn instance(&self, id: &InstanceId) -> PathBuf {
-        self.instances().join(id.to_string())
+    /// The working folder of one run.
+    pub(crate) fn instance(&self, run: &RunId) -> PathBuf {
+        self.instances().join(run.to_string())
     }
 
     /// Below it, the output of every application.
@@ -62,7 +62,7 @@ impl Folders {
         self.data.join("logs")
     }
 
-    /// What one instance writes to its standard output and error.
+    /// What the runs of one instance write to their standard output and error.
     pub(crate) fn output(&self, id: &InstanceId) -> PathBuf {
         self.logs()
             .join(id.service.application.as_str())

@@ -167,7 +167,7 @@ fn open(
     let in_use: BTreeSet<_> = found.iter().map(|r| (r.id.service.clone(), r.fingerprint)).collect();
     let prepared = prepare::load(&folders, &in_use)?;
     for folder in workspace::names(&folders.instances())? {
-        if !found.iter().any(|record| folders.instance(&record.id) == folder) {
+        if !found.iter().any(|record| record.folder(&folders.instances()) == folder) {
             workspace::remove(&folder)?;
         }
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use aerolith_model::{Key, Name, PackageMode, Sha256, VolumeSource};
 use aerolith_packages::{Blob, Part, Store, StoreError, Stored, Tree};
-use aerolith_plan::{Fingerprint, Goal, ServiceId};
+use aerolith_plan::{Fingerprint, Goal, RunId, ServiceId};
 use aerolith_plugin_wire::engine::Program;
 use serde::{Deserialize, Serialize};
 
@@ -149,7 +149,11 @@ impl Preparer {
         self.places(desired, goal, prepared)?;
         let kind = engine_kind(goal);
         let engine = plugins::engine(&*self.plugins, &kind).await?;
-        let workload = workload(&self.folders, &self.host, desired, goal, prepared, &id.instance(1));
+        let run = RunId {
+            instance: id.instance(1),
+            fingerprint: goal.fingerprint,
+        };
+        let workload = workload(&self.folders, &self.host, desired, goal, prepared, &run);
         engine
             .prepare(&workload)
             .await

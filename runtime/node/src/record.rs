@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aerolith_model::RestartPolicy;
 use aerolith_plan::restart::Rule;
-use aerolith_plan::{Fingerprint, InstanceId, ServiceId};
+use aerolith_plan::{Fingerprint, InstanceId, RunId, ServiceId};
 use aerolith_plugin_wire::engine::{Exit, Handle, Workload};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,32 @@ pub(crate) struct Record {
     pub(crate) exit: Option<Exit>,
     /// What was found the last time that its program was not what was published.
     pub(crate) edited: Option<String>,
+    /// Its working folder; absent in records of a daemon that had one for each instance.
+    #[serde(default)]
+    pub(crate) folder: Option<PathBuf>,
+}
+
+impl Record {
+    pub(crate) fn run(&self) -> RunId {
+        RunId {
+            instance: self.id.clone(),
+            fingerprint: self.fingerprint,
+        }
+    }
+
+    /// Its working folder, below that of all.
+    pub(crate) fn folder(&self, instances: &Path) -> PathBuf {
+        let former = || instances.join(self.id.to_string());
+        self.folder.clone().unwrap_or_else(former)
+    }
+
+    /// The name of its file.
+    fn file(&self) -> String {
+        match self.folder {
+            Some(_) => format!("{}.json", self.run()),
+            None => format!("{}.json", self.id),
+        }
+    }
 }
 
 /// Where an instance is in its life, as far as a daemon that comes back must know.
@@ -105,7 +131,7 @@ impl Records {
                 continue;
             }
             match read(&path) {
-                Ok(record) if self.path(&record.id) == path => records.push(record),
+                Ok(record) if self.path(&record) == path => records.push(record),
                 Ok(record) => self.refuse(&path, &format!("it is of {}", record.id))?,
                 Err(reason) => self.refuse(&path, &reason)?,
             }
@@ -120,17 +146,17 @@ impl Records {
     }
 
     pub(crate) fn put(&self, record: &Record) -> Result<(), FileError> {
-        let path = self.path(&record.id);
+        let path = self.path(record);
         let bytes = serde_json::to_vec(record).on("encode", &path)?;
         durable::put(&path, &bytes, 0o600, Survives::Crash)
     }
 
-    pub(crate) fn remove(&self, id: &InstanceId) -> Result<(), FileError> {
-        durable::remove(&self.path(id))
+    pub(crate) fn remove(&self, record: &Record) -> Result<(), FileError> {
+        durable::remove(&self.path(record))
     }
 
-    fn path(&self, id: &InstanceId) -> PathBuf {
-        self.0.join(format!("{id}.json"))
+    fn path(&self, record: &Record) -> PathBuf {
+        self.0.join(record.file())
     }
 }
 
@@ -165,6 +191,7 @@ pub(crate) mod tests {
             restarts: 2,
             exit: None,
             edited: None,
+            folder: None,
         }
     }
 
@@ -192,7 +219,7 @@ pub(crate) mod tests {
         ];
         all.iter().for_each(|record| records.put(record).unwrap());
         assert_eq!(records.load().unwrap(), all);
-        records.remove(&all[0].id).unwrap();
+        records.remove(&all[0]).unwrap();
         assert_eq!(records.load().unwrap(), all[1..]);
     }
 

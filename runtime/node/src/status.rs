@@ -125,7 +125,7 @@ pub(crate) fn status(works: &Works) -> NodeStatus {
         .map(|id| id.application.to_string())
         .collect();
     names.extend(board.desired.held.keys().cloned());
-    names.extend(watched.iter().map(|w| w.id.service.application.to_string()));
+    names.extend(watched.iter().map(|w| w.run.instance.service.application.to_string()));
     names.extend(board.prepared.keys().map(|(id, _)| id.application.to_string()));
     let of_kind = |id: &&crate::state::ResourceId| id.kind == aerolith_model::ResourceKind::Application;
     names.extend(board.desired.resources.keys().filter(of_kind).map(|id| id.name.clone()));
@@ -163,7 +163,7 @@ fn busy(works: &Works, board: &Board, watched: &[Arc<Watched>]) -> BTreeSet<Stri
         .iter()
         .map(subject)
         .chain(board.preparing.iter().map(|(id, _)| id));
-    ids.chain(moving.map(|w| &w.id.service))
+    ids.chain(moving.map(|w| &w.run.instance.service))
         .map(|id| id.application.to_string())
         .collect()
 }
@@ -175,7 +175,7 @@ fn application(
     busy: &BTreeSet<String>,
     name: &str,
 ) -> ApplicationStatus {
-    let known = watched.iter().map(|w| &w.id.service);
+    let known = watched.iter().map(|w| &w.run.instance.service);
     let known = known.chain(board.prepared.keys().map(|(id, _)| id));
     let mut ids: Vec<&ServiceId> = board.desired.goals.services.keys().chain(known).collect();
     ids.retain(|id| id.application.as_str() == name);
@@ -205,12 +205,12 @@ fn application(
 
 fn service(board: &Board, policy: &PackagePolicy, watched: &[Arc<Watched>], id: &ServiceId) -> ServiceStatus {
     let goal = board.desired.goals.services.get(id);
-    let mine = watched.iter().filter(|w| w.id.service == *id);
+    let mine = watched.iter().filter(|w| w.run.instance.service == *id);
     let mut instances: Vec<InstanceStatus> = mine.map(|w| instance(w)).collect();
     instances.sort_by_key(|instance| instance.id.parse::<InstanceId>().map_or(0, |id| id.index));
     let (state, reason) = condition(board, id, goal, &instances);
-    let edited = watched.iter().filter(|w| w.id.service == *id);
-    let edited = edited.filter_map(|w| Some(format!("{}: {}", w.id, w.view().edited?)));
+    let edited = watched.iter().filter(|w| w.run.instance.service == *id);
+    let edited = edited.filter_map(|w| Some(format!("{}: {}", w.run.instance, w.view().edited?)));
     let promised = goal
         .map(|goal| warnings(&board.desired, policy, goal))
         .unwrap_or_default();
@@ -290,13 +290,13 @@ const fn of_phase(phase: Phase) -> Condition {
 fn instance(watched: &Watched) -> InstanceStatus {
     let view = watched.view();
     InstanceStatus {
-        id: watched.id.to_string(),
+        id: watched.run.instance.to_string(),
         state: view.phase,
         reason: view.reason,
         since_ms: view.since_ms,
         pid: view.pid,
         restarts: view.restarts,
         exit: view.exit,
-        fingerprint: watched.fingerprint.to_string(),
+        fingerprint: watched.run.fingerprint.to_string(),
     }
 }

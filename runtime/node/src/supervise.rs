@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aerolith_plan::{Fingerprint, InstanceId, Seen, ServiceId};
+use aerolith_plan::{RunId, Seen, ServiceId, Trial};
 use aerolith_plugin_wire::engine::Workload;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -30,8 +30,7 @@ pub(crate) use view::View;
 
 /// What an instance is started with.
 pub(crate) struct Launch {
-    pub(crate) id: InstanceId,
-    pub(crate) fingerprint: Fingerprint,
+    pub(crate) run: RunId,
     pub(crate) depends_on: BTreeSet<ServiceId>,
     pub(crate) engine: String,
     pub(crate) workload: Workload,
@@ -52,8 +51,7 @@ pub(crate) struct Workspace {
 
 /// An instance under supervision, as others see it.
 pub(crate) struct Watched {
-    pub(crate) id: InstanceId,
-    pub(crate) fingerprint: Fingerprint,
+    pub(crate) run: RunId,
     pub(crate) depends_on: BTreeSet<ServiceId>,
     pub(crate) engine: String,
     pub(crate) output: String,
@@ -63,6 +61,11 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
+    /// The version of its service that it runs.
+    pub(crate) fn version(&self) -> VersionId {
+        (self.run.instance.service.clone(), self.run.fingerprint)
+    }
+
     /// How it is now.
     pub(crate) fn view(&self) -> View {
         self.lock().clone()
@@ -89,7 +92,7 @@ pub(crate) struct Shared {
 /// All instances.
 pub(crate) struct Supervisor {
     shared: Arc<Shared>,
-    watched: Arc<Mutex<BTreeMap<InstanceId, Arc<Watched>>>>,
+    watched: Arc<Mutex<BTreeMap<RunId, Arc<Watched>>>>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -105,8 +108,10 @@ impl Supervisor {
     /// Starts an instance that is not there; one that is there is left as it is.
     pub(crate) fn start(&self, launch: Launch) {
         let Launch {
-            id,
-            fingerprint,
+            run: RunId {
+                instance: id,
+                fingerprint,
+            },
             depends_on,
             engine,
             workload,
@@ -127,6 +132,7 @@ impl Supervisor {
             restarts: 0,
             exit: None,
             edited: None,
+            folder: Some(workspace.folder.clone()),
         };
         self.lead(record, Some(workspace));
     }
@@ -137,13 +143,13 @@ impl Supervisor {
     }
 
     fn lead(&self, record: Record, workspace: Option<Workspace>) {
+        let run = record.run();
         let mut all = self.lock();
-        if all.contains_key(&record.id) {
+        if all.contains_key(&run) {
             return;
         }
         let watched = Arc::new(Watched {
-            id: record.id.clone(),
-            fingerprint: record.fingerprint,
+            run: run.clone(),
             depends_on: record.depends_on.clone(),
             engine: record.engine.clone(),
             output: record.workload.output.clone(),
@@ -151,29 +157,29 @@ impl Supervisor {
             stop: watch::Sender::new(false),
             view: Mutex::new(View::of(&record)),
         });
-        all.insert(record.id.clone(), watched.clone());
+        all.insert(run, watched.clone());
         drop(all);
         let instance = Instance::new(self.shared.clone(), watched, record, workspace);
         let (watched, changed) = (self.watched.clone(), self.shared.changed.clone());
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
-            let id = instance.lead().await;
-            watched.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            let run = instance.lead().await;
+            watched.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
             changed.notify_one();
         });
     }
 
     /// Asks an instance to end and to be forgotten. Asking twice changes nothing.
-    pub(crate) fn stop(&self, id: &InstanceId) {
-        if let Some(watched) = self.lock().get(id) {
+    pub(crate) fn stop(&self, run: &RunId) {
+        if let Some(watched) = self.lock().get(run) {
             watched.stop.send_if_modified(|stop| !std::mem::replace(stop, true));
         }
     }
 
     /// Gives an instance new terms while it runs.
-    pub(crate) fn follow(&self, id: &InstanceId, terms: Terms) {
-        if let Some(watched) = self.lock().get(id) {
+    pub(crate) fn follow(&self, run: &RunId, terms: Terms) {
+        if let Some(watched) = self.lock().get(run) {
             watched
                 .terms
                 .send_if_modified(|old| std::mem::replace(old, terms) != terms);
@@ -186,14 +192,14 @@ impl Supervisor {
     }
 
     /// Every instance, as planning sees it.
-    pub(crate) fn seen(&self) -> BTreeMap<InstanceId, Seen> {
+    pub(crate) fn seen(&self) -> BTreeMap<RunId, Seen> {
         let seen = |w: &Arc<Watched>| {
             let state = w.view().planned();
             (
-                w.id.clone(),
+                w.run.clone(),
                 Seen {
-                    fingerprint: w.fingerprint,
                     state,
+                    trial: Trial::Passed,
                     depends_on: w.depends_on.clone(),
                 },
             )
@@ -217,7 +223,7 @@ impl Supervisor {
         tasks.shutdown().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Arc<Watched>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RunId, Arc<Watched>>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

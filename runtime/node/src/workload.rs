@@ -1,6 +1,6 @@
 //! From a goal to what an engine is asked to run.
 
-use aerolith_plan::{Goal, InstanceId};
+use aerolith_plan::{Goal, RunId};
 use aerolith_plugin_wire::engine::Workload;
 
 use crate::desired::Desired;
@@ -30,8 +30,9 @@ pub(crate) fn workload(
     desired: &Desired,
     goal: &Goal,
     prepared: &Prepared,
-    id: &InstanceId,
+    run: &RunId,
 ) -> Workload {
+    let id = &run.instance;
     let version = desired
         .application(id.service.application.as_str())
         .map_or("", |a| a.version.as_str());
@@ -55,7 +56,7 @@ pub(crate) fn workload(
         image: goal.service.image.clone(),
         arguments: command.iter().chain(&goal.service.args).cloned().collect(),
         environment: environment(host, id, version, &goal.service),
-        directory: folders.instance(id).join(start_in).display().to_string(),
+        directory: folders.instance(run).join(start_in).display().to_string(),
         output: folders.output(id).display().to_string(),
     }
 }

@@ -40,8 +40,9 @@ async fn an_applied_application_runs_its_own_copy_of_its_package_in_its_own_fold
     let program = one.program.clone().unwrap();
     let run_sh = std::path::Path::new(&program.directory).join(&program.entry);
     assert_eq!(fs::metadata(&run_sh).unwrap().permissions().mode() & 0o777, 0o755);
-    let home = world.path("data/instances").join(&one.instance);
+    let home = std::path::Path::new(&one.directory).parent().unwrap();
     assert_eq!(std::path::Path::new(&one.directory), home.join("srv"));
+    assert!(home.starts_with(world.path("data/instances")));
     assert!(home.join("srv").is_dir());
     assert_eq!(fs::read(home.join("etc/conf/a.yml")).unwrap(), b"a: 1");
     assert_eq!(
@@ -258,14 +259,10 @@ async fn a_deleted_application_is_stopped_with_its_grace_and_leaves_nothing() {
         *world.engine().stops.lock().unwrap(),
         [("shop.web.1".to_owned(), 5_000)]
     );
-    for folder in [
-        "data/instances/shop.web.1",
-        "run/instances/shop.web.1.json",
-        "data/apps/shop",
-        "data/logs/shop",
-    ] {
+    for folder in ["data/apps/shop", "data/logs/shop"] {
         until(folder, || (!world.path(folder).exists()).then_some(())).await;
     }
+    assert!(!world.home("shop.web.1").exists() && !world.record("shop.web.1").exists());
     node.delete(ResourceKind::Configuration, "pp").await.unwrap();
     node.shutdown().await;
 }
@@ -348,7 +345,7 @@ async fn a_configuration_with_objects_is_mounted_as_downloaded_files() {
         "volumeMounts":[{"name":"conf","mountPath":"/models"}]}],"volumes":[{"name":"conf","config":{"name":"conf"}}]}"#;
     apply(&node, &[&package("pp", "1"), conf, application]).await;
     running(&node, "shop.web.1").await;
-    let shown = world.path("data/instances/shop.web.1/models");
+    let shown = std::path::PathBuf::from(&world.engine().runs_of("shop.web.1")[0].workload.directory).join("models");
     assert_eq!(fs::read(shown.join("net")).unwrap(), b"weights");
     assert_eq!(fs::read(shown.join("a.yml")).unwrap(), b"a");
     node.shutdown().await;

@@ -289,7 +289,7 @@ async fn an_instance_of_a_daemon_that_did_not_note_its_tree_is_compared_with_wha
         let node = shop(&world, &format!(r#","packageMode":"{mode}""#)).await;
         let tree = directory(&world);
         world.crash(node).await;
-        rewrite(&world.path("run/instances").join(format!("{WEB}.json")), |record| {
+        rewrite(&world.record(WEB), |record| {
             assert!(record["tree"].take().is_string());
         });
         if mode == "copy" {
@@ -313,7 +313,7 @@ async fn an_instance_of_which_nobody_noted_the_tree_runs_and_the_status_says_so(
     let node = shop(&world, "").await;
     let prepared = directory(&world).with_file_name("prepared.json");
     world.crash(node).await;
-    rewrite(&world.path("run/instances").join(format!("{WEB}.json")), |record| {
+    rewrite(&world.record(WEB), |record| {
         record["tree"].take();
     });
     rewrite(&prepared, |prepared| {

@@ -12,7 +12,7 @@ use aerolith_plugin_wire::engine::{Engine, Exit, Handle};
 use aerolith_plugin_wire::{Code, Error};
 use world::*;
 
-const RECORD: &str = "run/instances/shop.web.1.json";
+const WEB: &str = "shop.web.1";
 
 async fn shop(world: &World, policy: &str) -> aerolith_node::Node {
     let node = world.open().await;
@@ -24,9 +24,9 @@ async fn shop(world: &World, policy: &str) -> aerolith_node::Node {
 
 /// Rewrites the record that a daemon left, as one that died elsewhere would have left it.
 fn rewrite(world: &World, change: impl FnOnce(&mut serde_json::Value)) {
-    let mut record = serde_json::from_slice(&fs::read(world.path(RECORD)).unwrap()).unwrap();
+    let mut record = serde_json::from_slice(&fs::read(world.record(WEB)).unwrap()).unwrap();
     change(&mut record);
-    fs::write(world.path(RECORD), serde_json::to_vec(&record).unwrap()).unwrap();
+    fs::write(world.record(WEB), serde_json::to_vec(&record).unwrap()).unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,7 +87,7 @@ async fn always_restarts_a_success_and_no_restarts_nothing() {
 async fn the_working_folder_is_kept_over_a_restart_and_fresh_after_a_change() {
     let world = World::new();
     let node = shop(&world, "always").await;
-    let written = world.path("data/instances/shop.web.1/written");
+    let written = world.home(WEB).join("written");
     fs::write(&written, "by the program").unwrap();
     world.engine().end("shop.web.1", code(1));
     until("it is restarted", || {
@@ -207,12 +207,12 @@ async fn what_an_intent_left_is_removed_before_a_stopped_instance_is_forgotten()
     })
     .await;
     assert!(
-        world.path(RECORD).exists(),
+        world.record(WEB).exists(),
         "it is not forgotten while something of it is left"
     );
     world.engine().removed.lock().unwrap().clear();
     world.engine().obey();
-    until("it is forgotten", || (!world.path(RECORD).exists()).then_some(())).await;
+    until("it is forgotten", || (!world.record(WEB).exists()).then_some(())).await;
     assert_eq!(*world.engine().removed.lock().unwrap(), [(remains, 1)]);
     assert_eq!(world.engine().runs_of("shop.web.1").len(), 1);
     node.shutdown().await;
@@ -260,7 +260,7 @@ async fn after_a_boot_everything_is_started_anew_in_fresh_folders() {
     world.crash(node).await;
     world.engine().end("shop.web.1", code(0));
     fs::remove_dir_all(world.path("run")).unwrap();
-    let stale = world.path("data/instances/shop.web.1/stale");
+    let stale = world.home(WEB).join("stale");
     fs::write(&stale, "").unwrap();
     let node = world.open().await;
     assert_eq!(running(&node, "shop.web.1").await.restarts, 0);
@@ -279,11 +279,11 @@ async fn a_torn_record_and_leftovers_are_set_aside_and_the_instance_is_started()
     let node = shop(&world, "always").await;
     world.crash(node).await;
     world.engine().end("shop.web.1", code(0));
-    fs::write(world.path(RECORD), "{\"id\":\"sho").unwrap();
+    fs::write(world.record(WEB), "{\"id\":\"sho").unwrap();
     fs::write(world.path("run/instances/~3"), "{").unwrap();
     let node = world.open().await;
     running(&node, "shop.web.1").await;
-    assert!(world.path("run/instances/damaged/shop.web.1.json").exists());
+    assert!(world.of_run("run/instances/damaged", WEB).exists());
     assert!(!world.path("run/instances/~3").exists());
     node.shutdown().await;
 }
@@ -371,12 +371,12 @@ async fn nothing_is_forgotten_before_the_engine_has_stopped_it() {
         instance_of(&node, "shop.web.1").filter(|i| i.state == Phase::Stopping && i.reason.contains("kernel is busy"))
     })
     .await;
-    assert!(world.path(RECORD).exists() && world.path("data/apps/shop").exists());
+    assert!(world.record(WEB).exists() && world.path("data/apps/shop").exists());
     let node = world.crash_and_open(node).await;
     world.engine().obey();
     until("it is stopped", || world.engine().alive().is_empty().then_some(())).await;
     until("it is forgotten", || {
-        (!world.path(RECORD).exists() && application_of(&node, "shop").is_none()).then_some(())
+        (!world.record(WEB).exists() && application_of(&node, "shop").is_none()).then_some(())
     })
     .await;
     node.shutdown().await;

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use aerolith_model::{AppName, ServiceName};
 use serde::{Deserialize, Serialize};
 
+use crate::fingerprint::Fingerprint;
+
 /// A service of an application, written `app.service`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ServiceId {
@@ -23,6 +25,12 @@ impl ServiceId {
             service: self.clone(),
             index,
         }
+    }
+
+    /// Whether an instance is one of this service in the version with this fingerprint.
+    #[must_use]
+    pub fn runs(&self, fingerprint: Fingerprint, run: &RunId) -> bool {
+        run.instance.service == *self && run.fingerprint == fingerprint
     }
 
     /// Another service of the same application.
@@ -50,6 +58,24 @@ pub struct InstanceId {
     pub service: ServiceId,
     /// Its index, from 1.
     pub index: u32,
+}
+
+/// An instance in one version of its service. While an update is under way there may be two of an instance: the old and the
+/// new beside each other.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId {
+    /// The instance.
+    pub instance: InstanceId,
+    /// Which version of its service it runs.
+    pub fingerprint: Fingerprint,
+}
+
+impl fmt::Display for RunId {
+    /// `app.service.index@` and the first 12 digits of the fingerprint: short enough for the path of a socket, and no two
+    /// versions of a service agree in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{:.12}", self.instance, self.fingerprint.to_string())
+    }
 }
 
 /// Text that names no instance.

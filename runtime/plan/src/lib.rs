@@ -12,5 +12,5 @@ pub mod restart;
 
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use goals::{Goal, Goals, PlanError, goals};
-pub use id::{InstanceId, InvalidInstanceId, ServiceId};
-pub use planner::{Observed, Seen, State, Step, plan};
+pub use id::{InstanceId, InvalidInstanceId, RunId, ServiceId};
+pub use planner::{Fitness, Observed, Seen, State, Step, Trial, plan};

@@ -6,13 +6,13 @@ use aerolith_model::AppName;
 
 use crate::fingerprint::Fingerprint;
 use crate::goals::{Goal, Goals};
-use crate::id::{InstanceId, ServiceId};
+use crate::id::{InstanceId, RunId, ServiceId};
 
 /// What is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observed {
     /// Every instance that was started and not stopped, ended ones too.
-    pub instances: BTreeMap<InstanceId, Seen>,
+    pub instances: BTreeMap<RunId, Seen>,
     /// What is fetched, verified, unpacked and published, so that a start needs nothing more.
     pub prepared: BTreeSet<(ServiceId, Fingerprint)>,
 }
@@ -20,10 +20,10 @@ pub struct Observed {
 /// What is known of one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// The fingerprint it was started with.
-    pub fingerprint: Fingerprint,
     /// What it does.
     pub state: State,
+    /// Whether it has proven that its version is any good.
+    pub trial: Trial,
     /// The services it depended on when it was started; they stop after it.
     pub depends_on: BTreeSet<ServiceId>,
 }
@@ -34,7 +34,7 @@ pub enum State {
     /// Started, not yet known to run.
     Starting,
     /// Runs.
-    Running,
+    Running(Fitness),
     /// Ended, and supervision will start it again.
     Restarting,
     /// Ended for good.
@@ -42,6 +42,29 @@ pub enum State {
         /// Whether it did what it was to do, as a finished job has.
         success: bool,
     },
+}
+
+/// How far a running instance has proven itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fitness {
+    /// It runs.
+    Started,
+    /// What asks whether it is ready is content, or nothing asks.
+    Ready,
+    /// It has been ready without interruption for the health window of its service.
+    Healthy,
+}
+
+/// Whether a run has proven that its version is any good. Once over, a trial stays as it came out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Trial {
+    /// Not yet.
+    #[default]
+    Ongoing,
+    /// It was healthy once, or did what it was to do.
+    Passed,
+    /// It ended badly before, or was not healthy in time.
+    Failed,
 }
 
 /// One thing to do. Steps of one plan do not wait for each other and may be taken in any order or at once; plan again
@@ -57,15 +80,13 @@ pub enum Step {
     },
     /// End an instance, if it still runs, and forget it.
     Stop {
-        /// The instance.
-        instance: InstanceId,
+        /// Which, and in which version.
+        run: RunId,
     },
     /// Start an instance that is not there.
     Start {
-        /// The instance.
-        instance: InstanceId,
-        /// Which version of its service; it is prepared.
-        fingerprint: Fingerprint,
+        /// Which, and in which version; it is prepared.
+        run: RunId,
     },
     /// Delete what was prepared and is used no more.
     Remove {
@@ -94,9 +115,7 @@ pub fn plan(goals: &Goals, observed: &Observed) -> Vec<Step> {
             fingerprint: goal.fingerprint,
         })
         .collect();
-    steps.extend(stops.iter().map(|id| Step::Stop {
-        instance: (*id).clone(),
-    }));
+    steps.extend(stops.iter().map(|id| Step::Stop { run: (*id).clone() }));
     steps.extend(starts(goals, observed, &stops));
     steps.extend(removals(goals, observed));
     steps
@@ -109,23 +128,24 @@ fn is_prepared(id: &ServiceId, goal: &Goal, observed: &Observed) -> bool {
 
 /// Instances to stop now. Among all that may stop, those go first on which no other of them depends; if they depend
 /// on each other in a circle, as instances of different versions can, all go at once.
-fn stops<'a>(goals: &Goals, observed: &'a Observed) -> BTreeSet<&'a InstanceId> {
+fn stops<'a>(goals: &Goals, observed: &'a Observed) -> BTreeSet<&'a RunId> {
     let pending: BTreeSet<&AppName> = goals
         .services
         .iter()
         .filter(|(id, goal)| !is_prepared(id, goal, observed))
         .map(|(id, _)| &id.application)
         .collect();
-    let may_stop = |(id, seen): &(&InstanceId, &Seen)| match goals.services.get(&id.service) {
-        Some(goal) if goal.fingerprint == seen.fingerprint => id.index == 0 || id.index > goal.service.replica,
-        _ => !pending.contains(&id.service.application),
+    let may_stop = |(RunId { instance, fingerprint }, _): &(&RunId, &Seen)| match goals.services.get(&instance.service)
+    {
+        Some(goal) if goal.fingerprint == *fingerprint => instance.index == 0 || instance.index > goal.service.replica,
+        _ => !pending.contains(&instance.service.application),
     };
-    let doomed: BTreeMap<&InstanceId, &Seen> = observed.instances.iter().filter(may_stop).collect();
+    let doomed: BTreeMap<&RunId, &Seen> = observed.instances.iter().filter(may_stop).collect();
     let needed: BTreeSet<&ServiceId> = doomed.values().flat_map(|seen| &seen.depends_on).collect();
     let free: BTreeSet<_> = doomed
         .keys()
         .copied()
-        .filter(|id| !needed.contains(&id.service))
+        .filter(|id| !needed.contains(&id.instance.service))
         .collect();
     if free.is_empty() {
         doomed.into_keys().collect()
@@ -134,43 +154,49 @@ fn stops<'a>(goals: &Goals, observed: &'a Observed) -> BTreeSet<&'a InstanceId> 
     }
 }
 
-fn starts(goals: &Goals, observed: &Observed, stops: &BTreeSet<&InstanceId>) -> Vec<Step> {
+fn starts(goals: &Goals, observed: &Observed, stops: &BTreeSet<&RunId>) -> Vec<Step> {
     let is_up = |id: &ServiceId| {
         goals
             .services
             .get(id)
             .is_none_or(|goal| is_up(id, goal, observed, stops))
     };
+    let there: BTreeSet<&InstanceId> = observed.instances.keys().map(|run| &run.instance).collect();
     let mut steps = Vec::new();
     for (id, goal) in &goals.services {
         if !is_prepared(id, goal, observed) || !goal.depends_on.iter().all(is_up) {
             continue;
         }
         let absent = (1..=goal.service.replica).map(|index| id.instance(index));
-        let absent = absent.filter(|instance| !observed.instances.contains_key(instance));
+        let absent = absent.filter(|instance| !there.contains(instance));
         steps.extend(absent.map(|instance| Step::Start {
-            instance,
-            fingerprint: goal.fingerprint,
+            run: RunId {
+                instance,
+                fingerprint: goal.fingerprint,
+            },
         }));
     }
     steps
 }
 
 /// Whether all desired instances of a service run, and go on running, or have done their work.
-fn is_up(id: &ServiceId, goal: &Goal, observed: &Observed, stops: &BTreeSet<&InstanceId>) -> bool {
+fn is_up(id: &ServiceId, goal: &Goal, observed: &Observed, stops: &BTreeSet<&RunId>) -> bool {
     (1..=goal.service.replica)
-        .map(|index| id.instance(index))
-        .all(|instance| {
-            let state = observed.instances.get(&instance).map(|seen| seen.state);
-            matches!(state, Some(State::Running | State::Ended { success: true })) && !stops.contains(&instance)
+        .map(|index| RunId {
+            instance: id.instance(index),
+            fingerprint: goal.fingerprint,
+        })
+        .all(|run| {
+            let state = observed.instances.get(&run).map(|seen| seen.state);
+            matches!(state, Some(State::Running(_) | State::Ended { success: true })) && !stops.contains(&run)
         })
 }
 
 fn removals(goals: &Goals, observed: &Observed) -> Vec<Step> {
     let used: BTreeSet<(&ServiceId, Fingerprint)> = observed
         .instances
-        .iter()
-        .map(|(id, seen)| (&id.service, seen.fingerprint))
+        .keys()
+        .map(|run| (&run.instance.service, run.fingerprint))
         .collect();
     let is_desired = |id: &ServiceId, fingerprint| {
         goals
@@ -189,6 +215,3 @@ fn removals(goals: &Goals, observed: &Observed) -> Vec<Step> {
         })
         .collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -87,7 +87,10 @@ impl Driver {
     fn applications_left(&self) -> BTreeSet<String> {
         let board = self.works.board();
         let watched = self.works.supervisor.all();
-        let mut left: BTreeSet<String> = watched.iter().map(|w| w.id.service.application.to_string()).collect();
+        let mut left: BTreeSet<String> = watched
+            .iter()
+            .map(|w| w.run.instance.service.application.to_string())
+            .collect();
         left.extend(board.desired.goals.services.keys().map(|id| id.application.to_string()));
         left.extend(board.desired.held.keys().cloned());
         left

@@ -152,8 +152,8 @@ impl PlannedStep {
     fn of(step: &Step) -> Self {
         let (action, subject) = match step {
             Step::Prepare { service, .. } => ("prepare", service.to_string()),
-            Step::Stop { instance } => ("stop", instance.to_string()),
-            Step::Start { instance, .. } => ("start", instance.to_string()),
+            Step::Stop { run } => ("stop", run.instance.to_string()),
+            Step::Start { run } => ("start", run.instance.to_string()),
             Step::Remove { service, .. } => ("remove", service.to_string()),
         };
         Self { action, subject }

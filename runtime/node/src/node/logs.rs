@@ -61,11 +61,12 @@ impl Node {
         let wanted: InstanceId = instance.parse()?;
         let works = &self.0.works;
         let all = works.supervisor.all();
-        let Some(watched) = all.iter().find(|watched| watched.id == wanted) else {
+        let Some(watched) = all.iter().find(|watched| watched.run.instance == wanted) else {
             let same = all
                 .iter()
-                .filter(|w| w.id.service.application == wanted.service.application);
-            let known: Vec<String> = same.map(|w| w.id.to_string()).collect();
+                .map(|w| &w.run.instance)
+                .filter(|id| id.service.application == wanted.service.application);
+            let known: Vec<String> = same.map(ToString::to_string).collect();
             let known = if known.is_empty() {
                 "none of this application".into()
             } else {
@@ -80,7 +81,7 @@ impl Node {
             follow,
         };
         let (sink, items) = stream::channel(PIECES);
-        let name = watched.id.clone();
+        let name = watched.run.instance.clone();
         let delivery = tokio::spawn(async move {
             if let Err(error) = engine.logs(&asked, sink).await {
                 tracing::debug!(instance = %name, %error, "the delivery of output ended");

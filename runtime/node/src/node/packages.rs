@@ -112,9 +112,7 @@ impl Uses {
         let version = |((service, fingerprint), prepared)| {
             let goal = desired.goals.services.get(&service);
             let is_desired = goal.is_some_and(|goal| goal.fingerprint == fingerprint);
-            let runs = running
-                .iter()
-                .any(|w| w.id.service == service && w.fingerprint == fingerprint);
+            let runs = running.iter().any(|w| service.runs(fingerprint, &w.run));
             Version {
                 service,
                 is_former: !is_desired && !runs,

@@ -72,12 +72,9 @@ impl Instance {
     }
 
     async fn clear_away(&mut self) -> Next {
-        let (folder, records, id) = (
-            self.shared.instances.join(self.record.id.to_string()),
-            self.shared.records.clone(),
-            self.record.id.clone(),
-        );
-        let cleared = blocking(move || workspace::remove(&folder).and_then(|()| records.remove(&id))).await;
+        let (folder, records) = (self.record.folder(&self.shared.instances), self.shared.records.clone());
+        let record = self.record.clone();
+        let cleared = blocking(move || workspace::remove(&folder).and_then(|()| records.remove(&record))).await;
         match cleared {
             Ok(()) => {
                 self.tell("stopped", &json!({}));

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerolith_plan::InstanceId;
+use aerolith_plan::RunId;
 use aerolith_plan::restart::{Decision, Policy};
 use aerolith_plugin_wire::engine::{Exit, Handle, Recover};
 use aerolith_plugin_wire::{Code, Error};
@@ -73,7 +73,7 @@ impl Instance {
     }
 
     /// Leads the instance until it is stopped and forgotten.
-    pub(super) async fn lead(mut self) -> InstanceId {
+    pub(super) async fn lead(mut self) -> RunId {
         let mut next = match self.record.life {
             Life::Idle => Next::Start,
             Life::Intended | Life::Running(_) => Next::Recover,
@@ -88,7 +88,7 @@ impl Instance {
                 Next::Barred(refusal) => self.until_admitted(&refusal).await,
                 Next::Rest => self.until_stopped().await,
                 Next::Stop => self.stop().await,
-                Next::Gone => return self.record.id,
+                Next::Gone => return self.watched.run.clone(),
             };
         }
     }
@@ -307,7 +307,7 @@ impl Instance {
     }
 
     pub(super) fn version(&self) -> VersionId {
-        (self.record.id.service.clone(), self.record.fingerprint)
+        self.watched.version()
     }
 
     pub(super) fn back_off(&mut self) -> Duration {

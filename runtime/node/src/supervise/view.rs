@@ -1,6 +1,6 @@
 //! How an instance is, for planning and for people.
 
-use aerolith_plan::State;
+use aerolith_plan::{Fitness, State};
 use aerolith_plugin_wire::engine::Exit;
 use serde::Serialize;
 
@@ -64,7 +64,8 @@ impl View {
     pub(crate) fn planned(&self) -> State {
         match self.phase {
             Phase::Recovering | Phase::Starting => State::Starting,
-            Phase::Running => State::Running,
+            // Nothing asks yet whether it is ready.
+            Phase::Running => State::Running(Fitness::Healthy),
             Phase::Restarting | Phase::Stopping => State::Restarting,
             Phase::Completed => State::Ended { success: true },
             Phase::Failed => State::Ended { success: false },

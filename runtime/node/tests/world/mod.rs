@@ -328,6 +328,27 @@ impl World {
         self.dir.path().join(below)
     }
 
+    /// What lies there of the one run of an instance, or where it would lie.
+    pub fn of_run(&self, folder: &str, instance: &str) -> PathBuf {
+        let begin = format!("{instance}@");
+        let entries = std::fs::read_dir(self.path(folder)).into_iter().flatten().flatten();
+        let found = entries.map(|entry| entry.path()).find(|path| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            name.starts_with(&begin)
+        });
+        found.unwrap_or_else(|| self.path(folder).join(begin))
+    }
+
+    /// The working folder of the one run of an instance.
+    pub fn home(&self, instance: &str) -> PathBuf {
+        self.of_run("data/instances", instance)
+    }
+
+    /// The record of the one run of an instance.
+    pub fn record(&self, instance: &str) -> PathBuf {
+        self.of_run("run/instances", instance)
+    }
+
     pub fn away(&self) -> MutexGuard<'_, Vec<&'static str>> {
         self.plugins.away.lock().unwrap()
     }

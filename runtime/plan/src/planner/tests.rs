@@ -50,7 +50,7 @@ fn drawn_world() -> impl Strategy<Value = Observed> {
     let versions = (0_u8..3).prop_map(|version| desired(&vec![vec![Some((version, 1, 0)); SERVICES.len()]; 2]));
     let states = select(vec![
         State::Starting,
-        State::Running,
+        State::Running(Fitness::Healthy),
         State::Restarting,
         State::Ended { success: true },
         State::Ended { success: false },
