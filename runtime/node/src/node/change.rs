@@ -224,7 +224,7 @@ fn uses(application: &Application, id: &ResourceId) -> bool {
     let shown = |source: &VolumeSource| match source {
         VolumeSource::Config(name) => id.kind == ResourceKind::Configuration && name.as_str() == id.name,
         VolumeSource::Secret(name) => id.kind == ResourceKind::Secret && name.as_str() == id.name,
-        VolumeSource::HostPath(_) | VolumeSource::EmptyDir => false,
+        VolumeSource::HostPath(_) | VolumeSource::EmptyDir(_) => false,
     };
     let is_package = id.kind == ResourceKind::Configuration;
     let runs = |name: &aerolith_model::Name| is_package && name.as_str() == id.name;
