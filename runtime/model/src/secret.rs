@@ -118,6 +118,17 @@ pub enum InvalidSecret {
     Missing(&'static str),
 }
 
+impl InvalidSecret {
+    /// The field at fault.
+    #[must_use]
+    pub const fn path(&self) -> &'static str {
+        match self {
+            Self::Type(_) => "labels.secret-type",
+            Self::NotBase64 | Self::KeyTwice(_) | Self::Missing(_) => "data",
+        }
+    }
+}
+
 impl fmt::Debug for SecretBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(redacted)")
