@@ -145,10 +145,13 @@ mod tests {
             error("data: /d\nlogLvel: info\n"),
             "a.yml:2:1: unknown key `logLvel` | did you mean `logLevel`?"
         );
-        assert!(error("logLevel: loud\n").starts_with("a.yml:1:11: unknown value `loud`"));
+        assert!(error("logLevel: loud\n").starts_with("a.yml:1:11: logLevel: unknown value `loud`"));
         assert!(error("runtime: run\n").contains("`run` is not an absolute path"));
         assert!(error("plugins: {folder: [/p]}\n").contains("did you mean `folders`?"));
-        assert!(error("packages: {signatures: always}\n").starts_with("a.yml:1:24: unknown value `always`"));
+        assert!(
+            error("packages: {signatures: always}\n")
+                .starts_with("a.yml:1:24: packages.signatures: unknown value `always`")
+        );
         assert!(error("packages: {trust: keys}\n").contains("`keys` is not an absolute path"));
     }
 }

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use aerolith_model::{
-    AppName, Application, EnvVar, InvalidVolume, JobConfig, JobRestartPolicy, MountPath, Name, Port, Protocol, Service,
-    ServiceName, Volume, VolumeMount, VolumeName, VolumeSource, Workload,
+    AppName, Application, EmptyDir, EnvVar, HostPath, HostPathType, InvalidVolume, JobConfig, JobRestartPolicy, Medium,
+    MountPath, Name, Port, Protocol, Quantity, Service, ServiceName, Volume, VolumeMount, VolumeName, VolumeSource,
+    Workload,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -100,6 +101,10 @@ struct MountView {
     sub_path: Option<MountPath>,
     #[serde(default)]
     read_only: bool,
+    #[serde(default)]
+    immutable: bool,
+    #[serde(default)]
+    auto_clean: bool,
 }
 
 #[derive(Deserialize)]
@@ -108,8 +113,9 @@ struct VolumeView {
     name: VolumeName,
     config: Option<Reference>,
     secret: Option<Reference>,
-    host_path: Option<HostPath>,
-    empty_dir: Option<EmptyDir>,
+    certificate: Option<Reference>,
+    host_path: Option<HostPathView>,
+    empty_dir: Option<EmptyDirView>,
 }
 
 #[derive(Deserialize)]
@@ -118,12 +124,20 @@ struct Reference {
 }
 
 #[derive(Deserialize)]
-struct HostPath {
+struct HostPathView {
     path: String,
+    #[serde(default, rename = "type")]
+    kind: HostPathType,
 }
 
 #[derive(Deserialize)]
-struct EmptyDir {}
+#[serde(rename_all = "camelCase")]
+struct EmptyDirView {
+    #[serde(default)]
+    medium: Medium,
+    #[serde(default, deserialize_with = "blank_is_none")]
+    size_limit: Option<Quantity>,
+}
 
 /// Reads an application and checks that its parts fit together.
 pub(crate) fn application(path: &str, mut fields: Map<String, Value>) -> Result<Application, (String, Problem)> {
@@ -221,21 +235,28 @@ fn mount(view: MountView) -> VolumeMount {
         mount_path,
         sub_path,
         read_only,
+        immutable,
+        auto_clean,
     } = view;
     VolumeMount {
         name,
         mount_path,
         sub_path,
         read_only,
+        immutable,
+        auto_clean,
     }
 }
 
 fn volume(view: VolumeView) -> Result<Volume, InvalidVolume> {
     let mut sources = Vec::new();
     sources.extend(view.config.map(|reference| VolumeSource::Config(reference.name)));
-    sources.extend(view.secret.map(|reference| VolumeSource::Secret(reference.name)));
-    sources.extend(view.host_path.map(|host| VolumeSource::HostPath(host.path)));
-    sources.extend(view.empty_dir.map(|EmptyDir {}| VolumeSource::EmptyDir));
+    let secrets = view.secret.into_iter().chain(view.certificate);
+    sources.extend(secrets.map(|reference| VolumeSource::Secret(reference.name)));
+    let host_path = |HostPathView { path, kind }| VolumeSource::HostPath(HostPath { path, kind });
+    sources.extend(view.host_path.map(host_path));
+    let empty_dir = |EmptyDirView { medium, size_limit }| VolumeSource::EmptyDir(EmptyDir { medium, size_limit });
+    sources.extend(view.empty_dir.map(empty_dir));
     Volume::new(view.name, sources)
 }
 

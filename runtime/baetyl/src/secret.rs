@@ -18,6 +18,8 @@ struct SecretView {
     #[serde(default)]
     labels: BTreeMap<String, String>,
     #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    #[serde(default)]
     data: BTreeMap<Key, SecretBytes>,
 }
 
@@ -29,6 +31,7 @@ pub(crate) fn secret(path: &str, fields: Map<String, Value>) -> Result<Secret, (
         name,
         description,
         labels,
+        annotations,
         data,
     } = view;
     Ok(Secret {
@@ -36,6 +39,7 @@ pub(crate) fn secret(path: &str, fields: Map<String, Value>) -> Result<Secret, (
         version: String::new(),
         description,
         labels,
+        annotations,
         data,
         extra,
     })

@@ -7,7 +7,7 @@ use crate::duration::GoDuration;
 use crate::limits::Resources;
 use crate::probe::Probe;
 use crate::restart::Restart;
-use crate::text::{EnvName, MountPath, Name, ServiceName, VolumeName};
+use crate::text::{DevicePolicy, EnvName, Hostname, MountPath, Name, ServiceName, VolumeName};
 use crate::update::Update;
 
 /// Time between asking an instance to end and ending it, unless its service says otherwise (Baetyl v1).
@@ -75,7 +75,7 @@ pub struct Service {
     pub readiness_probe: Option<Probe>,
     /// Host name inside the instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hostname: Option<String>,
+    pub hostname: Option<Hostname>,
     /// What it may use of the machine.
     #[serde(default, skip_serializing_if = "is_default")]
     pub resources: Resources,
@@ -171,6 +171,15 @@ pub enum Protocol {
     Udp,
 }
 
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        })
+    }
+}
+
 /// Where a volume appears in a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -185,6 +194,12 @@ pub struct VolumeMount {
     /// Whether writing is refused.
     #[serde(default, skip_serializing_if = "is_default")]
     pub read_only: bool,
+    /// Whether what is shown stays as it was when the instance started (Baetyl v2). It always does here.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub immutable: bool,
+    /// Whether downloaded versions that are no longer needed are removed (Baetyl v2). They always are here.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub auto_clean: bool,
 }
 
 /// A device of the host (Baetyl v2).
@@ -193,9 +208,9 @@ pub struct VolumeMount {
 pub struct Device {
     /// Path on the host, the same inside.
     pub device_path: MountPath,
-    /// What may be done with it: some of `r`, `w` and `m` (make nodes).
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub policy: String,
+    /// What may be done with it; everything unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<DevicePolicy>,
     /// What it is for, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,

@@ -115,6 +115,20 @@ checked_text!(
     |t| accept(t, !t.is_empty() && !t.contains('=') && !has_blank(t))
 );
 checked_text!(
+    /// Host name inside an instance (RFC 1123), no longer than Linux takes one.
+    Hostname,
+    "host name",
+    "1 to 64 of a-z, A-Z, 0-9, `-`, `.`, a letter or digit at both ends of each part between dots",
+    |t| accept(t, is_hostname(t))
+);
+checked_text!(
+    /// What may be done with a device: read, write, and make nodes of it.
+    DevicePolicy,
+    "device policy",
+    "some of the letters r, w and m, each once",
+    |t| accept(t, is_policy(t))
+);
+checked_text!(
     /// Where a volume appears inside an instance; relative and absolute paths both start at the instance's root.
     MountPath,
     "mount path",
@@ -191,6 +205,19 @@ fn is_name(text: &str) -> bool {
         && bytes.iter().all(|b| alphanumeric(*b) || matches!(b, b'-' | b'.'))
 }
 
+fn is_hostname(text: &str) -> bool {
+    let part = |part: &str| {
+        let edge = |c: char| c.is_ascii_alphanumeric();
+        part.starts_with(edge) && part.ends_with(edge) && part.chars().all(|c| edge(c) || c == '-')
+    };
+    text.len() <= 64 && text.split('.').all(part)
+}
+
+fn is_policy(text: &str) -> bool {
+    let letters: std::collections::BTreeSet<char> = text.chars().collect();
+    !letters.is_empty() && letters.len() == text.len() && letters.iter().all(|letter| "rwm".contains(*letter))
+}
+
 fn is_key(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     !matches!(text, "" | "." | "..") && !text.starts_with("_object_") && text.bytes().all(allowed)
@@ -261,6 +288,24 @@ mod tests {
         assert!(valid::<MountPath>("/etc/app") && valid::<MountPath>("var/a..b"));
         for bad in ["", "..", "/a/../b", "a\\..\\b", "a\0"] {
             assert!(!valid::<MountPath>(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_name_follows_rfc_1123() {
+        for good in ["a", "Web-1", "roof.example.net", "1"] {
+            assert!(valid::<Hostname>(good), "{good}");
+        }
+        for bad in ["", "-a", "a-", "a..b", ".a", "a_b", "ä", &"a".repeat(65)] {
+            assert!(!valid::<Hostname>(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_device_policy_holds_each_letter_once() {
+        assert!(valid::<DevicePolicy>("r") && valid::<DevicePolicy>("mrw"));
+        for bad in ["", "x", "rr", "rwx", "rwmr", "R"] {
+            assert!(!valid::<DevicePolicy>(bad), "{bad}");
         }
     }
 

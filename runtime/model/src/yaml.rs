@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_saphyr::{Error, Location};
 
 use crate::hint::closest;
+use crate::places::Places;
 
 /// What is wrong in a text, and where. Shown as `source:line:column: message (hint)`; lines and columns count from 1,
 /// columns in characters.
@@ -88,19 +89,33 @@ impl Piece<'_> {
             .to_owned()
     }
 
+    /// Unknown, missing and duplicate keys are in the message already; of anything else it is said whose value it is.
     fn explain(&self, error: &Error) -> ParseError {
+        let named = |message| (self.named(error, message), None);
         let (message, hint) = match error.without_snippet() {
             Error::SerdeUnknownField { field, expected, .. } => unknown(field, expected, "key"),
-            Error::SerdeUnknownVariant { variant, expected, .. } => unknown(variant, expected, "value"),
+            Error::SerdeUnknownVariant { variant, expected, .. } => {
+                let (message, hint) = unknown(variant, expected, "value");
+                (self.named(error, message), hint)
+            }
             Error::SerdeMissingField { field, .. } => (format!("`{field}` is missing"), None),
             Error::DuplicateMappingKey { key: Some(key), .. } => {
                 (format!("duplicate key `{key}`"), Some("keep one of them".to_owned()))
             }
-            Error::InvalidScalar { ty, location } => (format!("expected {ty}, found `{}`", self.at(*location)), None),
-            Error::Message { msg, .. } => (msg.clone(), None),
-            other => (plain(other), None),
+            Error::InvalidScalar { ty, location } => named(format!("expected {ty}, found `{}`", self.at(*location))),
+            Error::Message { msg, .. } => named(msg.clone()),
+            other => named(plain(other)),
         };
         self.error(error.location(), message, hint)
+    }
+
+    /// A message with the path of the field at whose value it is.
+    fn named(&self, error: &Error, message: String) -> String {
+        let places = Places::of(self);
+        match error.location().and_then(|at| places.path(at)) {
+            Some(path) => format!("{path}: {message}"),
+            None => message,
+        }
     }
 }
 

@@ -37,7 +37,7 @@ fn named(application: &Application) -> impl Iterator<Item = ResourceId> + '_ {
     let shown = application.volumes.iter().filter_map(|volume| match &volume.source {
         VolumeSource::Config(name) => Some((ResourceKind::Configuration, name)),
         VolumeSource::Secret(name) => Some((ResourceKind::Secret, name)),
-        VolumeSource::HostPath(_) | VolumeSource::EmptyDir => None,
+        VolumeSource::HostPath(_) | VolumeSource::EmptyDir(_) => None,
     });
     let services = application.services.iter().chain(&application.init_services);
     let run = services.filter_map(program);

@@ -147,7 +147,7 @@ impl Library<'_> {
             let (kind, name, exists) = match &volume.source {
                 VolumeSource::Config(name) => ("configuration", name, self.configurations.contains_key(name.as_str())),
                 VolumeSource::Secret(name) => ("secret", name, self.secrets.contains_key(name.as_str())),
-                VolumeSource::HostPath(_) | VolumeSource::EmptyDir => continue,
+                VolumeSource::HostPath(_) | VolumeSource::EmptyDir(_) => continue,
             };
             if !exists {
                 let (application, volume) = (application.name.clone(), volume.name.clone());
@@ -175,7 +175,7 @@ impl Library<'_> {
             match &volume.source {
                 VolumeSource::Config(name) => used.configurations.extend(self.configurations.get(name.as_str())),
                 VolumeSource::Secret(name) => used.secrets.extend(self.secrets.get(name.as_str())),
-                VolumeSource::HostPath(_) | VolumeSource::EmptyDir => {}
+                VolumeSource::HostPath(_) | VolumeSource::EmptyDir(_) => {}
             }
         }
         let fingerprint = Fingerprint::of(service, &used).map_err(|error| PlanError::NoCanonicalForm {
