@@ -139,7 +139,7 @@ impl State {
         };
         let is_changed = change(&mut history);
         if is_changed && self.histories.get(application) != Some(&history) {
-            self.put_history(application, &history)?;
+            self.store(|state| state.put_history(application, &history))?;
             self.histories.insert(application.to_owned(), history);
         }
         Ok(is_changed)

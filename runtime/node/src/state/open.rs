@@ -164,36 +164,46 @@ impl State {
 
     fn read_histories(&mut self) -> Result<(), FileError> {
         for name in self.applications() {
-            let path = self.history_path(&name);
-            let id = ResourceId::new(ResourceKind::Application, name.as_str());
-            let is_of_it = |history: &History| {
-                let newest = history.newest().and_then(|newest| newest.parts.get(&id));
-                newest.is_some() && newest == self.head.resources.get(&id)
-            };
-            let reason = match read_history(&path)? {
-                Ok(mut history) => {
-                    let is_changed = history.keep_until(self.head.revision);
-                    if is_of_it(&history) {
-                        if is_changed {
-                            self.put_history(&name, &history)?;
-                        }
-                        self.histories.insert(name, history);
-                        continue;
-                    }
-                    let reason = format!("{} does not tell of what is in force", path.display());
-                    format!("{reason}; {}", self.kept(&path)?)
+            let history = match self.read_history(&name)? {
+                Ok(history) => history,
+                Err(reason) => {
+                    let reason = format!("{reason}; what is in force of application `{name}` counts as good");
+                    tracing::error!(reason, "a history of deployments cannot be read");
+                    self.damaged.push(Damaged { resource: None, reason });
+                    let history = self.in_force(&name);
+                    self.put_history(&name, &history)?;
+                    history
                 }
-                Err(Some(reason)) => format!("{reason}; {}", self.kept(&path)?),
-                Err(None) => format!("{} is missing", path.display()),
             };
-            let reason = format!("{reason}; what is in force of application `{name}` counts as good");
-            tracing::error!(application = name, reason, "a history of deployments cannot be read");
-            self.damaged.push(Damaged { resource: None, reason });
-            let history = self.in_force(&name);
-            self.put_history(&name, &history)?;
             self.histories.insert(name, history);
         }
         Ok(())
+    }
+
+    /// The history of an application, without what was never committed, or what is wrong with it.
+    fn read_history(&self, name: &str) -> Result<Result<History, String>, FileError> {
+        let path = self.history_path(name);
+        let bytes = match fs::read(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Err(format!("{} is missing", path.display()))),
+            other => other.on("read", &path)?,
+        };
+        let read = checked::decode::<History>(&bytes).map(|mut history| {
+            let is_changed = history.keep_until(self.head.revision);
+            history.trim();
+            (history, is_changed)
+        });
+        let id = ResourceId::new(ResourceKind::Application, name);
+        let reason = match read {
+            Ok((history, is_changed)) if history.is_at(&id, self.head.resources.get(&id)) => {
+                if is_changed {
+                    self.put_history(name, &history)?;
+                }
+                return Ok(Ok(history));
+            }
+            Ok(_) => "does not tell of what is in force".into(),
+            Err(reason) => reason,
+        };
+        Ok(Err(format!("{} {reason}; {}", path.display(), self.kept(&path)?)))
     }
 
     fn applications(&self) -> Vec<String> {
@@ -224,17 +234,4 @@ impl State {
         let to = durable::set_aside(path, &self.folder.join(DAMAGED))?;
         Ok(format!("it is kept as {}", to.display()))
     }
-}
-
-/// A history, or what is wrong with it where there is one.
-fn read_history(path: &Path) -> Result<Result<History, Option<String>>, FileError> {
-    let bytes = match fs::read(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Err(None)),
-        other => other.on("read", path)?,
-    };
-    if !checked::is_whole(&bytes) {
-        return Ok(Err(Some(format!("{} is not as it was written", path.display()))));
-    }
-    let read = serde_json::from_slice(&bytes);
-    Ok(read.map_err(|e| Some(format!("{} cannot be read: {e}", path.display()))))
 }
