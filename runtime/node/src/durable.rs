@@ -68,8 +68,8 @@ pub(crate) fn put(path: &Path, bytes: &[u8], mode: u32, survives: Survives) -> R
 }
 
 /// Puts several files in place, each as [`put`] does; all of them survive a power cut once this answers.
-pub(crate) fn put_all(files: Vec<(PathBuf, Vec<u8>)>, mode: u32) -> Result<(), FileError> {
-    for (path, bytes) in &files {
+pub(crate) fn put_all(files: &[(PathBuf, Vec<u8>)], mode: u32) -> Result<(), FileError> {
+    for (path, bytes) in files {
         replace(path, bytes, mode, Survives::PowerCut)?;
     }
     let mut synced = BTreeSet::new();

@@ -129,7 +129,7 @@ impl State {
             files.push((path.clone(), checked::encode(history, &path)?));
         }
         self.store(|state| {
-            durable::put_all(files, 0o600)?;
+            durable::put_all(&files, 0o600)?;
             head.put(&state.folder)
         })?;
         deployed.values_mut().for_each(History::trim);

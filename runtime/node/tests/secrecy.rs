@@ -97,7 +97,7 @@ async fn only_who_mounts_a_secret_has_it_on_disk_and_no_log_status_or_event_tell
         told.push_str(&format!("{event:?}"));
     }
     assert!(told.contains("deleted"), "{told}");
+    node.shutdown().await;
     let log = log.0.lock().unwrap();
     assert!(!log.is_empty() && !shows(&log) && !shows(told.as_bytes()));
-    node.shutdown().await;
 }

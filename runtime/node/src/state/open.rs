@@ -58,7 +58,9 @@ impl State {
             Found::Absent => format!("{} is missing", path.display()),
             Found::Damaged(reason) => format!("{reason}; {}", self.aside(&path)?),
         };
-        let reason = format!("{reason}; the newest readable version of each resource is in force");
+        let reason = format!(
+            "{reason}; the newest readable version of each resource is in force, also of what was kept for a rollback alone"
+        );
         tracing::error!(reason, "the head of the state cannot be read");
         self.damaged.push(Damaged { resource: None, reason });
         self.rebuild()
@@ -85,10 +87,8 @@ impl State {
             }
             Read::Absent(reason) => {
                 let aside = self.folder.join(DAMAGED);
-                (
-                    format!("{reason}; damaged files are kept in {}", aside.display()),
-                    false,
-                )
+                let reason = format!("{reason}; damaged files are kept in {}", aside.display());
+                (reason, false)
             }
             Read::Damaged(reason) => (format!("{reason}; {}", self.aside(&file.path)?), false),
             Read::Locked(reason) => (reason, true),
@@ -112,13 +112,16 @@ impl State {
                 self.head.resources.insert(id, Version { revision, sha256 });
             }
         }
-        let seal = self.seal()?;
-        durable::put_all(seal, 0o600)?;
+        if durable::entries(&self.folder.join(HISTORY))?.is_empty() {
+            return self.migrate();
+        }
+        let sealed = self.seal()?;
+        durable::put_all(&sealed, 0o600)?;
         self.read_histories()?;
         self.head.put(&self.folder)
     }
 
-    /// From schema 1: secrets are sealed, and what is in force was good. The head comes last, and with it what was there
+    /// To this schema: secrets are sealed, and what is in force was good. The head comes last, and with it what was there
     /// before goes: a crash earlier leaves all of schema 1 as it was, and later all of this one.
     fn migrate(&mut self) -> Result<(), FileError> {
         let mut files = self.seal()?;
@@ -127,32 +130,22 @@ impl State {
             files.push((path.clone(), checked::encode(&history, &path)?));
             self.histories.insert(name, history);
         }
-        durable::put_all(files, 0o600)?;
+        durable::put_all(&files, 0o600)?;
         self.head.put(&self.folder)?;
-        tracing::info!(
-            revision = self.head.revision,
-            "the state was brought to this release's schema"
-        );
+        let revision = self.head.revision;
+        tracing::info!(revision, "the state was brought to this release's schema");
         Ok(())
     }
 
     /// Lets the head name sealed versions of all secrets, and answers their files. The revisions stay.
     fn seal(&mut self) -> Result<Vec<(PathBuf, Vec<u8>)>, FileError> {
         let mut files = Vec::new();
-        for (id, resource) in &self.resources {
-            let Some(version) = self
-                .head
-                .resources
-                .get_mut(id)
-                .filter(|_| id.kind == ResourceKind::Secret)
-            else {
+        let secrets = self.resources.iter().filter(|(id, _)| id.kind == ResourceKind::Secret);
+        for (id, resource) in secrets {
+            let Some(version) = self.head.resources.get_mut(id) else {
                 continue;
             };
-            if self
-                .versions
-                .read(id, version)
-                .is_ok_and(|read| matches!(read, Read::Whole(_)))
-            {
+            if matches!(self.versions.read(id, version)?, Read::Whole(_)) {
                 continue;
             }
             let (sealed, path, bytes) = self.versions.encode(resource, version.revision)?;

@@ -180,7 +180,7 @@ fn versions_stay_as_long_as_a_deployment_names_them_and_go_with_the_application(
         .map(|n| format!("shop@{n}.json"))
         .collect();
     let mut found = files(&dir, "application");
-    found.sort_by_key(|name| name.len());
+    found.sort_by_key(String::len);
     assert_eq!(found, expected);
     state.commit(put(vec![configuration("conf", "2")])).unwrap();
     assert_eq!(files(&dir, "configuration").len(), 2);

@@ -127,6 +127,16 @@ fn the_first_schema_is_taken_over_what_is_in_force_was_good_and_secrets_are_seal
 }
 
 #[test]
+fn the_first_schema_without_its_head_is_taken_over_too() {
+    let dir = copied(1);
+    fs::write(dir.path().join("state/head.json"), "{").unwrap();
+    let state = open(&dir);
+    assert_eq!((state.resources(), state.damaged().len()), (&resources(), 1));
+    assert_eq!(state.fallback("weather"), state.wanted("weather"));
+    check(&open(&dir));
+}
+
+#[test]
 fn the_second_schema_is_read_as_it_was_written() {
     let dir = copied(2);
     let state = open(&dir);
