@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use aerolith_model::{Resource, ResourceKind};
 use serde::Serialize;
 
+use crate::desired::Resources;
 use crate::durable::{self, FileError};
 use head::Head;
 use history::History;
@@ -58,7 +59,7 @@ pub(crate) struct State {
     folder: PathBuf,
     versions: Versions,
     head: Head,
-    resources: BTreeMap<ResourceId, Resource>,
+    resources: Resources,
     histories: BTreeMap<String, History>,
     damaged: Vec<Damaged>,
     /// The files are as memory has it. They may not be after a commit that failed half-way.
@@ -77,7 +78,7 @@ impl State {
         self.head.revision
     }
 
-    pub(crate) fn resources(&self) -> &BTreeMap<ResourceId, Resource> {
+    pub(crate) fn resources(&self) -> &Resources {
         &self.resources
     }
 
@@ -97,7 +98,7 @@ impl State {
     }
 
     /// The resources as they would be after a change.
-    pub(crate) fn preview(&self, change: &Change) -> BTreeMap<ResourceId, Resource> {
+    pub(crate) fn preview(&self, change: &Change) -> Resources {
         let mut resources = self.resources.clone();
         resources.retain(|id, _| !change.delete.contains(id));
         resources.extend(change.put.iter().map(|r| (ResourceId::of(r), r.clone())));
@@ -112,7 +113,6 @@ impl State {
         if change.put.is_empty() && change.delete.is_empty() {
             return Ok(self.head.revision);
         }
-        self.settle()?;
         let mut head = self.head.clone();
         head.revision += 1;
         head.resources.retain(|id, _| !change.delete.contains(id));
@@ -123,15 +123,16 @@ impl State {
             files.push((path, bytes));
         }
         let resources = self.preview(&change);
-        let deployed = self.deploy(&head, &resources);
+        let mut deployed = self.deploy(&head, &resources);
         for (name, history) in &deployed {
             let path = self.history_path(name);
             files.push((path.clone(), checked::encode(history, &path)?));
         }
-        self.is_settled = false;
-        durable::put_all(files, 0o600)?;
-        head.put(&self.folder)?;
-        self.is_settled = true;
+        self.store(|state| {
+            durable::put_all(&files, 0o600)?;
+            head.put(&state.folder)
+        })?;
+        deployed.values_mut().for_each(History::trim);
         (self.head, self.resources) = (head, resources);
         self.histories.extend(deployed);
         let head = &self.head.resources;
@@ -145,6 +146,23 @@ impl State {
             tracing::warn!(%error, "old versions of resources stay until the next change");
         }
         Ok(self.head.revision)
+    }
+
+    /// Writes files, or as well as it can leaves them as they were: a rename that was not synced is one that a restart
+    /// may find.
+    fn store(&mut self, write: impl FnOnce(&Self) -> Result<(), FileError>) -> Result<(), FileError> {
+        self.settle()?;
+        self.is_settled = false;
+        let written = write(self);
+        match &written {
+            Ok(()) => self.is_settled = true,
+            Err(_) => {
+                if let Err(error) = self.settle() {
+                    tracing::error!(%error, "what failed to be stored may be there after a restart");
+                }
+            }
+        }
+        written
     }
 
     /// Makes the files again what memory has.

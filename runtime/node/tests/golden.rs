@@ -4,10 +4,13 @@
 
 mod world;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use aerolith_model::ResourceKind;
-use aerolith_node::{Foundation, Node, Settings};
+use aerolith_model::{Resource, ResourceKind};
+use aerolith_node::{Condition, Foundation, Node, Phase, Settings};
+use serde_json::Value;
+use tokio::sync::watch;
 use world::*;
 
 /// Names the folder in which [`write_a_data_folder`] makes `data` and `run`.
@@ -75,7 +78,7 @@ async fn write_a_data_folder() {
     running(&node, "camera.eye.1").await;
     running(&node, "migrate.once.1").await;
     world.engine().end("migrate.once.1", code(0));
-    phase(&node, "migrate.once.1", aerolith_node::Phase::Completed).await;
+    phase(&node, "migrate.once.1", Phase::Completed).await;
     apply(&node, &[r#"{"kind":"configuration","name":"unused","data":{"k":"v"}}"#]).await;
     node.delete(ResourceKind::Configuration, "unused").await.unwrap();
     let before = running(&node, "weather.agent.1").await;
@@ -91,4 +94,91 @@ async fn write_a_data_folder() {
     .await;
     running(&node, "weather.view.1").await;
     node.shutdown().await;
+}
+
+fn golden(schema: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/golden/state/{schema}"))
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(&path, &to).unwrap();
+        }
+    }
+}
+
+/// The records as they lie in a folder.
+fn records(schema: u32) -> Vec<Value> {
+    let files = fs::read_dir(golden(schema).join("run/instances")).unwrap();
+    files
+        .map(|file| serde_json::from_slice(&fs::read(file.unwrap().path()).unwrap()).unwrap())
+        .collect()
+}
+
+/// A world as a daemon of that schema left it: its folders, and what ran goes on.
+fn left(schema: u32) -> World {
+    let world = World::new();
+    copy(&golden(schema).join("data"), &world.path("data"));
+    copy(&golden(schema).join("run"), &world.path("run"));
+    let running = records(schema).into_iter().filter_map(|record| {
+        let pid = record["life"]["running"]["state"]["pid"].as_u64()?;
+        Some(Run {
+            workload: serde_json::from_value(record["workload"].clone()).unwrap(),
+            pid: u32::try_from(pid).unwrap(),
+            exit: watch::Sender::new(None),
+        })
+    });
+    world.engine().runs.lock().unwrap().extend(running);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_older_daemon_left_running_keeps_its_process_and_everything_applied_is_in_force() {
+    for schema in [1, 2] {
+        let world = left(schema);
+        let node = world.open().await;
+        until("the state is read", || (node.status().revision == 5).then_some(())).await;
+        assert_eq!(node.status().damaged, []);
+        let applied = [package("weather-agent", "1"), camera(), conf("10m"), weather("second")];
+        let given: Vec<&str> = applied
+            .iter()
+            .map(String::as_str)
+            .chain([CERT, LOGIN, CAMERA, MIGRATE])
+            .collect();
+        let in_force = |resource: &Resource| node.get(resource.kind(), resource.name());
+        for resource in resources(&given) {
+            assert_eq!(in_force(&resource).as_ref(), Some(&resource), "schema {schema}");
+        }
+        let again = node.apply(resources(&given), false).await.unwrap();
+        assert_eq!(again.revision, 5, "all of it was there");
+
+        // Once this runs, the driver has looked at everything.
+        apply(&node, &[&application("other", &service("web", "weather-agent", ""))]).await;
+        running(&node, "other.web.1").await;
+        for record in records(schema) {
+            let id = record["id"].as_str().unwrap();
+            let (instance, life) = (instance_of(&node, id).unwrap(), &record["life"]);
+            assert_eq!(record["fingerprint"], instance.fingerprint, "schema {schema}, {id}");
+            if life["ended"].is_object() {
+                assert_eq!((instance.state, instance.exit), (Phase::Completed, Some(code(0))));
+            } else {
+                assert_eq!(instance.state, Phase::Running);
+                assert_eq!(instance.pid.map(u64::from), life["running"]["state"]["pid"].as_u64());
+            }
+        }
+        let runs = world.engine().runs.lock().unwrap().len();
+        assert_eq!(
+            (runs, world.engine().stops.lock().unwrap().len()),
+            (5, 0),
+            "schema {schema}"
+        );
+        assert_eq!(application_of(&node, "weather").unwrap().state, Condition::Running);
+        node.shutdown().await;
+    }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use aerolith_packages::Digest;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::to_json;
 use crate::durable::FileError;
@@ -27,6 +28,14 @@ pub(super) fn encode<T: Serialize>(content: &T, path: &Path) -> Result<Vec<u8>, 
         bytes[at..at + DIGITS].copy_from_slice(digest.as_bytes());
     }
     Ok(bytes)
+}
+
+/// Reads a value back. Errors: what is wrong with the file, as the end of a sentence.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    if !is_whole(bytes) {
+        return Err("is not as it was written: its sha256 is another".into());
+    }
+    serde_json::from_slice(bytes).map_err(|e| format!("cannot be read: {e}"))
 }
 
 /// Whether every byte is as it was written.

@@ -1,6 +1,6 @@
 //! The history of deployments of each application: what is asked of it, and how it goes on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use aerolith_model::{Application, Resource, ResourceKind};
@@ -139,7 +139,7 @@ impl State {
         };
         let is_changed = change(&mut history);
         if is_changed && self.histories.get(application) != Some(&history) {
-            self.put_history(application, &history)?;
+            self.store(|state| state.put_history(application, &history))?;
             self.histories.insert(application.to_owned(), history);
         }
         Ok(is_changed)
@@ -221,12 +221,11 @@ impl State {
     }
 
     /// Every version that is in force or that a history names.
-    pub(super) fn named(&self) -> BTreeSet<PathBuf> {
+    pub(super) fn named(&self) -> HashSet<(&ResourceId, u64)> {
         let deployments = self.histories.values().flat_map(History::all);
         let parts = deployments.flat_map(|deployment| &deployment.parts);
         let all = self.head.resources.iter().chain(parts);
-        all.map(|(id, version)| self.versions.path(id, version.revision))
-            .collect()
+        all.map(|(id, version)| (id, version.revision)).collect()
     }
 }
 

@@ -64,10 +64,9 @@ pub(super) fn read(folder: &Path) -> Result<Found, StateError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Found::Absent),
         other => other.on("read", &path)?,
     };
-    let is_whole = checked::is_whole(&bytes);
     if let Ok(announced) = serde_json::from_slice::<Announced>(&bytes)
         && announced.schema > SCHEMA
-        && (is_whole || announced.sha256.is_none())
+        && (checked::is_whole(&bytes) || announced.sha256.is_none())
     {
         return Err(StateError::Newer {
             folder: PathBuf::from(folder),
@@ -75,22 +74,17 @@ pub(super) fn read(folder: &Path) -> Result<Found, StateError> {
             written_by: announced.written_by,
         });
     }
-    Ok(decode(&bytes, is_whole).unwrap_or_else(|reason| Found::Damaged(format!("{} {reason}", path.display()))))
+    Ok(decode(&bytes).unwrap_or_else(|reason| Found::Damaged(format!("{} {reason}", path.display()))))
 }
 
-fn decode(bytes: &[u8], is_whole: bool) -> Result<Found, String> {
-    let unreadable = |e: serde_json::Error| format!("cannot be read: {e}");
-    if is_whole {
-        let Written {
-            revision, resources, ..
-        } = serde_json::from_slice(bytes).map_err(unreadable)?;
-        return Ok(Found::Current(Head { revision, resources }));
-    }
+fn decode(bytes: &[u8]) -> Result<Found, String> {
     if let Ok(First { revision, resources }) = serde_json::from_slice(bytes) {
         return Ok(Found::First(Head { revision, resources }));
     }
-    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(unreadable)?;
-    Err("is not as it was written: its sha256 is another".into())
+    let Written {
+        revision, resources, ..
+    } = checked::decode(bytes)?;
+    Ok(Found::Current(Head { revision, resources }))
 }
 
 impl Head {

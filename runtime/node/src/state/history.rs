@@ -91,6 +91,11 @@ impl History {
         }
     }
 
+    /// Whether its newest deployment is of this version of an application.
+    pub(super) fn is_at(&self, application: &ResourceId, version: Option<&Version>) -> bool {
+        version.is_some() && self.newest().and_then(|newest| newest.parts.get(application)) == version
+    }
+
     /// What a rollback puts back in force unless it is told.
     pub(super) fn before(&self) -> Option<&Deployment> {
         let mut earlier = self.deployments.iter().skip(1);
@@ -105,7 +110,7 @@ impl History {
         self.deployments.iter_mut().find(|one| one.revision == revision)
     }
 
-    /// Puts a new one before the others. The oldest are forgotten, never the newest good one.
+    /// Puts a new one before the others. None is forgotten before it is committed.
     pub(super) fn deploy(&mut self, deployment: Deployment) {
         if let Some(newest) = self.deployments.first_mut()
             && newest.outcome == Outcome::Pending
@@ -113,6 +118,10 @@ impl History {
             newest.outcome = Outcome::Superseded;
         }
         self.deployments.insert(0, deployment);
+    }
+
+    /// Forgets the oldest where there are too many, but never the newest good one.
+    pub(super) fn trim(&mut self) {
         while self.deployments.len() > KEPT {
             let good = self.deployments.iter().position(|one| one.outcome == Outcome::Good);
             let oldest = self.deployments.len() - 1;

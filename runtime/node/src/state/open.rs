@@ -58,7 +58,9 @@ impl State {
             Found::Absent => format!("{} is missing", path.display()),
             Found::Damaged(reason) => format!("{reason}; {}", self.aside(&path)?),
         };
-        let reason = format!("{reason}; the newest readable version of each resource is in force");
+        let reason = format!(
+            "{reason}; the newest readable version of each resource is in force, also of what was kept for a rollback alone"
+        );
         tracing::error!(reason, "the head of the state cannot be read");
         self.damaged.push(Damaged { resource: None, reason });
         self.rebuild()
@@ -85,10 +87,8 @@ impl State {
             }
             Read::Absent(reason) => {
                 let aside = self.folder.join(DAMAGED);
-                (
-                    format!("{reason}; damaged files are kept in {}", aside.display()),
-                    false,
-                )
+                let reason = format!("{reason}; damaged files are kept in {}", aside.display());
+                (reason, false)
             }
             Read::Damaged(reason) => (format!("{reason}; {}", self.aside(&file.path)?), false),
             Read::Locked(reason) => (reason, true),
@@ -112,13 +112,16 @@ impl State {
                 self.head.resources.insert(id, Version { revision, sha256 });
             }
         }
-        let seal = self.seal()?;
-        durable::put_all(seal, 0o600)?;
+        if durable::entries(&self.folder.join(HISTORY))?.is_empty() {
+            return self.migrate();
+        }
+        let sealed = self.seal()?;
+        durable::put_all(&sealed, 0o600)?;
         self.read_histories()?;
         self.head.put(&self.folder)
     }
 
-    /// From schema 1: secrets are sealed, and what is in force was good. The head comes last, and with it what was there
+    /// To this schema: secrets are sealed, and what is in force was good. The head comes last, and with it what was there
     /// before goes: a crash earlier leaves all of schema 1 as it was, and later all of this one.
     fn migrate(&mut self) -> Result<(), FileError> {
         let mut files = self.seal()?;
@@ -127,32 +130,22 @@ impl State {
             files.push((path.clone(), checked::encode(&history, &path)?));
             self.histories.insert(name, history);
         }
-        durable::put_all(files, 0o600)?;
+        durable::put_all(&files, 0o600)?;
         self.head.put(&self.folder)?;
-        tracing::info!(
-            revision = self.head.revision,
-            "the state was brought to this release's schema"
-        );
+        let revision = self.head.revision;
+        tracing::info!(revision, "the state was brought to this release's schema");
         Ok(())
     }
 
     /// Lets the head name sealed versions of all secrets, and answers their files. The revisions stay.
     fn seal(&mut self) -> Result<Vec<(PathBuf, Vec<u8>)>, FileError> {
         let mut files = Vec::new();
-        for (id, resource) in &self.resources {
-            let Some(version) = self
-                .head
-                .resources
-                .get_mut(id)
-                .filter(|_| id.kind == ResourceKind::Secret)
-            else {
+        let secrets = self.resources.iter().filter(|(id, _)| id.kind == ResourceKind::Secret);
+        for (id, resource) in secrets {
+            let Some(version) = self.head.resources.get_mut(id) else {
                 continue;
             };
-            if self
-                .versions
-                .read(id, version)
-                .is_ok_and(|read| matches!(read, Read::Whole(_)))
-            {
+            if matches!(self.versions.read(id, version)?, Read::Whole(_)) {
                 continue;
             }
             let (sealed, path, bytes) = self.versions.encode(resource, version.revision)?;
@@ -164,36 +157,46 @@ impl State {
 
     fn read_histories(&mut self) -> Result<(), FileError> {
         for name in self.applications() {
-            let path = self.history_path(&name);
-            let id = ResourceId::new(ResourceKind::Application, name.as_str());
-            let is_of_it = |history: &History| {
-                let newest = history.newest().and_then(|newest| newest.parts.get(&id));
-                newest.is_some() && newest == self.head.resources.get(&id)
-            };
-            let reason = match read_history(&path)? {
-                Ok(mut history) => {
-                    let is_changed = history.keep_until(self.head.revision);
-                    if is_of_it(&history) {
-                        if is_changed {
-                            self.put_history(&name, &history)?;
-                        }
-                        self.histories.insert(name, history);
-                        continue;
-                    }
-                    let reason = format!("{} does not tell of what is in force", path.display());
-                    format!("{reason}; {}", self.kept(&path)?)
+            let history = match self.read_history(&name)? {
+                Ok(history) => history,
+                Err(reason) => {
+                    let reason = format!("{reason}; what is in force of application `{name}` counts as good");
+                    tracing::error!(reason, "a history of deployments cannot be read");
+                    self.damaged.push(Damaged { resource: None, reason });
+                    let history = self.in_force(&name);
+                    self.put_history(&name, &history)?;
+                    history
                 }
-                Err(Some(reason)) => format!("{reason}; {}", self.kept(&path)?),
-                Err(None) => format!("{} is missing", path.display()),
             };
-            let reason = format!("{reason}; what is in force of application `{name}` counts as good");
-            tracing::error!(application = name, reason, "a history of deployments cannot be read");
-            self.damaged.push(Damaged { resource: None, reason });
-            let history = self.in_force(&name);
-            self.put_history(&name, &history)?;
             self.histories.insert(name, history);
         }
         Ok(())
+    }
+
+    /// The history of an application, without what was never committed, or what is wrong with it.
+    fn read_history(&self, name: &str) -> Result<Result<History, String>, FileError> {
+        let path = self.history_path(name);
+        let bytes = match fs::read(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Err(format!("{} is missing", path.display()))),
+            other => other.on("read", &path)?,
+        };
+        let read = checked::decode::<History>(&bytes).map(|mut history| {
+            let is_changed = history.keep_until(self.head.revision);
+            history.trim();
+            (history, is_changed)
+        });
+        let id = ResourceId::new(ResourceKind::Application, name);
+        let reason = match read {
+            Ok((history, is_changed)) if history.is_at(&id, self.head.resources.get(&id)) => {
+                if is_changed {
+                    self.put_history(name, &history)?;
+                }
+                return Ok(Ok(history));
+            }
+            Ok(_) => "does not tell of what is in force".into(),
+            Err(reason) => reason,
+        };
+        Ok(Err(format!("{} {reason}; {}", path.display(), self.kept(&path)?)))
     }
 
     fn applications(&self) -> Vec<String> {
@@ -224,17 +227,4 @@ impl State {
         let to = durable::set_aside(path, &self.folder.join(DAMAGED))?;
         Ok(format!("it is kept as {}", to.display()))
     }
-}
-
-/// A history, or what is wrong with it where there is one.
-fn read_history(path: &Path) -> Result<Result<History, Option<String>>, FileError> {
-    let bytes = match fs::read(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Err(None)),
-        other => other.on("read", path)?,
-    };
-    if !checked::is_whole(&bytes) {
-        return Ok(Err(Some(format!("{} is not as it was written", path.display()))));
-    }
-    let read = serde_json::from_slice(&bytes);
-    Ok(read.map_err(|e| Some(format!("{} cannot be read: {e}", path.display()))))
 }

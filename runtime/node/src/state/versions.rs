@@ -1,6 +1,6 @@
 //! The files of versions: one for each version of a resource, never rewritten; those of secrets are sealed.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -170,11 +170,15 @@ impl Versions {
         Ok(files)
     }
 
-    /// Removes every file that is none of these.
-    pub(super) fn sweep(&self, named: &BTreeSet<PathBuf>) -> Result<(), FileError> {
+    /// Removes every file that is of none of these versions.
+    pub(super) fn sweep(&self, named: &HashSet<(&ResourceId, u64)>) -> Result<(), FileError> {
+        let stays = |file: &File| {
+            let is_as_it_should = file.is_sealed() == (file.id.kind == ResourceKind::Secret);
+            is_as_it_should && named.contains(&(&file.id, file.revision))
+        };
         for kind in ResourceKind::ALL {
             for path in durable::entries(&self.folder.join(kind.as_str()))? {
-                if !named.contains(&path) {
+                if !File::at(kind, path.clone()).is_some_and(|file| stays(&file)) {
                     durable::remove(&path)?;
                 }
             }

@@ -119,12 +119,14 @@ fn ten_are_kept_and_always_the_newest_good_one() {
     let mut kept = history(&[Good; 3]);
     for revision in 4..100 {
         kept.deploy(deployment(revision));
+        kept.trim();
     }
     assert_eq!(kept.all().len(), 10);
     assert_eq!(revision(kept.fallback()), Some(3));
     assert_eq!(revision(kept.all().get(8)), Some(91));
     kept.succeeded(99);
     kept.deploy(deployment(100));
+    kept.trim();
     assert_eq!(
         revision(kept.all().last()),
         Some(91),
