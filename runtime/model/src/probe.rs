@@ -134,6 +134,28 @@ struct RawProbe {
     failure_threshold: NonZeroU32,
 }
 
+impl Probe {
+    /// A probe of the one check that was written, as often as Kubernetes asks unless it is told.
+    ///
+    /// # Errors
+    /// [`InvalidProbe`] when there is not exactly one, or it names no program.
+    pub fn new(mut checks: Vec<Check>) -> Result<Self, InvalidProbe> {
+        let found = checks.len();
+        match checks.pop() {
+            Some(Check::Exec(exec)) if exec.command.is_empty() => Err(InvalidProbe::EmptyCommand),
+            Some(check) if found == 1 => Ok(Self {
+                check,
+                initial_delay_seconds: 0,
+                period_seconds: ten(),
+                timeout_seconds: once(),
+                success_threshold: once(),
+                failure_threshold: three(),
+            }),
+            _ => Err(InvalidProbe::Checks(found)),
+        }
+    }
+}
+
 const fn ten() -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(9)
 }
@@ -156,20 +178,14 @@ impl TryFrom<RawProbe> for Probe {
     fn try_from(raw: RawProbe) -> Result<Self, InvalidProbe> {
         let http = raw.http_get.map(Check::Http);
         let tcp = raw.tcp_socket.map(Check::Tcp);
-        let mut checks: Vec<Check> = http.into_iter().chain(tcp).chain(raw.exec.map(Check::Exec)).collect();
-        let check = match (checks.pop(), checks.len()) {
-            (Some(Check::Exec(exec)), 0) if exec.command.is_empty() => return Err(InvalidProbe::EmptyCommand),
-            (Some(check), 0) => check,
-            (None, _) => return Err(InvalidProbe::Checks(0)),
-            (Some(_), others) => return Err(InvalidProbe::Checks(others + 1)),
-        };
+        let checks = http.into_iter().chain(tcp).chain(raw.exec.map(Check::Exec));
         Ok(Self {
-            check,
             initial_delay_seconds: raw.initial_delay_seconds,
             period_seconds: raw.period_seconds,
             timeout_seconds: raw.timeout_seconds,
             success_threshold: raw.success_threshold,
             failure_threshold: raw.failure_threshold,
+            ..Self::new(checks.collect())?
         })
     }
 }
@@ -238,7 +254,10 @@ impl Visitor<'_> for PortVisitor {
     fn visit_str<E: de::Error>(self, text: &str) -> Result<ProbePort, E> {
         match text {
             DYNAMIC => Ok(ProbePort::Dynamic),
-            _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+            digits => match digits.parse() {
+                Ok(number) => Ok(ProbePort::Number(number)),
+                Err(_) => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+            },
         }
     }
 }
