@@ -99,6 +99,12 @@ pub(crate) enum Command {
     /// Make packages, and look into them
     #[command(subcommand)]
     Package(Package),
+    /// Print the JSON Schema of a kind of file, or say which there are
+    Schema {
+        /// Which one
+        #[arg(value_parser = crate::command::schemas())]
+        name: Option<String>,
+    },
     /// Show the version, and the daemon's where one runs
     Version,
     /// Print a completion script for a shell

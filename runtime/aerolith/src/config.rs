@@ -14,18 +14,22 @@ pub(crate) use packages::{Demand, Packages};
 
 /// What the file says; a key that is not there leaves the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Config {
     /// The node's name; the host's, when absent.
     pub(crate) node_name: Option<String>,
     /// Folder of what must outlive a boot.
     #[serde(deserialize_with = "absolute")]
+    #[cfg_attr(test, schemars(regex(pattern = "^/")))]
     pub(crate) data: Option<PathBuf>,
     /// Folder of what must not.
     #[serde(deserialize_with = "absolute")]
+    #[cfg_attr(test, schemars(regex(pattern = "^/")))]
     pub(crate) runtime: Option<PathBuf>,
     /// The API's socket.
     #[serde(deserialize_with = "absolute")]
+    #[cfg_attr(test, schemars(regex(pattern = "^/")))]
     pub(crate) socket: Option<PathBuf>,
     /// How much is told.
     pub(crate) log_level: Level,
@@ -39,6 +43,7 @@ pub(crate) struct Config {
 
 /// About all plugins; each has a file of its own in `plugins.d`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Plugins {
     /// Folders with plugins that are started without being asked for; the program's own, when absent.
@@ -47,6 +52,7 @@ pub(crate) struct Plugins {
 
 /// How much is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
     Error,
@@ -59,6 +65,7 @@ pub(crate) enum Level {
 
 /// How it is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     #[default]
@@ -91,7 +98,8 @@ impl Config {
         }
     }
 
-    fn read(source_name: &str, text: &str) -> Result<Self, Wrong> {
+    /// Reads a text; one without anything in it is the default.
+    pub(crate) fn read(source_name: &str, text: &str) -> Result<Self, Wrong> {
         let nothing = text
             .lines()
             .map(str::trim)

@@ -14,11 +14,13 @@ use crate::size::Size;
 
 /// What `plugins.d/INSTANCE.yml` says.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct InstanceFile {
     /// A shipped or installed plugin; the instance's own name, when neither this nor `file` is given.
     plugin: Option<String>,
     /// A plugin's file, when it is neither shipped nor installed.
+    #[cfg_attr(test, schemars(regex(pattern = "^/")))]
     file: Option<PathBuf>,
     /// Handed to the plugin as it stands.
     config: serde_json::Map<String, serde_json::Value>,
@@ -96,7 +98,8 @@ fn instance_name(path: &Path) -> Result<Option<String>, Wrong> {
     Ok(Some(name.to_owned()))
 }
 
-fn read(source_name: &str, text: &str) -> Result<InstanceFile, Wrong> {
+/// Reads a text; one without anything in it is the default.
+pub(crate) fn read(source_name: &str, text: &str) -> Result<InstanceFile, Wrong> {
     let nothing = text
         .lines()
         .map(str::trim)

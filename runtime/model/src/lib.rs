@@ -20,6 +20,8 @@ mod probe;
 mod program;
 mod resource;
 mod restart;
+#[cfg(feature = "schema")]
+mod schema;
 mod secret;
 mod service;
 mod signature;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One probe: what is asked, and how often. Written with exactly one of `httpGet`, `tcpSocket`, `exec`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "RawProbe", into = "RawProbe")]
 pub struct Probe {
     /// What is asked.
@@ -37,6 +38,7 @@ pub enum Check {
 
 /// A `GET` request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct HttpGet {
     /// What is asked for.
@@ -57,6 +59,7 @@ pub struct HttpGet {
 
 /// The protocol of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Scheme {
     /// HTTP/1.1 without encryption, the one that there is.
     #[default]
@@ -66,6 +69,7 @@ pub enum Scheme {
 
 /// A header of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HttpHeader {
     /// Its name.
@@ -76,6 +80,7 @@ pub struct HttpHeader {
 
 /// A connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TcpSocket {
     /// Where.
@@ -87,6 +92,7 @@ pub struct TcpSocket {
 
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ExecAction {
     /// Program and arguments.
@@ -114,22 +120,31 @@ pub enum InvalidProbe {
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawProbe {
+    /// Whether a `GET` is answered with a status from 200 to 399.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     http_get: Option<HttpGet>,
+    /// Whether a connection is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tcp_socket: Option<TcpSocket>,
+    /// Whether a command beside the instance ends with 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exec: Option<ExecAction>,
+    /// Seconds between the start of an instance and the first question.
     #[serde(default, skip_serializing_if = "crate::service::is_default")]
     initial_delay_seconds: u32,
+    /// Seconds between two questions.
     #[serde(default = "ten")]
     period_seconds: NonZeroU32,
+    /// Seconds after which no answer is a bad one.
     #[serde(default = "once")]
     timeout_seconds: NonZeroU32,
+    /// Good answers in a row that make a bad state good.
     #[serde(default = "once")]
     success_threshold: NonZeroU32,
+    /// Bad answers in a row that make a good state bad.
     #[serde(default = "three")]
     failure_threshold: NonZeroU32,
 }

@@ -15,8 +15,11 @@ pub struct ProgramManifest {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Raw {
+pub(crate) struct Raw {
+    /// The program: a file of the package, relative to `program.yml`.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     entry: Spanned<String>,
 }
 
