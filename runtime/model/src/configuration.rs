@@ -185,6 +185,7 @@ impl fmt::Debug for Token {
 /// How an object is unpacked; the first four are Baetyl v2's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::also(&["tar.gz", "tzst"])))]
 pub enum Unpack {
     /// Left as it is.
     #[default]

@@ -60,6 +60,7 @@ pub struct HttpGet {
 /// The protocol of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::also(&["http"])))]
 pub enum Scheme {
     /// HTTP/1.1 without encryption, the one that there is.
     #[default]

@@ -15,6 +15,15 @@ use crate::signature::Signature;
 use crate::text::ServiceName;
 use crate::timestamp::Timestamp;
 
+/// Adds the other words that an enumeration is read from, of which a derived schema does not know.
+pub(crate) fn also(words: &'static [&'static str]) -> impl FnMut(&mut Schema) {
+    move |schema| {
+        if let Some(known) = schema.get_mut("oneOf").and_then(serde_json::Value::as_array_mut) {
+            known.push(serde_json::json!({ "description": "The same as above.", "enum": words }));
+        }
+    }
+}
+
 /// Text with a rule, in words and as a pattern.
 macro_rules! text {
     ($name:ident, $rule:literal, $pattern:literal) => {

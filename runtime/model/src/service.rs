@@ -165,6 +165,7 @@ pub struct Port {
 /// Transport of a port, written in either case.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::also(&["tcp", "udp"])))]
 pub enum Protocol {
     /// TCP.
     #[default]
