@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use aerolith_model::read_yaml;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::outcome::Wrong;
+use crate::outcome::{Wrong, text_of, unreadable};
 pub(crate) use packages::{Demand, Packages};
 
 /// What the file says; a key that is not there leaves the default.
@@ -91,10 +91,13 @@ impl Config {
     /// [`Wrong`] when it cannot be read, or with the place of what is wrong in it.
     pub(crate) fn load(asked: Option<&Path>, default: &Path) -> Result<Self, Wrong> {
         let path = asked.unwrap_or(default);
-        match fs::read_to_string(path) {
+        match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && asked.is_none() => Ok(Self::default()),
-            Err(error) => Err(Wrong::new(format!("{}: cannot be read: {error}", path.display()))),
-            Ok(text) => Self::read(&path.display().to_string(), &text),
+            Err(error) => Err(unreadable(&path.display().to_string(), &error)),
+            Ok(bytes) => {
+                let name = path.display().to_string();
+                Self::read(&name, &text_of(&name, &bytes)?)
+            }
         }
     }
 

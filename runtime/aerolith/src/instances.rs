@@ -9,7 +9,7 @@ use aerolith_host::{Grants, Isolation, Source, Spec};
 use aerolith_model::read_yaml;
 use serde::Deserialize;
 
-use crate::outcome::Wrong;
+use crate::outcome::{Wrong, read_text, unreadable};
 use crate::size::Size;
 
 /// What `plugins.d/INSTANCE.yml` says.
@@ -59,18 +59,16 @@ pub(crate) type InstanceFiles = BTreeMap<String, InstanceFile>;
 /// # Errors
 /// [`Wrong`] for the first file that cannot be read, with the place of what is wrong in it.
 pub(crate) fn read_folder(folder: &Path) -> Result<InstanceFiles, Wrong> {
-    let unreadable =
-        |path: &Path, error: &io::Error| Wrong::new(format!("{}: cannot be read: {error}", path.display()));
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(InstanceFiles::new()),
-        other => other.map_err(|error| unreadable(folder, &error))?,
+        other => other.map_err(|error| unreadable(&folder.display().to_string(), &error))?,
     };
     let mut files = InstanceFiles::new();
     for entry in entries {
-        let path = entry.map_err(|error| unreadable(folder, &error))?.path();
+        let entry = entry.map_err(|error| unreadable(&folder.display().to_string(), &error))?;
+        let path = entry.path();
         let Some(name) = instance_name(&path)? else { continue };
-        let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
-        files.insert(name, read(&path.display().to_string(), &text)?);
+        files.insert(name, read(&path.display().to_string(), &read_text(&path)?)?);
     }
     Ok(files)
 }

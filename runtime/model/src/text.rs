@@ -6,7 +6,7 @@
 pub struct InvalidText {
     /// What the text was meant to be.
     pub what: &'static str,
-    /// The text as found.
+    /// The text as found; of an address without what may be secret in it.
     pub found: String,
     /// The rule in words.
     pub rule: &'static str,
@@ -36,7 +36,7 @@ macro_rules! checked_text {
                 let normalise: fn(&str) -> Option<String> = $normalise;
                 match normalise(&found) {
                     Some(text) => Ok(Self(text)),
-                    None => Err(InvalidText { what: $what, found, rule: $rule }),
+                    None => Err(InvalidText { what: $what, found: shown($what, found), rule: $rule }),
                 }
             }
         }
@@ -180,22 +180,34 @@ impl Url {
     /// cut, and a mark stands in the place of what was there.
     #[must_use]
     pub fn shown(&self) -> String {
-        let end = self.0.find(['?', '#']).unwrap_or(self.0.len());
-        let (address, rest) = self.0.split_at(end);
-        // Clients disagree on how many slashes come before a user, and on which way they lean.
-        let begin = address.find(':').map_or(0, |colon| colon + 1);
-        let begin = begin
-            + address[begin..]
-                .bytes()
-                .take_while(|byte| b"/\\".contains(byte))
-                .count();
-        let (scheme, place) = address.split_at(begin);
-        let (place, path) = place.split_at(place.find(['/', '\\']).unwrap_or(place.len()));
-        let (user, host) = place.split_at(place.rfind('@').unwrap_or(0));
-        let user = if user.is_empty() { "" } else { CUT };
-        let rest = rest.get(..1).map_or_else(String::new, |mark| format!("{mark}{CUT}"));
-        format!("{scheme}{user}{host}{path}{rest}")
+        without_secrets(&self.0)
     }
+}
+
+/// What an error shows of a text that was refused.
+fn shown(what: &str, found: String) -> String {
+    match what {
+        "URL" => without_secrets(&found),
+        _ => found,
+    }
+}
+
+fn without_secrets(url: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let (address, rest) = url.split_at(end);
+    // Clients disagree on how many slashes come before a user, and on which way they lean.
+    let begin = address.find(':').map_or(0, |colon| colon + 1);
+    let begin = begin
+        + address[begin..]
+            .bytes()
+            .take_while(|byte| b"/\\".contains(byte))
+            .count();
+    let (scheme, place) = address.split_at(begin);
+    let (place, path) = place.split_at(place.find(['/', '\\']).unwrap_or(place.len()));
+    let (user, host) = place.split_at(place.rfind('@').unwrap_or(0));
+    let user = if user.is_empty() { "" } else { CUT };
+    let rest = rest.get(..1).map_or_else(String::new, |mark| format!("{mark}{CUT}"));
+    format!("{scheme}{user}{host}{path}{rest}")
 }
 
 impl From<[u8; 32]> for Sha256 {
@@ -354,6 +366,12 @@ mod tests {
         ] {
             assert_eq!(url.parse::<Url>().unwrap().shown(), expected, "{url}");
         }
+    }
+
+    #[test]
+    fn an_address_that_is_refused_is_shown_without_what_may_be_secret() {
+        let error = "https://u:c4nary@h /a?k=c4nary".parse::<Url>().unwrap_err().to_string();
+        assert!(error.contains("`https://…@h /a?…`"), "{error}");
     }
 
     #[test]
