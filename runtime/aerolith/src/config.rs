@@ -9,23 +9,27 @@ use std::path::{Path, PathBuf};
 use aerolith_model::read_yaml;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::outcome::Wrong;
+use crate::outcome::{Wrong, text_of, unreadable};
 pub(crate) use packages::{Demand, Packages};
 
 /// What the file says; a key that is not there leaves the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Config {
     /// The node's name; the host's, when absent.
     pub(crate) node_name: Option<String>,
     /// Folder of what must outlive a boot.
     #[serde(deserialize_with = "absolute")]
+    #[cfg_attr(test, schemars(regex(pattern = "^/")))]
     pub(crate) data: Option<PathBuf>,
     /// Folder of what must not.
     #[serde(deserialize_with = "absolute")]
+    #[cfg_attr(test, schemars(regex(pattern = "^/")))]
     pub(crate) runtime: Option<PathBuf>,
     /// The API's socket.
     #[serde(deserialize_with = "absolute")]
+    #[cfg_attr(test, schemars(regex(pattern = "^/")))]
     pub(crate) socket: Option<PathBuf>,
     /// How much is told.
     pub(crate) log_level: Level,
@@ -39,6 +43,7 @@ pub(crate) struct Config {
 
 /// About all plugins; each has a file of its own in `plugins.d`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Plugins {
     /// Folders with plugins that are started without being asked for; the program's own, when absent.
@@ -47,6 +52,7 @@ pub(crate) struct Plugins {
 
 /// How much is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
     Error,
@@ -59,6 +65,7 @@ pub(crate) enum Level {
 
 /// How it is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     #[default]
@@ -84,14 +91,18 @@ impl Config {
     /// [`Wrong`] when it cannot be read, or with the place of what is wrong in it.
     pub(crate) fn load(asked: Option<&Path>, default: &Path) -> Result<Self, Wrong> {
         let path = asked.unwrap_or(default);
-        match fs::read_to_string(path) {
+        match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && asked.is_none() => Ok(Self::default()),
-            Err(error) => Err(Wrong::new(format!("{}: cannot be read: {error}", path.display()))),
-            Ok(text) => Self::read(&path.display().to_string(), &text),
+            Err(error) => Err(unreadable(&path.display().to_string(), &error)),
+            Ok(bytes) => {
+                let name = path.display().to_string();
+                Self::read(&name, &text_of(&name, &bytes)?)
+            }
         }
     }
 
-    fn read(source_name: &str, text: &str) -> Result<Self, Wrong> {
+    /// Reads a text; one without anything in it is the default.
+    pub(crate) fn read(source_name: &str, text: &str) -> Result<Self, Wrong> {
         let nothing = text
             .lines()
             .map(str::trim)

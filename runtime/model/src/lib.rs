@@ -20,6 +20,8 @@ mod probe;
 mod program;
 mod resource;
 mod restart;
+#[cfg(feature = "schema")]
+mod schema;
 mod secret;
 mod service;
 mod signature;
@@ -58,4 +60,4 @@ pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use update::{InvalidUpdate, Strategy, Update};
 pub use validate::{Fault, Invalid};
 pub use volume::{EmptyDir, HostPath, HostPathType, InvalidVolume, Medium, Volume, VolumeSource};
-pub use yaml::{ParseError, read_yaml};
+pub use yaml::{ParseError, read_yaml, utf8};

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// What a service may use at most, and what it needs (Kubernetes, Baetyl v2); names such as `cpu`, `memory`,
 /// `nvidia.com/gpu`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Resources {
     /// At most.

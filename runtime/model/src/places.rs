@@ -8,26 +8,31 @@ use serde_saphyr::{Location, Spanned};
 
 use crate::yaml::Piece;
 
-/// Every value of a document by its path, such as `services[0].name`; the document itself is the empty path.
-pub(crate) struct Places(Vec<(String, Location)>);
+/// Every value of a document by its path, such as `services[0].name`; the document itself is the empty path. Also every key,
+/// for some of a value's errors are placed there.
+#[derive(Default)]
+pub(crate) struct Places {
+    values: Vec<(String, Location)>,
+    keys: Vec<(String, Location)>,
+}
 
 impl Places {
     /// Those of a piece that is well-formed YAML; none of any other.
     pub(crate) fn of(piece: &Piece<'_>) -> Self {
-        let mut places = Vec::new();
+        let mut places = Self::default();
         // Nothing of ours is deeper, and each level takes a lot of the stack.
         let options = serde_saphyr::options! { with_snippet: false, budget: serde_saphyr::budget! { max_depth: 20 } };
         if let Ok(root) = serde_saphyr::from_str_with_options::<Spanned<Node>>(piece.text, options) {
-            collect(String::new(), &root, &mut places);
+            places.collect(String::new(), &root);
         }
-        Self(places)
+        places
     }
 
     /// Where a field stands, or the nearest thing around it that is there.
     pub(crate) fn at(&self, path: &str) -> Option<Location> {
         let mut path = path;
         loop {
-            if let Some((_, location)) = self.0.iter().find(|(known, _)| known == path) {
+            if let Some((_, location)) = self.values.iter().find(|(known, _)| known == path) {
                 return Some(*location);
             }
             path = &path[..path.rfind(['.', '['])?];
@@ -37,8 +42,27 @@ impl Places {
     /// The innermost field that stands at a place.
     pub(crate) fn path(&self, at: Location) -> Option<&str> {
         let same = |place: &&(String, Location)| (place.1.line(), place.1.column()) == (at.line(), at.column());
-        let path = self.0.iter().rfind(same).map(|(path, _)| path.as_str());
-        path.filter(|path| !path.is_empty())
+        let place = self.values.iter().rfind(same).or_else(|| self.keys.iter().rfind(same));
+        place.map(|(path, _)| path.as_str()).filter(|path| !path.is_empty())
+    }
+
+    fn collect(&mut self, path: String, node: &Spanned<Node>) {
+        self.values.push((path.clone(), node.referenced));
+        match &node.value {
+            Node::Map(fields) => {
+                for (name, field) in fields {
+                    let path = join(&path, &name.value);
+                    self.keys.push((path.clone(), name.referenced));
+                    self.collect(path, field);
+                }
+            }
+            Node::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.collect(format!("{path}[{index}]"), item);
+                }
+            }
+            Node::Leaf => {}
+        }
     }
 }
 
@@ -64,23 +88,9 @@ fn join(path: &str, field: &str) -> String {
     }
 }
 
-fn collect(path: String, node: &Spanned<Node>, places: &mut Vec<(String, Location)>) {
-    places.push((path.clone(), node.referenced));
-    match &node.value {
-        Node::Map(fields) => fields
-            .iter()
-            .for_each(|(name, field)| collect(join(&path, name), field, places)),
-        Node::List(items) => items
-            .iter()
-            .enumerate()
-            .for_each(|(index, item)| collect(format!("{path}[{index}]"), item, places)),
-        Node::Leaf => {}
-    }
-}
-
 /// A value, of which only what lies below it is of interest.
 enum Node {
-    Map(Vec<(String, Spanned<Node>)>),
+    Map(Vec<(Spanned<String>, Spanned<Node>)>),
     List(Vec<Spanned<Node>>),
     Leaf,
 }

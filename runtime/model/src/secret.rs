@@ -11,6 +11,7 @@ use crate::text::{Key, Name};
 
 /// A named, versioned map of secret bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "RawSecret")]
 pub struct Secret {
     /// Unique among secrets.
@@ -150,21 +151,30 @@ impl From<SecretBytes> for String {
 
 /// As an operator may write it: `data` in base64, `stringData` in plain text.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawSecret {
+    /// Unique among secrets.
     name: Name,
+    /// Opaque version text.
     #[serde(default)]
     version: String,
+    /// What it is for, in words.
     #[serde(default)]
     description: String,
+    /// Labels; `secret-type` says what it is for.
     #[serde(default)]
     labels: BTreeMap<String, String>,
+    /// Facts about it, kept and returned.
     #[serde(default)]
     annotations: BTreeMap<String, String>,
+    /// Bytes by key, in base64.
     #[serde(default)]
     data: BTreeMap<Key, SecretBytes>,
+    /// Plain text by key.
     #[serde(default)]
     string_data: BTreeMap<Key, String>,
+    /// Fields of another system that were kept unread.
     #[serde(default)]
     extra: BTreeMap<String, serde_json::Value>,
 }

@@ -15,6 +15,7 @@ pub const DEFAULT_GRACE_PERIOD: GoDuration = GoDuration::from_secs(30);
 
 /// One service of an application: a program package or an image, and how to run it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Service {
     /// Unique in the application.
@@ -133,6 +134,7 @@ impl Service {
 
 /// One environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnvVar {
     /// Its name.
@@ -144,6 +146,7 @@ pub struct EnvVar {
 
 /// One port of a service (Baetyl v2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Port {
     /// Port on the host; the same as inside unless said.
@@ -161,6 +164,8 @@ pub struct Port {
 
 /// Transport of a port, written in either case.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::also(&["tcp", "udp"])))]
 pub enum Protocol {
     /// TCP.
     #[default]
@@ -182,6 +187,7 @@ impl std::fmt::Display for Protocol {
 
 /// Where a volume appears in a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct VolumeMount {
     /// A volume of the application.
@@ -204,6 +210,7 @@ pub struct VolumeMount {
 
 /// A device of the host (Baetyl v2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Device {
     /// Path on the host, the same inside.
@@ -218,6 +225,7 @@ pub struct Device {
 
 /// As whom a service runs, and what it may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Security {
     /// Whether nothing is kept from it (Baetyl v2).
@@ -230,6 +238,7 @@ pub struct Security {
 
 /// When an image is pulled (Kubernetes).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ImagePullPolicy {
     /// When it is not there.
     #[default]
@@ -242,6 +251,7 @@ pub enum ImagePullPolicy {
 
 /// Whether a service gets a copy of its package that it may write to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum PackageMode {
     /// Its own copy, shared by its instances alone.

@@ -6,6 +6,7 @@ use crate::duration::GoDuration;
 
 /// How a service is updated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "RawUpdate")]
 pub struct Update {
     /// In which order; `switch` unless said, `restart` where a port of the host is declared.
@@ -21,6 +22,7 @@ pub struct Update {
 
 /// In which order old and new instances stop and start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Strategy {
     /// The new start beside the old, which stop once the new are healthy.
@@ -44,10 +46,14 @@ pub struct InvalidUpdate {
 }
 
 #[derive(Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 struct RawUpdate {
+    /// In which order; `switch` unless said, `restart` where a port of the host is declared.
     strategy: Option<Strategy>,
+    /// How long a new instance must be ready without interruption to be taken for healthy; the node's unless said.
     window: Option<GoDuration>,
+    /// How long it may take until it is healthy; the node's unless said.
     deadline: Option<GoDuration>,
 }
 

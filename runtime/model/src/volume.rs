@@ -8,6 +8,7 @@ use crate::text::{Name, VolumeName};
 /// A volume that services may mount. Written as Baetyl v2 does: `name` and exactly one of `config`, `secret`,
 /// `certificate`, `hostPath`, `emptyDir`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "RawVolume", into = "RawVolume")]
 pub struct Volume {
     /// What mounts refer to; unique in the application.
@@ -32,6 +33,7 @@ pub enum VolumeSource {
 
 /// A folder or file of the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HostPath {
     /// Where it lies: absolute, or below the node's folder for such.
@@ -43,6 +45,7 @@ pub struct HostPath {
 
 /// What must lie at a path of the host (Kubernetes).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum HostPathType {
     /// Whatever is there; a folder is made where nothing is.
     #[default]
@@ -66,6 +69,7 @@ pub enum HostPathType {
 
 /// An empty folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct EmptyDir {
     /// On what it lies.
@@ -78,6 +82,7 @@ pub struct EmptyDir {
 
 /// On what an empty folder lies (Kubernetes).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Medium {
     /// On the disk that the instance's folder lies on.
     #[default]
@@ -106,22 +111,30 @@ pub enum InvalidVolume {
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawVolume {
+    /// What mounts refer to; unique in the application.
     name: VolumeName,
+    /// The entries of a configuration, one file per key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     config: Option<Reference>,
+    /// The entries of a secret, one private file per key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     secret: Option<Reference>,
+    /// A secret of type certificate.
     #[serde(default, skip_serializing)]
     certificate: Option<Reference>,
+    /// A folder or file of the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host_path: Option<HostPath>,
+    /// An empty folder, fresh for each instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     empty_dir: Option<EmptyDir>,
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Reference {
     name: Name,

@@ -50,6 +50,28 @@ pub fn read_yaml<T: for<'de> Deserialize<'de>>(source_name: &str, text: &str) ->
     .read()
 }
 
+/// The text of a file, which is UTF-8.
+///
+/// # Errors
+/// Bytes that are not, with line and column of the first.
+pub fn utf8<'a>(source_name: &str, bytes: &'a [u8]) -> Result<&'a str, ParseError> {
+    std::str::from_utf8(bytes).map_err(|error| no_text(source_name, bytes, error.valid_up_to()))
+}
+
+/// The error of the byte at `bad`, before which all is UTF-8.
+fn no_text(source_name: &str, bytes: &[u8], bad: usize) -> ParseError {
+    let before = String::from_utf8_lossy(&bytes[..bad]);
+    let before = before.trim_start_matches('\u{feff}');
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    ParseError {
+        source_name: source_name.to_owned(),
+        line: before.matches('\n').count() as u64 + 1,
+        column: line.chars().count() as u64 + 1,
+        message: format!("the byte 0x{:02x} is no UTF-8", bytes[bad]),
+        hint: Some("save the file as UTF-8".to_owned()),
+    }
+}
+
 /// A piece of a source: its text, and how many lines of the source lie before it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Piece<'a> {
