@@ -27,7 +27,7 @@ pub struct Retry {
 }
 
 /// How long to wait before a restart.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "RawBackoff")]
 pub struct Backoff {
     /// First delay, at least 1 s.
