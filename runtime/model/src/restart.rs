@@ -29,7 +29,7 @@ pub struct Retry {
 }
 
 /// How long to wait before a restart.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "RawBackoff")]
 pub struct Backoff {

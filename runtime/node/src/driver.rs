@@ -201,9 +201,7 @@ impl Driver {
     fn follow(&self, desired: &Desired) {
         for watched in self.works.supervisor.all() {
             if let Some(goal) = desired.goals.services.get(&watched.run.instance.service) {
-                self.works
-                    .supervisor
-                    .follow(&watched.run, Terms::new(goal.restart, goal.service.grace_period.0));
+                self.works.supervisor.follow(&watched.run, Terms::of(goal));
             }
         }
     }
@@ -327,7 +325,7 @@ impl Driver {
                 run,
             ),
             tree: prepared.tree.clone(),
-            terms: Terms::new(goal.restart, goal.service.grace_period.0),
+            terms: Terms::of(goal),
             workspace: Workspace {
                 folder,
                 places,
@@ -356,6 +354,7 @@ impl Driver {
         for trouble in self.works.board().troubles.values_mut() {
             trouble.again_at = Instant::now();
         }
+        self.works.supervisor.reconsider();
     }
 }
 

@@ -74,6 +74,11 @@ impl Folders {
         self.data.join("host")
     }
 
+    /// Which jobs ended well, and so are not run again.
+    pub(crate) fn completed(&self) -> PathBuf {
+        self.data.join("completed")
+    }
+
     /// How to find each instance again.
     pub(crate) fn records(&self) -> PathBuf {
         self.runtime.join("instances")

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aerolith_model::{Resource, ResourceKind};
 use aerolith_packages::Store;
+use aerolith_plan::InstanceId;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
@@ -135,6 +136,12 @@ impl Node {
         text
     }
 
+    /// Starts at once what has failed or waits for its next start, for those instances that are wanted, and forgets their
+    /// earlier ends. Answers how many.
+    pub fn retry(&self, wanted: impl Fn(&InstanceId) -> bool) -> usize {
+        self.0.works.supervisor.retry(wanted)
+    }
+
     /// Looks again at what can be done, as after a plugin has come.
     pub fn wake(&self) {
         self.0.works.changed.notify_one();
@@ -162,7 +169,7 @@ fn open(
     let settings = &foundation.0.settings;
     let folders = Folders::of(settings);
     let store = Store::open(folders.store(), settings.limits.clone())?;
-    let records = Records(folders.records());
+    let records = Records::new(folders.records(), folders.completed());
     let found = records.load()?;
     let in_use: BTreeSet<_> = found.iter().map(|r| (r.id.service.clone(), r.fingerprint)).collect();
     let prepared = prepare::load(&folders, &in_use)?;

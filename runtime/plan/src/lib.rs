@@ -8,7 +8,9 @@ mod fingerprint;
 mod goals;
 mod id;
 mod planner;
+pub mod probe;
 pub mod restart;
+pub mod trial;
 
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use goals::{Goal, Goals, PlanError, goals};
