@@ -17,7 +17,8 @@ pub(super) fn check(list: &str, services: &[Service]) -> Checked {
             .filter_map(|(at, port)| Some((at, wanted(port)?)))
         {
             let here = || format!("{list}[{index}].ports[{at}].hostPort");
-            if service.replica > 1 {
+            // Programs can share a port (SO_REUSEPORT), containers cannot.
+            if service.replica > 1 && service.image.is_some() {
                 return fault_at(here(), shared(service, wanted));
             }
             if let Some((other, _)) = taken.iter().find(|(_, other)| other.collides(wanted)) {
