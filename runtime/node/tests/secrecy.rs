@@ -80,7 +80,7 @@ async fn only_who_mounts_a_secret_has_it_on_disk_and_no_log_status_or_event_tell
     .await;
     world.engine().obey();
     running(&node, "shop.web.1").await;
-    let mounted = world.path("data/instances/shop.web.1/etc/cert/token");
+    let mounted = world.home("shop.web.1").join("etc/cert/token");
     assert_eq!(fs::read_to_string(&mounted).unwrap(), CANARY);
     assert_eq!(showing(world.dir.path()), [mounted]);
 
