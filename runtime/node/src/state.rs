@@ -22,7 +22,7 @@ mod open;
 mod seal;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use aerolith_model::{Resource, ResourceKind};
@@ -66,7 +66,7 @@ pub(crate) struct State {
     is_settled: bool,
 }
 
-/// What one transaction does.
+/// What one transaction does. What is both put and deleted is put.
 #[derive(Debug, Default)]
 pub(crate) struct Change {
     pub(crate) put: Vec<Resource>,
@@ -108,8 +108,9 @@ impl State {
     /// Makes a change durable as one transaction, and answers the revision in force. A change that changes nothing
     /// makes no revision. Errors leave everything as it was.
     pub(crate) fn commit(&mut self, mut change: Change) -> Result<u64, FileError> {
+        let put: BTreeSet<ResourceId> = change.put.iter().map(ResourceId::of).collect();
+        change.delete.retain(|id| self.knows(id) && !put.contains(id));
         change.put.retain(|r| self.resources.get(&ResourceId::of(r)) != Some(r));
-        change.delete.retain(|id| self.knows(id));
         if change.put.is_empty() && change.delete.is_empty() {
             return Ok(self.head.revision);
         }
@@ -133,17 +134,20 @@ impl State {
             head.put(&state.folder)
         })?;
         deployed.values_mut().for_each(History::trim);
+        let concerned = self.concerned(&change, &deployed);
         (self.head, self.resources) = (head, resources);
         self.histories.extend(deployed);
-        let head = &self.head.resources;
-        self.histories
-            .retain(|name, _| head.contains_key(&ResourceId::new(ResourceKind::Application, name.as_str())));
+        for id in &change.delete {
+            if id.kind == ResourceKind::Application {
+                self.histories.remove(&id.name);
+            }
+        }
         let still =
             |id: &ResourceId| !change.delete.contains(id) && !change.put.iter().any(|r| ResourceId::of(r) == *id);
         self.damaged
             .retain(|damaged| damaged.resource.as_ref().is_some_and(still));
-        if let Err(error) = self.sweep() {
-            tracing::warn!(%error, "old versions of resources stay until the next change");
+        if let Err(error) = self.remove_unnamed(concerned, &change) {
+            tracing::warn!(%error, "old versions of resources stay until the node is started again");
         }
         Ok(self.head.revision)
     }

@@ -179,13 +179,14 @@ impl State {
         let mut deployed = BTreeMap::new();
         for (application, version) in applications(head, resources) {
             let name = application.name.as_str();
-            let mut history = self.histories.get(name).cloned().unwrap_or_default();
+            let history = self.histories.get(name);
             let parts = parts(application, head, resources);
-            let is_as_before = history.newest().is_some_and(|newest| {
+            let is_as_before = history.and_then(History::newest).is_some_and(|newest| {
                 let is_itself_as_before = newest.parts.get(&id(name)) == Some(version);
                 newest.parts == parts || application.preserve_updates && is_itself_as_before
             });
             if !is_as_before {
+                let mut history = history.cloned().unwrap_or_default();
                 history.deploy(Deployment::new(head.revision, at_ms, parts));
                 deployed.insert(name.to_owned(), history);
             }
@@ -218,6 +219,37 @@ impl State {
     pub(super) fn put_history(&self, application: &str, history: &History) -> Result<(), FileError> {
         let path = self.history_path(application);
         durable::put(&path, &checked::encode(history, &path)?, 0o600, Survives::PowerCut)
+    }
+
+    /// The versions that a change may leave without a name.
+    pub(super) fn concerned(&self, change: &Change, deployed: &BTreeMap<String, History>) -> Vec<(ResourceId, u64)> {
+        let put: Vec<ResourceId> = change.put.iter().map(ResourceId::of).collect();
+        let changed = put.iter().chain(&change.delete);
+        let in_force = changed.clone().filter_map(|id| self.head.resources.get_key_value(id));
+        let names = changed
+            .filter(|id| id.kind == ResourceKind::Application)
+            .map(|id| &id.name);
+        let histories = names.chain(deployed.keys()).filter_map(|name| self.histories.get(name));
+        let parts = histories
+            .flat_map(History::all)
+            .flat_map(|deployment| &deployment.parts);
+        let all = in_force.chain(parts);
+        all.map(|(id, version)| (id.clone(), version.revision)).collect()
+    }
+
+    /// Removes those of these versions that nothing names any more, and the histories of what was deleted. Whatever else
+    /// there may be is swept when the state is opened.
+    pub(super) fn remove_unnamed(&self, versions: Vec<(ResourceId, u64)>, change: &Change) -> Result<(), FileError> {
+        let named = self.named();
+        for (id, revision) in versions {
+            if !named.contains(&(&id, revision)) {
+                durable::remove(&self.versions.path(&id, revision))?;
+            }
+        }
+        let applications = change.delete.iter().filter(|id| id.kind == ResourceKind::Application);
+        applications
+            .map(|id| self.history_path(&id.name))
+            .try_for_each(|path| durable::remove(&path))
     }
 
     /// Every version that is in force or that a history names.

@@ -75,6 +75,11 @@ fn a_change_that_changes_nothing_makes_no_revision() {
     let mut state = open(&dir);
     state.commit(put(vec![configuration("aa", "1")])).unwrap();
     assert_eq!(state.commit(put(vec![configuration("aa", "1")])).unwrap(), 1);
+    let both = Change {
+        put: vec![configuration("aa", "1")],
+        delete: vec![id("configuration/aa")],
+    };
+    assert_eq!(state.commit(both).unwrap(), 1, "what is put is not deleted");
 }
 
 #[test]

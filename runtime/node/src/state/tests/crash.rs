@@ -50,6 +50,12 @@ fn a_crash_at_any_step_leaves_the_state_as_it_was_or_as_it_was_to_be() {
             crashes += 1;
         }
         random::step(&mut open(&dir), number).unwrap();
+        let left = damage::all(dir.path());
+        open(&dir);
+        assert!(
+            damage::all(dir.path()) == left,
+            "step {number} leaves something to sweep"
+        );
     }
     assert!(crashes > 200, "{crashes} crashes");
 }

@@ -195,7 +195,7 @@ fn refused(dir: &Path) -> String {
 }
 
 /// Every file with its bytes and mode.
-fn all(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32)> {
+pub(super) fn all(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32)> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
