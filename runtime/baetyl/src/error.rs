@@ -22,7 +22,7 @@ pub enum ImportError {
         /// The field there, such as `[1].data[0].value`; `.` is the whole text.
         path: String,
         /// What is wrong.
-        problem: Problem,
+        problem: Box<Problem>,
     },
 }
 
@@ -85,11 +85,10 @@ impl ImportError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Text(error) => error.hint.clone(),
-            Self::Content {
-                problem: Problem::Invalid(invalid),
-                ..
-            } => invalid.fault.hint(),
-            Self::Content { .. } => None,
+            Self::Content { problem, .. } => match problem.as_ref() {
+                Problem::Invalid(invalid) => invalid.fault.hint(),
+                _ => None,
+            },
         }
     }
 }

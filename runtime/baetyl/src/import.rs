@@ -47,7 +47,7 @@ pub fn import(source_name: &str, text: &str) -> Result<Import, ImportError> {
             line,
             column,
             path,
-            problem,
+            problem: Box::new(problem),
         }
     };
     let mut imported = Vec::new();

@@ -23,7 +23,7 @@ impl Places {
         // Nothing of ours is deeper, and each level takes a lot of the stack.
         let options = serde_saphyr::options! { with_snippet: false, budget: serde_saphyr::budget! { max_depth: 20 } };
         if let Ok(root) = serde_saphyr::from_str_with_options::<Spanned<Node>>(piece.text, options) {
-            places.collect(String::new(), &root);
+            places.collect("", &root);
         }
         places
     }
@@ -46,19 +46,19 @@ impl Places {
         place.map(|(path, _)| path.as_str()).filter(|path| !path.is_empty())
     }
 
-    fn collect(&mut self, path: String, node: &Spanned<Node>) {
-        self.values.push((path.clone(), node.referenced));
+    fn collect(&mut self, path: &str, node: &Spanned<Node>) {
+        self.values.push((path.to_owned(), node.referenced));
         match &node.value {
             Node::Map(fields) => {
                 for (name, field) in fields {
-                    let path = join(&path, &name.value);
-                    self.keys.push((path.clone(), name.referenced));
-                    self.collect(path, field);
+                    let path = join(path, &name.value);
+                    self.collect(&path, field);
+                    self.keys.push((path, name.referenced));
                 }
             }
             Node::List(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.collect(format!("{path}[{index}]"), item);
+                    self.collect(&format!("{path}[{index}]"), item);
                 }
             }
             Node::Leaf => {}

@@ -24,7 +24,7 @@ pub struct Invalid {
     /// The field at fault, such as `services[0].dependsOn[1]`.
     pub path: String,
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: Box<Fault>,
 }
 
 /// A fault and the field where it stands, or nothing wrong.
@@ -44,7 +44,7 @@ impl Application {
         self.check().map_err(|(path, fault)| Invalid {
             application: self.name.clone(),
             path,
-            fault,
+            fault: Box::new(fault),
         })
     }
 

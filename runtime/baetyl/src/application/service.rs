@@ -68,7 +68,7 @@ struct EnvView {
     value: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PortView {
     #[serde(default)]
