@@ -127,6 +127,13 @@ pub struct Instance {
     pub pid: Option<u32>,
     /// How often it was started again.
     pub restarts: u64,
+    /// How far it has proven itself while it runs: `started`, `ready` as its probes say, or `healthy` when it has been
+    /// ready for long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fitness: Option<String>,
+    /// Seconds since 1970 of the last answer to one of its probes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered: Option<u64>,
     /// How it ended last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<Exit>,

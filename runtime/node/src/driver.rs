@@ -2,6 +2,7 @@
 //! never by a tick.
 
 mod board;
+mod calm;
 mod cleaning;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ use crate::workload::{engine_kind, workload};
 
 pub(crate) use board::Board;
 use board::Trouble;
+use calm::Calm;
 pub use cleaning::CleanError;
 pub(crate) use cleaning::{Request, in_thread, on_board, preview_clean};
 
@@ -81,6 +83,7 @@ impl Driver {
     }
 
     pub(crate) async fn drive(mut self) {
+        let mut calm = Calm::new();
         loop {
             self.read_desired().await;
             self.take_lost();
@@ -97,8 +100,9 @@ impl Driver {
                 .map(|t| t.again_at)
                 .filter(|at| *at > now)
                 .min();
+            calm.looked(now);
             tokio::select! {
-                () = self.works.changed.notified() => {}
+                () = calm.changed(&self.works.changed) => {}
                 Some((version, result)) = self.jobs.next() => self.take_job(version, result).await,
                 Some(request) = self.requests.recv() => self.answer(request).await,
                 Some(_) = self.plugins.next() => self.take_plugins(),

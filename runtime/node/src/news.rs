@@ -22,7 +22,8 @@ impl News {
             self.revision = status.revision;
             bus.tell("node/revision".into(), json!({"revision": status.revision}));
         }
-        let now: BTreeMap<_, _> = status.applications.into_iter().map(|a| (a.name.clone(), a)).collect();
+        let now = status.applications.into_iter().map(|a| (a.name.clone(), lasting(a)));
+        let now: BTreeMap<_, _> = now.collect();
         for (name, application) in &now {
             if self.applications.get(name) != Some(application) {
                 let state = json!(application.state);
@@ -36,6 +37,15 @@ impl News {
         }
         self.applications = now;
     }
+}
+
+/// Without what changes all the time and is no news.
+fn lasting(mut application: ApplicationStatus) -> ApplicationStatus {
+    let services = application.services.iter_mut();
+    for instance in services.flat_map(|service| &mut service.instances) {
+        instance.answered_ms = None;
+    }
+    application
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aerolith_plan::{Goal, InstanceId, ServiceId};
+use aerolith_plan::{Fitness, Goal, InstanceId, ServiceId, Trial};
 use aerolith_plugin_wire::engine::Exit;
 use serde::Serialize;
 
@@ -87,6 +87,14 @@ pub struct InstanceStatus {
     pub exit: Option<Exit>,
     /// Fingerprint of the version that it runs.
     pub fingerprint: String,
+    /// How far it has proven itself since its last start; absent unless it runs.
+    pub fitness: Option<Fitness>,
+    /// Milliseconds since 1970 of the last answer to one of its probes.
+    pub answered_ms: Option<u64>,
+    /// Whether its version has proven itself.
+    pub trial: Trial,
+    /// Why it has not, if it has failed.
+    pub trial_reason: String,
 }
 
 /// What a service or an application does; the later, the more it wants attention.
@@ -298,5 +306,9 @@ fn instance(watched: &Watched) -> InstanceStatus {
         restarts: view.restarts,
         exit: view.exit,
         fingerprint: watched.run.fingerprint.to_string(),
+        fitness: (view.phase == Phase::Running).then_some(view.fitness),
+        answered_ms: view.answered_ms,
+        trial: view.trial,
+        trial_reason: view.trial_reason,
     }
 }

@@ -159,6 +159,8 @@ fn instance(application: &str, service: &str, status: InstanceStatus) -> Instanc
         since: Some(status.since_ms / 1_000),
         pid: status.pid,
         restarts: status.restarts,
+        fitness: status.fitness.as_ref().map(word),
+        answered: status.answered_ms.map(|ms| ms / 1_000),
         exit,
     }
 }
@@ -245,6 +247,10 @@ mod tests {
             restarts: 1,
             exit: None,
             fingerprint: String::new(),
+            fitness: None,
+            answered_ms: None,
+            trial: Default::default(),
+            trial_reason: String::new(),
         };
         let shown = instance("com.example", "agent", status);
         assert_eq!(

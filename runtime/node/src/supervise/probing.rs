@@ -153,3 +153,6 @@ impl Questions {
         self.complaints.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

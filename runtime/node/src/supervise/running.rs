@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aerolith_plan::probe::{Answer, Health, Kind};
+use aerolith_plan::probe::{Answer, Health};
 use aerolith_plan::restart::{Decision, Exit as Judged};
 use aerolith_plan::{Fitness, Trial};
 use aerolith_plugin_wire::Code;
@@ -154,11 +154,7 @@ impl Instance {
         if unfit.times > 1 {
             words.push_str(&format!(", {} times in a row", unfit.times));
         }
-        let event = match unfit.kind {
-            Kind::Startup => "notStarted",
-            Kind::Liveness | Kind::Readiness => "unfit",
-        };
-        self.tell(event, &json!({"reason": words}));
+        self.tell("unfit", &json!({"reason": words}));
         self.show(Phase::Stopping, words.clone());
         let engine = match self.engine().await {
             Ok(engine) => engine,

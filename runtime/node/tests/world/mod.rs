@@ -17,6 +17,7 @@ use aerolith_plugin_wire::engine::{
     Usage, Workload,
 };
 use aerolith_plugin_wire::fetcher::{self, Fetch, Fetched, Head, PackageFetcher, Schemes, write_head};
+use aerolith_plugin_wire::payload::Blob;
 use aerolith_plugin_wire::{Bytes, Code, Error, Result, Service, Stream, arch};
 use tokio::sync::watch;
 
@@ -46,6 +47,11 @@ pub struct Scripted {
     pub refuses: Mutex<BTreeMap<&'static str, Error>>,
     /// Told to whoever waits for an end: the engine is replaced.
     pub lost: watch::Sender<u32>,
+    /// By command, with which code it ends; any other hangs.
+    pub commands: Mutex<BTreeMap<String, i32>>,
+    /// The commands that were run, and how many run now.
+    pub asked: Mutex<Vec<String>>,
+    pub asking: Arc<()>,
 }
 
 impl Scripted {
@@ -81,6 +87,16 @@ impl Scripted {
         let mut runs = self.runs.lock().unwrap();
         let mine = runs.iter_mut().filter(|run| run.workload.instance == instance);
         mine.for_each(|run| run.workload.token.clear());
+    }
+
+    /// From now on a command ends with a code.
+    pub fn says(&self, command: &str, code: i32) {
+        self.commands.lock().unwrap().insert(command.into(), code);
+    }
+
+    /// From now on a command hangs.
+    pub fn hangs(&self, command: &str) {
+        self.commands.lock().unwrap().remove(command);
     }
 
     pub fn refuse(&self, method: &'static str, error: Error) {
@@ -216,8 +232,21 @@ impl Engine for Scripted {
             .await
     }
 
-    async fn exec(&self, _: Exec) -> Result<Executed> {
-        Err(Error::unimplemented("exec"))
+    async fn exec(&self, request: Exec) -> Result<Executed> {
+        let _under_way = self.asking.clone();
+        let command = request.command.join(" ");
+        let code = self.commands.lock().unwrap().get(&command).copied();
+        self.asked.lock().unwrap().push(command);
+        match code {
+            Some(code) => Ok(Executed {
+                exit: Exit {
+                    code: Some(code),
+                    ..Exit::default()
+                },
+                output: Blob(b"as\nscripted".to_vec()),
+            }),
+            None => std::future::pending().await,
+        }
     }
 
     async fn signal(&self, _: Signal) -> Result<()> {
@@ -436,11 +465,13 @@ pub async fn apply(node: &Node, all: &[&str]) {
 
 /// Waits until something holds; what it looks at is not told by events alone.
 pub async fn until<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..5_000 {
+    for tries in 0..20_000 {
         if let Some(found) = holds() {
             return found;
         }
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        // On a clock that nobody waits for, that is more than ten minutes.
+        let pause = if tries < 5_000 { 2 } else { 50 };
+        tokio::time::sleep(Duration::from_millis(pause)).await;
     }
     panic!("never: {what}");
 }
