@@ -14,6 +14,7 @@ use aerolith_plugin_wire::engine::{Exit, Handle, Workload};
 use serde::{Deserialize, Serialize};
 
 use crate::durable::{self, FileError, On, Survives};
+use crate::policy::Asked;
 
 /// One instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub(crate) struct Record {
     /// The stored tree of its program, when it runs a package.
     pub(crate) tree: Option<String>,
     pub(crate) terms: Terms,
+    /// What it asks of the host; nothing in records of a daemon that had no policy about that.
+    #[serde(default)]
+    pub(crate) asked: Asked,
     pub(crate) life: Life,
     /// Restarts since it was first started.
     pub(crate) restarts: u64,
@@ -187,6 +191,7 @@ pub(crate) mod tests {
             },
             tree: Some("program-1".into()),
             terms: Terms::new(rule, Duration::from_secs(30)),
+            asked: Asked::default(),
             life,
             restarts: 2,
             exit: None,

@@ -15,6 +15,7 @@ use super::integrity::Known;
 use super::view::{judged, words};
 use super::{Phase, Shared, Watched, Workspace, since_boot};
 use crate::admission::Refusal;
+use crate::layout::finish;
 use crate::plugins::{self, Engine};
 use crate::prepare::{VersionId, now_ms};
 use crate::record::{Life, Record};
@@ -88,7 +89,10 @@ impl Instance {
                 Next::Barred(refusal) => self.until_admitted(&refusal).await,
                 Next::Rest => self.until_stopped().await,
                 Next::Stop => self.stop().await,
-                Next::Gone => return self.watched.run.clone(),
+                Next::Gone => {
+                    self.give_back_ports();
+                    return self.watched.run.clone();
+                }
             };
         }
     }
@@ -162,6 +166,7 @@ impl Instance {
     /// What comes directly before the start is what may have changed by then.
     async fn try_start(&mut self) -> Result<Handle, Refused> {
         let engine = self.engine().await.map_err(Refused::Clear)?;
+        self.take_from_host(&engine).await.map_err(Refused::Clear)?;
         self.make_workspace().await.map_err(Refused::Clear)?;
         self.record.workload.token = token().map_err(Refused::Clear)?;
         self.record.life = Life::Intended;
@@ -188,11 +193,13 @@ impl Instance {
             return Ok(());
         };
         let output = std::path::PathBuf::from(&self.record.workload.output);
+        let (rules, environment) = (self.shared.rules.clone(), self.record.workload.environment.clone());
         blocking(move || {
             if let Some(parent) = output.parent() {
-                crate::durable::folder(parent, true)?;
+                crate::durable::folder(parent, true).map_err(|e| e.to_string())?;
             }
-            workspace::make(&folder, &places, &start_in)
+            let places = finish(&places, &environment, &rules).map_err(|e| e.to_string())?;
+            workspace::make(&folder, &places, &start_in).map_err(|e| e.to_string())
         })
         .await?;
         self.workspace = None;
@@ -260,6 +267,7 @@ impl Instance {
     }
 
     fn rest(&mut self, success: bool, reason: String) -> Next {
+        self.give_back_ports();
         self.record.life = Life::Ended {
             success,
             reason: reason.clone(),
