@@ -67,6 +67,9 @@ async fn write_a_data_folder() {
         node: "gate".into(),
         limits: aerolith_packages::Limits::default(),
         packages: world.policy.clone(),
+        workloads: world.workloads.clone(),
+        ports: world.ports,
+        serial: String::new(),
     };
     let node = Node::open(Foundation::open(settings).unwrap(), world.plugins.clone())
         .await

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use aerolith_model::Resource;
 use aerolith_node::{
-    ApplicationStatus, Foundation, InstanceStatus, Node, OpenError, PackagePolicy, Plugins, ServiceStatus, Settings,
+    ApplicationStatus, Foundation, InstanceStatus, Node, OpenError, PackagePolicy, Plugins, PortRange, ServiceStatus,
+    Settings, WorkloadPolicy,
 };
 use aerolith_plugin_wire::engine::{
     self, Engine, Exec, Executed, Exit, Features, Fingerprint, Handle, Logs, Recover, Recovered, Signal, Status, Stop,
@@ -142,7 +143,7 @@ impl Engine for Scripted {
         Ok(Features {
             kind: "process".into(),
             survives: true,
-            exec: false,
+            ..Features::default()
         })
     }
 
@@ -197,6 +198,7 @@ impl Engine for Scripted {
             running: run.is_alive(),
             pid: Some(run.pid),
             up_ms: Some(0),
+            address: None,
         })
     }
 
@@ -338,6 +340,8 @@ pub struct World {
     pub dir: tempfile::TempDir,
     pub plugins: Arc<Linked>,
     pub policy: PackagePolicy,
+    pub workloads: WorkloadPolicy,
+    pub ports: PortRange,
 }
 
 impl World {
@@ -346,6 +350,8 @@ impl World {
             dir: tempfile::tempdir().unwrap(),
             plugins: Arc::default(),
             policy: PackagePolicy::default(),
+            workloads: WorkloadPolicy::default(),
+            ports: PortRange::default(),
         }
     }
 
@@ -398,11 +404,10 @@ impl World {
 
     pub fn foundation(&self) -> std::result::Result<Foundation, OpenError> {
         Foundation::open(Settings {
-            data: self.path("data"),
-            runtime: self.path("run"),
-            node: "gate".into(),
-            limits: aerolith_packages::Limits::default(),
             packages: self.policy.clone(),
+            workloads: self.workloads.clone(),
+            ports: self.ports,
+            ..Settings::new(self.path("data"), self.path("run"), "gate".into())
         })
     }
 
