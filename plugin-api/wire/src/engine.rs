@@ -13,6 +13,38 @@ pub struct Features {
     pub survives: bool,
     /// Whether `exec` works.
     pub exec: bool,
+    /// What it holds an instance to, and gives it, of all that a [`Workload`] may ask: names of [`enforce`].
+    pub enforces: Vec<String>,
+    /// Whether a new instance can take over the sockets of an old one.
+    pub handover: bool,
+}
+
+impl Features {
+    /// Whether it holds an instance to something.
+    #[must_use]
+    pub fn enforces(&self, what: &str) -> bool {
+        self.enforces.iter().any(|name| name == what)
+    }
+}
+
+/// What an engine may enforce. What stands in no [`Features::enforces`] is asked in vain.
+pub mod enforce {
+    /// `Resources::cpu_millis`.
+    pub const CPU: &str = "cpu";
+    /// `Resources::memory_bytes`.
+    pub const MEMORY: &str = "memory";
+    /// `Workload::user`.
+    pub const USER: &str = "user";
+    /// `Workload::privileged`.
+    pub const PRIVILEGED: &str = "privileged";
+    /// `Workload::host_network`.
+    pub const HOST_NETWORK: &str = "hostNetwork";
+    /// `Workload::hostname`.
+    pub const HOSTNAME: &str = "hostname";
+    /// `Workload::devices`.
+    pub const DEVICES: &str = "devices";
+    /// `Workload::runtime`.
+    pub const RUNTIME: &str = "runtime";
 }
 
 /// How an engine itself is.
@@ -51,6 +83,73 @@ pub struct Workload {
     pub directory: String,
     /// File to which everything written to standard output and error is appended. It outlives the core.
     pub output: String,
+    /// What it may use at most.
+    pub resources: Resources,
+    /// Name or number of the user that it runs as; the engine's own choice when absent.
+    pub user: Option<String>,
+    /// Whether nothing of the host is kept from it.
+    pub privileged: bool,
+    /// Whether it sees the network as the host does, for an engine that could give it another.
+    pub host_network: bool,
+    /// Its host name, for an engine that could give it one of its own.
+    pub hostname: Option<String>,
+    /// Ports that it opens.
+    pub ports: Vec<Port>,
+    /// Devices of the host that it is given.
+    pub devices: Vec<Device>,
+    /// Container runtime, such as `nvidia`; the engine's own choice when absent.
+    pub runtime: Option<String>,
+    /// When its image is pulled.
+    pub pull: Pull,
+}
+
+/// What an instance may use at most. What is absent has no limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    /// Thousandths of a processor.
+    pub cpu_millis: Option<u64>,
+    /// Bytes of memory.
+    pub memory_bytes: Option<u64>,
+    /// Everything else by name, such as `nvidia.com/gpu`, in whole units.
+    pub others: BTreeMap<String, u64>,
+}
+
+/// A port that an instance opens.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Port {
+    /// Inside the instance.
+    pub inside: u16,
+    /// On the host; absent when it is none there.
+    pub host: Option<u16>,
+    /// Address on the host; every one when absent.
+    pub address: Option<String>,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+}
+
+/// A device of the host, at the same path inside.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Device {
+    /// Its path.
+    pub path: String,
+    /// What may be done with it: some of `r`, `w` and `m` (make nodes); everything when empty.
+    pub policy: String,
+}
+
+/// When an image is pulled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Pull {
+    /// When it is not there.
+    #[default]
+    IfNotPresent,
+    /// Before each preparation.
+    Always,
+    /// Never: it must be there.
+    Never,
 }
 
 /// An assembled program package.
@@ -121,6 +220,8 @@ pub struct Status {
     pub pid: Option<u32>,
     /// Milliseconds since it started, where known.
     pub up_ms: Option<u64>,
+    /// Network address that reaches it from the host, where it has one of its own.
+    pub address: Option<String>,
 }
 
 /// Whom to end, and how patiently.
@@ -219,5 +320,48 @@ crate::capability! {
         open exec(Exec) -> Executed;
         /// Sends it a signal.
         call signal(Signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_older_side_does_not_say_takes_its_default() {
+        let features: Features = serde_json::from_str(r#"{"kind":"process","survives":true,"exec":true}"#).unwrap();
+        assert!(!features.enforces(enforce::MEMORY) && !features.handover);
+        let workload: Workload = serde_json::from_str(r#"{"instance":"shop.web.1","output":"/o"}"#).unwrap();
+        assert_eq!(
+            (workload.pull, workload.resources),
+            (Pull::IfNotPresent, Resources::default())
+        );
+        assert_eq!(serde_json::from_str::<Status>("{}").unwrap().address, None);
+    }
+
+    #[test]
+    fn all_that_a_workload_asks_crosses_whole() {
+        let workload = Workload {
+            resources: Resources {
+                cpu_millis: Some(1500),
+                memory_bytes: Some(1 << 28),
+                others: [("nvidia.com/gpu".to_owned(), 1)].into(),
+            },
+            user: Some("app".into()),
+            ports: vec![Port {
+                inside: 80,
+                host: Some(8080),
+                address: Some("127.0.0.1".into()),
+                protocol: "tcp".into(),
+            }],
+            devices: vec![Device {
+                path: "/dev/video0".into(),
+                policy: "rw".into(),
+            }],
+            pull: Pull::Never,
+            ..Workload::default()
+        };
+        let bytes = serde_json::to_vec(&workload).unwrap();
+        assert_eq!(serde_json::from_slice::<Workload>(&bytes).unwrap(), workload);
     }
 }

@@ -25,6 +25,9 @@ impl Engine for ProcessEngine {
             kind: "process".into(),
             survives: true,
             exec: true,
+            // It limits nothing yet, and says so.
+            enforces: Vec::new(),
+            handover: false,
         })
     }
 

@@ -25,6 +25,7 @@ pub(crate) fn status(process: Option<&Process>) -> Status {
             running: true,
             pid: Some(pid),
             up_ms: Some(up_ms(start)),
+            address: None,
         }
     })
 }

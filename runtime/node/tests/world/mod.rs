@@ -142,7 +142,7 @@ impl Engine for Scripted {
         Ok(Features {
             kind: "process".into(),
             survives: true,
-            exec: false,
+            ..Features::default()
         })
     }
 
@@ -197,6 +197,7 @@ impl Engine for Scripted {
             running: run.is_alive(),
             pid: Some(run.pid),
             up_ms: Some(0),
+            address: None,
         })
     }
 
