@@ -45,6 +45,8 @@ pub mod enforce {
     pub const DEVICES: &str = "devices";
     /// `Workload::runtime`.
     pub const RUNTIME: &str = "runtime";
+    /// That what is mounted for reading only cannot be written.
+    pub const READ_ONLY: &str = "readOnly";
 }
 
 /// How an engine itself is.

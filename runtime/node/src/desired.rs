@@ -8,9 +8,11 @@ use aerolith_model::{
 use aerolith_plan::{Goal, Goals, PlanError, goals};
 use aerolith_plugin_wire::Error;
 use aerolith_plugin_wire::arch::{Choice, Object, Objects};
+use aerolith_plugin_wire::engine::Features;
 
 use crate::pins::Pinned;
 use crate::plugins::{self, Plugins, Resolver};
+use crate::policy::Rules;
 use crate::prepare::VersionId;
 use crate::state::{Damaged, ResourceId};
 
@@ -29,6 +31,8 @@ pub(crate) struct Desired {
     pub(crate) goals: Goals,
     /// Applications that are left as they are, with the reason.
     pub(crate) held: BTreeMap<String, String>,
+    /// What the engines can do, by their kinds.
+    pub(crate) engines: BTreeMap<String, Features>,
 }
 
 impl Desired {
@@ -39,6 +43,7 @@ impl Desired {
             revision,
             resources,
             unresolved,
+            engines: plugins::features(plugins).await,
             ..Self::default()
         };
         for damage in damaged {
@@ -56,6 +61,20 @@ impl Desired {
             .held
             .extend(failures.into_iter().map(|(name, error)| (name, error.to_string())));
         desired
+    }
+
+    /// Holds the applications that ask more of the host than the policy allows now.
+    pub(crate) fn hold_refused(mut self, rules: &Rules) -> Self {
+        for resource in self.resources.values() {
+            let Resource::Application(application) = resource else {
+                continue;
+            };
+            if let Err((service, error)) = rules.admit(application) {
+                let held = self.held.entry(application.name.to_string());
+                held.or_insert_with(|| format!("service `{service}`: {error}"));
+            }
+        }
+        self
     }
 
     /// Whether this version of a service is the one that is to run.

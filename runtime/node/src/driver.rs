@@ -8,7 +8,7 @@ mod cleaning;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aerolith_plan::{RunId, ServiceId, Step};
+use aerolith_plan::{Fitness, RunId, ServiceId, State, Step};
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
@@ -20,10 +20,12 @@ use crate::foundation::Foundation;
 use crate::jobs::Jobs;
 use crate::layout::relative;
 use crate::news::News;
+use crate::policy::Asked;
 use crate::prepare::{self, Fresh, PrepareError, Prepared, Preparer, VersionId, blocking};
 use crate::record::Terms;
+use crate::registry::{self, Ready, Registry, Table, registry};
 use crate::status::status;
-use crate::supervise::{Launch, Supervisor, Workspace};
+use crate::supervise::{Launch, Supervisor, Watched, Workspace};
 use crate::workload::{engine_kind, workload};
 
 pub(crate) use board::Board;
@@ -67,6 +69,7 @@ pub(crate) struct Driver {
     /// Something was removed since the last cleaning.
     unclean: bool,
     news: News,
+    registry: Registry,
 }
 
 impl Driver {
@@ -79,6 +82,7 @@ impl Driver {
             stale: true,
             unclean: true,
             news: News::default(),
+            registry: Registry::default(),
         }
     }
 
@@ -91,6 +95,7 @@ impl Driver {
             while self.advance(now).await {}
             self.clean().await;
             self.news.tell(self.works.foundation.bus(), status(&self.works));
+            self.tell_ports().await;
             // What was due has been taken up, if planning still wants it.
             let again_at = self
                 .works
@@ -123,9 +128,10 @@ impl Driver {
         };
         self.stale = false;
         let plugins = &*self.works.preparer.plugins;
+        let desired = Desired::of(revision, resources, &damaged, plugins).await;
         let desired = Arc::new(Desired {
             versions,
-            ..Desired::of(revision, resources, &damaged, plugins).await
+            ..desired.hold_refused(&self.works.preparer.rules)
         });
         for (name, reason) in &desired.held {
             tracing::error!(application = name, reason, "an application is left as it is");
@@ -330,6 +336,7 @@ impl Driver {
             ),
             tree: prepared.tree.clone(),
             terms: Terms::of(goal),
+            asked: Asked::by(&goal.service, &goal.volumes),
             workspace: Workspace {
                 folder,
                 places,
@@ -353,6 +360,19 @@ impl Driver {
         true
     }
 
+    /// Tells on disk at which ports services are found, where that has changed.
+    async fn tell_ports(&mut self) {
+        let Some(text) = self.registry.change(found(&self.works)) else {
+            return;
+        };
+        let path = Registry::path(&self.works.foundation.0.settings.data);
+        let written = blocking(move || registry::write(&path, &text)).await;
+        if let Err(error) = written.and_then(|written| written.map_err(Into::into)) {
+            tracing::warn!(%error, "services may not be found at their ports");
+            self.registry.forget();
+        }
+    }
+
     fn take_plugins(&mut self) {
         self.stale = true;
         for trouble in self.works.board().troubles.values_mut() {
@@ -360,6 +380,22 @@ impl Driver {
         }
         self.works.supervisor.reconsider();
     }
+}
+
+/// At which ports services are found now.
+fn found(works: &Works) -> Table {
+    let watched = works.supervisor.all();
+    let desired = works.board().desired.clone();
+    let is_ready =
+        |w: &&Arc<Watched>| matches!(w.view().planned(), State::Running(fitness) if fitness >= Fitness::Ready);
+    let ready = watched.iter().filter(is_ready).map(|w| Ready {
+        run: w.run.clone(),
+        wanted: desired.wants(&w.version()),
+        ports: works.supervisor.ports(&w.run),
+    });
+    let ready: Vec<Ready> = ready.collect();
+    let known = watched.iter().map(|w| &w.run.instance.service);
+    registry(desired.goals.services.keys().chain(known), &ready)
 }
 
 async fn until(at: Option<Instant>) {

@@ -15,12 +15,21 @@ pub(crate) struct Host {
     pub(crate) node: String,
     /// What the machine calls itself (`machine-id(5)`); empty where it does not.
     pub(crate) id: String,
+    /// The machine's serial number, out of the file that `snfile` of aerolith.yml names; empty without one.
+    pub(crate) serial: String,
     /// The data folder.
     pub(crate) data: String,
 }
 
-/// The whole environment: `PATH`, then what the service sets, then the system's variables, which win. Each of these
-/// exists as `BAETYL_*` and as `OPENEDGE_*` (Baetyl v1).
+const PREFIXES: [&str; 2] = ["BAETYL", "OPENEDGE"];
+/// The port that an instance is given when it starts (Baetyl v2).
+const DYNAMIC_PORT: &str = "SERVICE_DYNAMIC_PORT";
+
+/// The environment: `PATH`, then what the service sets, then the system's variables, which win. Each of these exists as
+/// `BAETYL_*` and as `OPENEDGE_*` (Baetyl v1). The port is added when the instance starts.
+///
+/// Baetyl v1 also gives `MASTER_API_ADDRESS`, `MASTER_API_VERSION` and, as the password for it, `SERVICE_TOKEN`. Nobody
+/// answers Baetyl's API here yet, and nobody would check the token, so they are not promised either.
 pub(crate) fn environment(host: &Host, id: &InstanceId, version: &str, service: &Service) -> BTreeMap<String, String> {
     let mut all = BTreeMap::from([("PATH".to_owned(), PATH.to_owned())]);
     all.extend(
@@ -40,14 +49,33 @@ pub(crate) fn environment(host: &Host, id: &InstanceId, version: &str, service: 
         ("RUN_MODE", mode),
         ("HOST_OS", std::env::consts::OS),
         ("HOST_ID", &host.id),
+        ("HOST_SN", &host.serial),
         ("HOST_PATH_LIB", &host.data),
     ];
     for (name, value) in system {
-        for prefix in ["BAETYL", "OPENEDGE"] {
-            all.insert(format!("{prefix}_{name}"), value.to_owned());
-        }
+        set(&mut all, name, value);
+    }
+    for prefix in PREFIXES {
+        all.remove(&format!("{prefix}_{DYNAMIC_PORT}"));
     }
     all
+}
+
+fn set(environment: &mut BTreeMap<String, String>, name: &str, value: &str) {
+    for prefix in PREFIXES {
+        environment.insert(format!("{prefix}_{name}"), value.to_owned());
+    }
+}
+
+/// The port that an instance was given, if it was.
+pub(crate) fn port(environment: &BTreeMap<String, String>) -> Option<u16> {
+    let name = format!("{}_{DYNAMIC_PORT}", PREFIXES[0]);
+    environment.get(&name)?.parse().ok()
+}
+
+/// Tells an instance the port that it is given.
+pub(crate) fn set_port(environment: &mut BTreeMap<String, String>, port: u16) {
+    set(environment, DYNAMIC_PORT, &port.to_string());
 }
 
 /// Baetyl v1's name of an instance: that of its service, and from the second on with `.i1` and so forth.
@@ -66,6 +94,7 @@ mod tests {
         let host = Host {
             node: "gate".into(),
             id: "4711".into(),
+            serial: "SN-1".into(),
             data: "/var/lib/x".into(),
         };
         environment(
@@ -89,6 +118,7 @@ mod tests {
             ("RUN_MODE", "native"),
             ("HOST_OS", "linux"),
             ("HOST_ID", "4711"),
+            ("HOST_SN", "SN-1"),
             ("HOST_PATH_LIB", "/var/lib/x"),
         ] {
             assert_eq!(
@@ -99,7 +129,7 @@ mod tests {
                 (value, value)
             );
         }
-        assert_eq!(all.len(), 21);
+        assert_eq!(all.len(), 23);
     }
 
     #[test]
@@ -121,6 +151,17 @@ mod tests {
                 all["BAETYL_RUN_MODE"].as_str()
             ),
             ("web.i2", "docker")
+        );
+    }
+    #[test]
+    fn the_port_is_told_under_both_names_and_never_taken_from_the_service() {
+        let service = r#"{"name":"web","image":"i","env":[{"name":"BAETYL_SERVICE_DYNAMIC_PORT","value":"80"}]}"#;
+        let mut all = of("shop.web.1", service);
+        assert_eq!(port(&all), None);
+        set_port(&mut all, 50200);
+        assert_eq!(
+            (port(&all), all["OPENEDGE_SERVICE_DYNAMIC_PORT"].as_str()),
+            (Some(50200), "50200")
         );
     }
 }

@@ -11,7 +11,8 @@ use crate::durable::{self, FileError};
 use crate::kv::Kv;
 use crate::lock::{Lock, LockError, lock};
 use crate::metrics::Metrics;
-use crate::policy::PackagePolicy;
+use crate::policy::{PackagePolicy, WorkloadPolicy};
+use crate::ports::PortRange;
 use crate::processes::Processes;
 use crate::services::Services;
 use crate::state::{State, StateError};
@@ -29,6 +30,29 @@ pub struct Settings {
     pub limits: aerolith_packages::Limits,
     /// What packages must have to be taken.
     pub packages: PackagePolicy,
+    /// What services may ask of the host.
+    pub workloads: WorkloadPolicy,
+    /// Ports that instances are given as `BAETYL_SERVICE_DYNAMIC_PORT`.
+    pub ports: PortRange,
+    /// The machine's serial number, given to instances as `BAETYL_HOST_SN`.
+    pub serial: String,
+}
+
+impl Settings {
+    /// Those of a node of which nothing is said but where it keeps things and what it is called.
+    #[must_use]
+    pub fn new(data: PathBuf, runtime: PathBuf, node: String) -> Self {
+        Self {
+            data,
+            runtime,
+            node,
+            limits: aerolith_packages::Limits::default(),
+            packages: PackagePolicy::default(),
+            workloads: WorkloadPolicy::default(),
+            ports: PortRange::default(),
+            serial: String::new(),
+        }
+    }
 }
 
 /// Why the node cannot be opened.

@@ -73,15 +73,7 @@ mod tests {
     async fn a_change_is_told_on_the_bus_and_a_plugin_that_is_gone_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let (data, runtime) = (dir.path().join("data"), dir.path().join("run"));
-        let limits = aerolith_packages::Limits::default();
-        let foundation = Foundation::open(Settings {
-            data,
-            runtime,
-            node: "n".into(),
-            limits,
-            packages: crate::PackagePolicy::default(),
-        })
-        .unwrap();
+        let foundation = Foundation::open(Settings::new(data, runtime, "n".into())).unwrap();
         let mut events = foundation.bus().subscribe("plugin/#").unwrap();
         let reading = Metric {
             name: "m".into(),

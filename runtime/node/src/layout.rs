@@ -4,26 +4,65 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
-use aerolith_model::{Entry, Resource, ResourceKind, VolumeMount, VolumeSource};
+use aerolith_model::{Entry, Name, Resource, ResourceKind, VolumeMount, VolumeSource};
 use aerolith_plan::Goal;
 
+use crate::policy::{HostPath, NotAllowed, Rules};
 use crate::state::ResourceId;
+use crate::template::{TemplateError, fill};
 
 /// Mount paths below which Baetyl shows the package itself; the package is there anyway.
 const PACKAGE: &str = "var/lib/baetyl/bin";
 
 /// One mount: where it appears, and what.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Place<W = What> {
     /// Relative to the instance's folder, without `.` and `..`.
     pub(crate) at: PathBuf,
     /// What is put there.
-    pub(crate) what: What,
+    pub(crate) what: W,
 }
 
-/// What is put at a mount path.
-#[derive(Clone, PartialEq, Eq)]
+/// What is put at a mount path, as far as it is known before the instance starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum What {
+    /// A folder with these files.
+    Files {
+        files: BTreeMap<String, Content>,
+        mode: u32,
+    },
+    /// One file, with its key.
+    File { key: String, content: Content, mode: u32 },
+    /// A link to what was prepared.
+    Link(PathBuf),
+    /// A link to a place of the host.
+    Host(HostPath),
+    /// A folder.
+    Folder,
+}
+
+/// What a file holds.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Content {
+    bytes: Vec<u8>,
+    /// The configuration that says that its texts are templates.
+    template_of: Option<Name>,
+}
+
+/// Never shows the content of a file, which may be secret.
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.template_of.is_some() {
+            "a template"
+        } else {
+            "a content"
+        })
+    }
+}
+
+/// What is put at a mount path, as it is made.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Shown {
     /// A folder with these files.
     Files {
         files: BTreeMap<String, Vec<u8>>,
@@ -31,22 +70,10 @@ pub(crate) enum What {
     },
     /// One file.
     File { bytes: Vec<u8>, mode: u32 },
-    /// A link to a place of the host.
+    /// A link; a folder is made where it leads when nothing is there.
     Link { to: PathBuf, make: bool },
     /// A folder.
     Folder,
-}
-
-/// Never shows the content of a file, which may be secret.
-impl fmt::Debug for What {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Files { files, mode } => write!(f, "{} files with mode {mode:o}", files.len()),
-            Self::File { mode, .. } => write!(f, "a file with mode {mode:o}"),
-            Self::Link { to, .. } => write!(f, "a link to {}", to.display()),
-            Self::Folder => f.write_str("a folder"),
-        }
-    }
 }
 
 /// A mount that cannot be made.
@@ -60,13 +87,18 @@ pub enum MountError {
         /// The mount path.
         path: String,
     },
-    /// A host path that leaves the folder of relative host paths.
-    #[error("volume `{volume}`: relative host path `{path}` climbs out: leave `..` away or give an absolute path")]
-    Climbs {
-        /// The volume.
-        volume: String,
-        /// The host path.
-        path: String,
+    /// A place of the host that may not be shown.
+    #[error(transparent)]
+    Host(#[from] NotAllowed),
+    /// A template that cannot be filled.
+    #[error("entry `{key}` of configuration `{configuration}`, a template: {error}")]
+    Template {
+        /// The configuration.
+        configuration: Name,
+        /// Its key.
+        key: String,
+        /// What is wrong in it.
+        error: TemplateError,
     },
     /// `subPath` names a key that is not there.
     #[error("volume `{volume}`: subPath `{key}` is no key of its content; there are: {known}")]
@@ -104,8 +136,6 @@ pub(crate) struct Sources<'a> {
     pub(crate) resources: &'a BTreeMap<ResourceId, Resource>,
     /// Folders of the volumes that hold downloaded objects.
     pub(crate) downloaded: &'a BTreeMap<String, PathBuf>,
-    /// Where relative host paths lie.
-    pub(crate) host: &'a Path,
 }
 
 /// The places of an instance, parents before what lies below them (Baetyl v2, native mode).
@@ -122,9 +152,7 @@ pub(crate) fn layout(goal: &Goal, sources: &Sources<'_>) -> Result<Vec<Place>, M
         }
     }
     places.sort_by(|a, b| a.at.cmp(&b.at));
-    let below_link = |(link, later): (&Place, &Place)| {
-        matches!(link.what, What::Link { .. } | What::File { .. }) && later.at.starts_with(&link.at)
-    };
+    let below_link = |(link, later): (&Place, &Place)| link.what.leaves() && later.at.starts_with(&link.at);
     let pairs = places
         .iter()
         .enumerate()
@@ -139,8 +167,7 @@ pub(crate) fn layout(goal: &Goal, sources: &Sources<'_>) -> Result<Vec<Place>, M
 }
 
 fn placed(mount: &VolumeMount, at: PathBuf, what: What) -> Result<Place, MountError> {
-    let leaves = matches!(what, What::Link { .. } | What::File { .. });
-    if leaves && at.as_os_str().is_empty() {
+    if what.leaves() && at.as_os_str().is_empty() {
         let (volume, path) = (mount.name.to_string(), mount.mount_path.to_string());
         return Err(MountError::WholeFolder { volume, path });
     }
@@ -155,36 +182,97 @@ pub(crate) fn relative(path: &str) -> PathBuf {
         .collect()
 }
 
+impl What {
+    /// Whether nothing can be mounted below it in the instance's folder.
+    const fn leaves(&self) -> bool {
+        matches!(self, Self::Link(_) | Self::Host(_) | Self::File { .. })
+    }
+}
+
+impl Place {
+    /// The mount as it is made: with an instance's variables in its templates, and the place of the host that was asked for.
+    ///
+    /// # Errors
+    /// [`MountError::Template`], [`MountError::Host`].
+    pub(crate) fn finish(
+        &self,
+        environment: &BTreeMap<String, String>,
+        follow: impl Fn(&HostPath) -> Result<PathBuf, NotAllowed>,
+    ) -> Result<Place<Shown>, MountError> {
+        let what = match &self.what {
+            What::Files { files, mode } => {
+                let filled = files
+                    .iter()
+                    .map(|(key, content)| Ok((key.clone(), content.fill(key, environment)?)));
+                let files = filled.collect::<Result<_, MountError>>()?;
+                Shown::Files { files, mode: *mode }
+            }
+            What::File { key, content, mode } => Shown::File {
+                bytes: content.fill(key, environment)?,
+                mode: *mode,
+            },
+            What::Link(to) => Shown::Link {
+                to: to.clone(),
+                make: false,
+            },
+            What::Host(path) => Shown::Link {
+                to: follow(path)?,
+                make: true,
+            },
+            What::Folder => Shown::Folder,
+        };
+        let at = self.at.clone();
+        Ok(Place { at, what })
+    }
+}
+
+/// All mounts of an instance, as they are made. Blocks.
+///
+/// # Errors
+/// [`MountError::Template`], [`MountError::Host`].
+pub(crate) fn finish(
+    places: &[Place],
+    environment: &BTreeMap<String, String>,
+    rules: &Rules,
+) -> Result<Vec<Place<Shown>>, MountError> {
+    let follow = |path: &HostPath| rules.follow(path);
+    places.iter().map(|place| place.finish(environment, follow)).collect()
+}
+
+impl Content {
+    fn plain(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.to_vec(),
+            template_of: None,
+        }
+    }
+
+    fn fill(&self, key: &str, environment: &BTreeMap<String, String>) -> Result<Vec<u8>, MountError> {
+        let text = std::str::from_utf8(&self.bytes);
+        let (Some(configuration), Ok(text)) = (&self.template_of, text) else {
+            return Ok(self.bytes.clone());
+        };
+        let filled = fill(text, |name| environment.get(name).map(String::as_str));
+        filled.map(String::into_bytes).map_err(|error| MountError::Template {
+            configuration: configuration.clone(),
+            key: key.to_owned(),
+            error,
+        })
+    }
+}
+
 impl Sources<'_> {
     fn what(&self, mount: &VolumeMount, source: &VolumeSource) -> Result<What, MountError> {
         match source {
             VolumeSource::EmptyDir(_) => Ok(What::Folder),
-            VolumeSource::HostPath(host) => self.host_path(mount, &host.path),
+            VolumeSource::HostPath(host) => Ok(What::Host(HostPath::shown(&host.path, mount))),
             VolumeSource::Config(name) => match self.downloaded.get(mount.name.as_str()) {
-                Some(folder) => Ok(What::Link {
-                    to: below(folder, mount),
-                    make: false,
-                }),
+                Some(folder) => Ok(What::Link(below(folder, mount))),
                 // Baetyl makes them executable, and scripts are kept in configurations.
                 None => self.content(mount, ResourceKind::Configuration, name.as_str(), 0o755),
             },
             VolumeSource::Secret(name) => self.content(mount, ResourceKind::Secret, name.as_str(), 0o600),
         }
-    }
-
-    fn host_path(&self, mount: &VolumeMount, path: &str) -> Result<What, MountError> {
-        let climbs = Path::new(path).components().any(|c| c == Component::ParentDir);
-        if climbs && !path.starts_with('/') {
-            return Err(MountError::Climbs {
-                volume: mount.name.to_string(),
-                path: path.to_owned(),
-            });
-        }
-        // Joining an absolute path gives that path.
-        Ok(What::Link {
-            to: below(&self.host.join(path), mount),
-            make: true,
-        })
     }
 
     fn content(&self, mount: &VolumeMount, kind: ResourceKind, name: &str, mode: u32) -> Result<What, MountError> {
@@ -202,8 +290,9 @@ impl Sources<'_> {
         };
         let key = relative(key.as_str()).display().to_string();
         match files.get(&key) {
-            Some(bytes) => Ok(What::File {
-                bytes: bytes.clone(),
+            Some(content) => Ok(What::File {
+                content: content.clone(),
+                key,
                 mode,
             }),
             None => Err(MountError::NoKey {
@@ -222,17 +311,21 @@ fn below(folder: &Path, mount: &VolumeMount) -> PathBuf {
         .map_or_else(|| folder.to_owned(), |part| folder.join(relative(part.as_str())))
 }
 
-fn files(resource: &Resource) -> BTreeMap<String, Vec<u8>> {
+fn files(resource: &Resource) -> BTreeMap<String, Content> {
     match resource {
         Resource::Application(_) => BTreeMap::new(),
         Resource::Secret(secret) => secret
             .data
             .iter()
-            .map(|(key, bytes)| (key.to_string(), bytes.0.clone()))
+            .map(|(key, bytes)| (key.to_string(), Content::plain(&bytes.0)))
             .collect(),
         Resource::Configuration(configuration) => {
+            let template_of = configuration.template.then(|| configuration.name.clone());
             let text = |entry: &Entry| match entry {
-                Entry::Text(text) => Some(text.clone().into_bytes()),
+                Entry::Text(text) => Some(Content {
+                    bytes: text.clone().into_bytes(),
+                    template_of: template_of.clone(),
+                }),
                 Entry::Object(_) => None,
             };
             configuration

@@ -25,6 +25,8 @@ use crate::foundation::{Foundation, OpenError};
 use crate::metrics;
 use crate::pins::Pins;
 use crate::plugins::Plugins;
+use crate::policy::Rules;
+use crate::ports::Ports;
 use crate::prepare::{self, Preparer};
 use crate::record::Records;
 use crate::state::ResourceId;
@@ -179,12 +181,16 @@ fn open(
         }
     }
     let changed = Arc::new(Notify::new());
+    let rules = Arc::new(Rules::of(settings, folders.host()));
+    let ports = Arc::new(Ports::new(settings.ports, &found));
     let supervisor = Supervisor::new(Shared {
         plugins: plugins.clone(),
         records,
         instances: folders.instances(),
         integrity: Arc::new(Integrity::new(store.clone(), settings.packages.edited)),
         admission: Admission::default(),
+        rules: rules.clone(),
+        ports,
         bus: foundation.bus().clone(),
         metrics: foundation.metrics().clone(),
         changed: changed.clone(),
@@ -196,6 +202,7 @@ fn open(
     let host = Host {
         node: settings.node.clone(),
         id,
+        serial: settings.serial.clone(),
         data: folders.data().display().to_string(),
     };
     let downloads = Downloads::new(
@@ -210,6 +217,7 @@ fn open(
         plugins,
         folders,
         host,
+        rules,
         bus: foundation.bus().clone(),
     };
     let board = Mutex::new(Board {

@@ -1,7 +1,9 @@
 //! Who offers what: the node asks for capabilities and never learns how a plugin is loaded.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use aerolith_plugin_wire::engine::Features;
 use aerolith_plugin_wire::{Error, Service, arch, engine, fetcher};
 
 /// The plugins that run now.
@@ -62,6 +64,17 @@ pub(crate) async fn engine(plugins: &dyn Plugins, kind: &str) -> Result<Engine, 
         kind: kind.to_owned(),
         others,
     })
+}
+
+/// What each engine that answers is and can do, by its kind; of two of a kind the one that [`engine`] finds.
+pub(crate) async fn features(plugins: &dyn Plugins) -> BTreeMap<String, Features> {
+    let mut all = BTreeMap::new();
+    for provider in plugins.providers(engine::CAPABILITY.id) {
+        if let Ok(features) = engine::Client(provider).capabilities().await {
+            all.entry(features.kind.clone()).or_insert(features);
+        }
+    }
+    all
 }
 
 /// Finds the fetcher for a URL scheme, in lower case.

@@ -15,18 +15,20 @@ use std::time::{Duration, SystemTime};
 use aerolith_model::{Key, Name, PackageMode, Sha256, VolumeSource};
 use aerolith_packages::{Blob, Part, Store, StoreError, Stored, Tree};
 use aerolith_plan::{Fingerprint, Goal, RunId, ServiceId};
-use aerolith_plugin_wire::engine::Program;
+use aerolith_plugin_wire::engine::{Program, Workload};
 use serde::{Deserialize, Serialize};
 
 use crate::admission::{Claim, claims};
 use crate::bus::Bus;
 use crate::desired::Desired;
 use crate::durable::{self, FileError, On, Survives};
-use crate::environment::Host;
+use crate::enforcement::{WrongUser, is_somebody_else};
+use crate::environment::{self, Host};
 use crate::fetch::{Downloads, Reporter};
 use crate::folders::Folders;
-use crate::layout::{MountError, Place, Sources, layout};
+use crate::layout::{MountError, Place, Sources, finish, layout};
 use crate::plugins::{self, NoProvider, Plugins};
+use crate::policy::Rules;
 use crate::program::{self, PackageError};
 use crate::workload::{engine_kind, workload};
 
@@ -83,6 +85,9 @@ pub enum PrepareError {
         /// What it answered.
         error: aerolith_plugin_wire::Error,
     },
+    /// Its engine would run it as somebody else.
+    #[error(transparent)]
+    User(#[from] WrongUser),
     /// The file system.
     #[error(transparent)]
     File(#[from] FileError),
@@ -130,6 +135,7 @@ pub(crate) struct Preparer {
     pub(crate) plugins: Arc<dyn Plugins>,
     pub(crate) folders: Folders,
     pub(crate) host: Host,
+    pub(crate) rules: Arc<Rules>,
     pub(crate) bus: Bus,
 }
 
@@ -146,14 +152,20 @@ impl Preparer {
         self.package(desired, goal, &folder, &mut fresh, &reporter).await?;
         self.volumes(desired, goal, &folder, &mut fresh, &reporter).await?;
         let prepared = &fresh.prepared;
-        self.places(desired, goal, prepared)?;
+        let places = self.places(desired, goal, prepared)?;
         let kind = engine_kind(goal);
         let engine = plugins::engine(&*self.plugins, &kind).await?;
+        let user = goal.service.security.user.as_deref();
+        let features = desired.engines.get(&kind);
+        if let Some(wrong) = features.and_then(|features| is_somebody_else(user, features)) {
+            return Err(wrong.into());
+        }
         let run = RunId {
             instance: id.instance(1),
             fingerprint: goal.fingerprint,
         };
         let workload = workload(&self.folders, &self.host, desired, goal, prepared, &run);
+        self.try_mounts(places, &workload).await?;
         engine
             .prepare(&workload)
             .await
@@ -165,15 +177,17 @@ impl Preparer {
 
     /// What an instance of a prepared version shows at its mount paths.
     pub(crate) fn places(&self, desired: &Desired, goal: &Goal, prepared: &Prepared) -> Result<Vec<Place>, MountError> {
-        let (resources, host) = (&desired.resources, self.folders.host());
-        layout(
-            goal,
-            &Sources {
-                resources,
-                downloaded: &prepared.volumes,
-                host: &host,
-            },
-        )
+        let (resources, downloaded) = (&desired.resources, &prepared.volumes);
+        layout(goal, &Sources { resources, downloaded })
+    }
+
+    /// Whether an instance could be shown its mounts, which is for each to find out when it starts: templates that cannot be
+    /// filled are told before the old version stops.
+    async fn try_mounts(&self, places: Vec<Place>, workload: &Workload) -> Result<(), PrepareError> {
+        let (rules, mut environment) = (self.rules.clone(), workload.environment.clone());
+        environment::set_port(&mut environment, 0);
+        blocking(move || finish(&places, &environment, &rules).map(drop)).await??;
+        Ok(())
     }
 
     async fn package(

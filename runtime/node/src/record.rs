@@ -16,6 +16,7 @@ use aerolith_plugin_wire::engine::{Exit, Handle, Workload};
 use serde::{Deserialize, Serialize};
 
 use crate::durable::{self, FileError, On, Survives};
+use crate::policy::Asked;
 
 /// How long an instance must be ready to be healthy, where nobody says.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -36,6 +37,9 @@ pub(crate) struct Record {
     /// The stored tree of its program, when it runs a package.
     pub(crate) tree: Option<String>,
     pub(crate) terms: Terms,
+    /// What it asks of the host; nothing in records of a daemon that had no policy about that.
+    #[serde(default)]
+    pub(crate) asked: Asked,
     pub(crate) life: Life,
     /// Restarts since it was first started.
     pub(crate) restarts: u64,
@@ -247,6 +251,7 @@ pub(crate) mod tests {
             },
             tree: Some("program-1".into()),
             terms,
+            asked: Asked::default(),
             life,
             restarts: 2,
             exit: None,

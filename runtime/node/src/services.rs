@@ -118,13 +118,7 @@ mod tests {
     fn open() -> (tempfile::TempDir, Foundation, Client<Dispatch<Services>>) {
         let dir = tempfile::tempdir().unwrap();
         let (data, runtime) = (dir.path().join("data"), dir.path().join("run"));
-        let settings = Settings {
-            data,
-            runtime,
-            node: "n".into(),
-            limits: aerolith_packages::Limits::default(),
-            packages: crate::PackagePolicy::default(),
-        };
+        let settings = Settings::new(data, runtime, "n".into());
         let foundation = Foundation::open(settings).unwrap();
         let client = Client(foundation.services("fetcher", "fetcher-1"));
         (dir, foundation, client)

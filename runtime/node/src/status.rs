@@ -9,9 +9,11 @@ use serde::Serialize;
 
 use crate::desired::Desired;
 use crate::driver::{Board, Works, subject};
+use crate::enforcement::unenforced;
 use crate::policy::PackagePolicy;
 use crate::state::Damaged;
 use crate::supervise::{Phase, Watched};
+use crate::workload::engine_kind;
 
 /// How the node is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -222,12 +224,20 @@ fn service(board: &Board, policy: &PackagePolicy, watched: &[Arc<Watched>], id: 
     let promised = goal
         .map(|goal| warnings(&board.desired, policy, goal))
         .unwrap_or_default();
+    let in_vain = goal.and_then(|goal| {
+        let features = board.desired.engines.get(&engine_kind(goal))?;
+        Some(unenforced(&goal.service, features))
+    });
     ServiceStatus {
         name: id.service.to_string(),
         state,
         reason,
         fingerprint: goal.map(|goal| goal.fingerprint.to_string()),
-        warnings: promised.into_iter().chain(edited).collect(),
+        warnings: promised
+            .into_iter()
+            .chain(in_vain.unwrap_or_default())
+            .chain(edited)
+            .collect(),
         replicas: goal.map_or(0, |goal| goal.service.replica),
         instances,
     }

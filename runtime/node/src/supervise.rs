@@ -3,6 +3,7 @@
 mod check;
 mod clock;
 mod ending;
+mod host;
 mod integrity;
 mod keeping;
 mod life;
@@ -27,6 +28,8 @@ use crate::bus::Bus;
 use crate::layout::Place;
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
+use crate::policy::{Asked, Rules};
+use crate::ports::Ports;
 use crate::prepare::VersionId;
 use crate::record::{Life, Record, Records, Terms};
 
@@ -45,6 +48,8 @@ pub(crate) struct Launch {
     /// The stored tree of its program, when it runs a package.
     pub(crate) tree: Option<String>,
     pub(crate) terms: Terms,
+    /// What it asks of the host.
+    pub(crate) asked: Asked,
     pub(crate) workspace: Workspace,
 }
 
@@ -101,6 +106,8 @@ pub(crate) struct Shared {
     pub(crate) instances: PathBuf,
     pub(crate) integrity: Arc<Integrity>,
     pub(crate) admission: Admission,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) ports: Arc<Ports>,
     pub(crate) bus: Bus,
     pub(crate) metrics: Metrics,
     /// Told when something has changed that planning should know.
@@ -137,6 +144,7 @@ impl Supervisor {
             workload,
             tree,
             terms,
+            asked,
             workspace,
         } = launch;
         let life = Life::Idle;
@@ -148,6 +156,7 @@ impl Supervisor {
             workload,
             tree,
             terms,
+            asked,
             life,
             restarts: 0,
             exit: None,
@@ -235,6 +244,11 @@ impl Supervisor {
     /// Every instance.
     pub(crate) fn all(&self) -> Vec<Arc<Watched>> {
         self.lock().values().cloned().collect()
+    }
+
+    /// The ports at which a run is found.
+    pub(crate) fn ports(&self, run: &RunId) -> Vec<u16> {
+        self.shared.ports.of(run)
     }
 
     /// Every instance, as planning sees it.

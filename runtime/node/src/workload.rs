@@ -1,12 +1,16 @@
 //! From a goal to what an engine is asked to run.
 
+use std::collections::BTreeMap;
+
+use aerolith_model::{ImagePullPolicy, Quantity, Service};
 use aerolith_plan::{Goal, RunId};
-use aerolith_plugin_wire::engine::Workload;
+use aerolith_plugin_wire::engine::{Device, Pull, Resources, Workload};
 
 use crate::desired::Desired;
 use crate::environment::{Host, environment};
 use crate::folders::Folders;
 use crate::layout::relative;
+use crate::ports::ports;
 use crate::prepare::Prepared;
 
 /// Engines by what they run.
@@ -58,5 +62,43 @@ pub(crate) fn workload(
         environment: environment(host, id, version, &goal.service),
         directory: folders.instance(run).join(start_in).display().to_string(),
         output: folders.output(id).display().to_string(),
+        resources: resources(&goal.service),
+        user: goal.service.security.user.clone(),
+        privileged: goal.service.security.privileged,
+        host_network: goal.service.host_network,
+        hostname: goal.service.hostname.as_ref().map(ToString::to_string),
+        ports: ports(&goal.service),
+        devices: goal.service.devices.iter().map(device).collect(),
+        runtime: goal.service.runtime.clone(),
+        pull: match goal.service.image_pull_policy {
+            ImagePullPolicy::IfNotPresent => Pull::IfNotPresent,
+            ImagePullPolicy::Always => Pull::Always,
+            ImagePullPolicy::Never => Pull::Never,
+        },
+    }
+}
+
+/// What it may use at most. What it asks to be there at least is for who places it, which is nobody on one machine.
+fn resources(service: &Service) -> Resources {
+    let mut others: BTreeMap<String, &Quantity> = service
+        .resources
+        .limits
+        .iter()
+        .map(|(name, quantity)| (name.clone(), quantity))
+        .collect();
+    Resources {
+        cpu_millis: others.remove("cpu").map(Quantity::thousandths),
+        memory_bytes: others.remove("memory").map(Quantity::whole),
+        others: others
+            .into_iter()
+            .map(|(name, quantity)| (name, quantity.whole()))
+            .collect(),
+    }
+}
+
+fn device(device: &aerolith_model::Device) -> Device {
+    Device {
+        path: device.device_path.to_string(),
+        policy: device.policy.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
 }

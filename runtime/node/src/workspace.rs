@@ -5,11 +5,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::durable::{self, FileError, On, Survives};
-use crate::layout::{Place, What};
+use crate::layout::{Place, Shown};
 
 /// Makes the folder with everything that is mounted in it, and the folder that the program starts in. What was there
 /// before is removed. Blocks.
-pub(crate) fn make(folder: &Path, places: &[Place], start_in: &Path) -> Result<(), FileError> {
+pub(crate) fn make(folder: &Path, places: &[Place<Shown>], start_in: &Path) -> Result<(), FileError> {
     remove(folder)?;
     durable::folder(folder, true)?;
     for place in places {
@@ -25,20 +25,20 @@ pub(crate) fn remove(folder: &Path) -> Result<(), FileError> {
 }
 
 /// No part of `at` is a link: the folder is fresh, and the layout has no mount below a link.
-fn show(at: &Path, what: &What) -> Result<(), FileError> {
+fn show(at: &Path, what: &Shown) -> Result<(), FileError> {
     match what {
-        What::Folder => durable::folder(at, false),
-        What::Files { files, mode } => {
+        Shown::Folder => durable::folder(at, false),
+        Shown::Files { files, mode } => {
             durable::folder(at, false)?;
             files
                 .iter()
                 .try_for_each(|(name, bytes)| durable::put(&at.join(name), bytes, *mode, Survives::Crash))
         }
-        What::File { bytes, mode } => {
+        Shown::File { bytes, mode } => {
             parent(at)?;
             durable::put(at, bytes, *mode, Survives::Crash)
         }
-        What::Link { to, make } => {
+        Shown::Link { to, make } => {
             parent(at)?;
             if *make && to.symlink_metadata().is_err() {
                 durable::folder(to, false)?;
@@ -66,7 +66,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::os::unix::fs::PermissionsExt;
 
-    fn place(at: &str, what: What) -> Place {
+    fn place(at: &str, what: Shown) -> Place<Shown> {
         Place { at: at.into(), what }
     }
 
@@ -78,22 +78,22 @@ mod tests {
         fs::write(folder.join("old"), "").unwrap();
         let files = BTreeMap::from([("key".to_owned(), b"hush".to_vec())]);
         let places = [
-            place("etc/cert", What::Files { files, mode: 0o600 }),
+            place("etc/cert", Shown::Files { files, mode: 0o600 }),
             place(
                 "etc/one.yml",
-                What::File {
+                Shown::File {
                     bytes: b"1".to_vec(),
                     mode: 0o755,
                 },
             ),
             place(
                 "data",
-                What::Link {
+                Shown::Link {
                     to: host.clone(),
                     make: true,
                 },
             ),
-            place("tmp", What::Folder),
+            place("tmp", Shown::Folder),
         ];
         make(&folder, &places, Path::new("srv/app")).unwrap();
         let mode = |path: &str| fs::metadata(folder.join(path)).unwrap().permissions().mode() & 0o777;

@@ -3,7 +3,8 @@ use aerolith_model::Application;
 
 fn resources() -> BTreeMap<ResourceId, Resource> {
     let all = [
-        r#"{"kind":"configuration","name":"conf","data":{"a.yml":"a","b.sh":"b"}}"#,
+        r#"{"kind":"configuration","name":"conf","data":{"a.yml":"a","b.sh":"b","braces":"{{.PORT}} {{"}}"#,
+        r#"{"kind":"configuration","name":"made","template":true,"data":{"a":"p: {{.PORT}}\n","b":"\n{{.NOPE}}"}}"#,
         r#"{"kind":"secret","name":"cert","stringData":{"key":"hush"}}"#,
     ];
     all.iter()
@@ -17,7 +18,7 @@ fn of(mounts: &str) -> Result<Vec<Place>, MountError> {
         r#"{{"name":"shop","services":[{{"name":"web","image":"i","volumeMounts":[{mounts}]}}],"volumes":[
         {{"name":"conf","config":{{"name":"conf"}}}},{{"name":"cert","secret":{{"name":"cert"}}}},
         {{"name":"data","hostPath":{{"path":"/srv/data"}}}},{{"name":"near","hostPath":{{"path":"near/by"}}}},
-        {{"name":"up","hostPath":{{"path":"../etc"}}}},{{"name":"tmp","emptyDir":{{}}}}]}}"#
+        {{"name":"made","config":{{"name":"made"}}}},{{"name":"tmp","emptyDir":{{}}}}]}}"#
     );
     let application: Application = serde_json::from_str(&application).unwrap();
     let all = resources();
@@ -34,13 +35,29 @@ fn of(mounts: &str) -> Result<Vec<Place>, MountError> {
     let sources = Sources {
         resources: &all,
         downloaded: &downloaded,
-        host: Path::new("/data/host"),
     };
     layout(goals.services.values().next().unwrap(), &sources)
 }
 
 fn mount(name: &str, path: &str) -> String {
     format!(r#"{{"name":"{name}","mountPath":"{path}"}}"#)
+}
+
+/// As they are made for an instance with a port.
+fn made(places: &[Place]) -> Result<Vec<Place<Shown>>, MountError> {
+    let environment = BTreeMap::from([("PORT".to_owned(), "50200".to_owned())]);
+    let follow = |path: &HostPath| Ok(Path::new("/data/host").join(&path.path));
+    places.iter().map(|place| place.finish(&environment, follow)).collect()
+}
+
+fn shown(place: &Place<Shown>) -> String {
+    let at = place.at.display();
+    match &place.what {
+        Shown::Files { files, mode } => format!("{at}: {:?} with mode {mode:o}", files.keys().collect::<Vec<_>>()),
+        Shown::File { mode, .. } => format!("{at}: a file with mode {mode:o}"),
+        Shown::Link { to, make } => format!("{at}: a link to {}, made: {make}", to.display()),
+        Shown::Folder => format!("{at}: a folder"),
+    }
 }
 
 #[test]
@@ -53,18 +70,15 @@ fn each_kind_of_volume_is_shown_as_baetyl_shows_it() {
         mount("tmp", "/tmp/x/"),
         mount("conf", "/var/lib/baetyl/bin"),
     ];
-    let places = of(&mounts.join(",")).unwrap();
-    let shown: Vec<String> = places
-        .iter()
-        .map(|place| format!("{}: {:?}", place.at.display(), place.what))
-        .collect();
+    let places = made(&of(&mounts.join(",")).unwrap()).unwrap();
+    let shown: Vec<String> = places.iter().map(shown).collect();
     assert_eq!(
         shown,
         [
-            "data: a link to /srv/data",
-            "etc/cert: 1 files with mode 600",
-            "etc/conf: 2 files with mode 755",
-            "near: a link to /data/host/near/by",
+            "data: a link to /srv/data, made: true",
+            r#"etc/cert: ["key"] with mode 600"#,
+            r#"etc/conf: ["a.yml", "b.sh", "braces"] with mode 755"#,
+            "near: a link to /data/host/near/by, made: true",
             "tmp/x: a folder",
         ]
     );
@@ -74,21 +88,11 @@ fn each_kind_of_volume_is_shown_as_baetyl_shows_it() {
 fn a_sub_path_shows_one_part() {
     let mounts = r#"{"name":"conf","mountPath":"/app.yml","subPath":"a.yml"},
         {"name":"data","mountPath":"/d","subPath":"one/two"}"#;
-    let places = of(mounts).unwrap();
-    assert_eq!(
-        places[0].what,
-        What::File {
-            bytes: b"a".to_vec(),
-            mode: 0o755
-        }
-    );
-    assert_eq!(
-        places[1].what,
-        What::Link {
-            to: "/srv/data/one/two".into(),
-            make: true
-        }
-    );
+    let places = made(&of(mounts).unwrap()).unwrap();
+    let bytes = b"a".to_vec();
+    assert!(places[0].what == Shown::File { bytes, mode: 0o755 });
+    let to = "/srv/data/one/two".into();
+    assert!(places[1].what == Shown::Link { to, make: true });
     let error = of(r#"{"name":"conf","mountPath":"/x","subPath":"z"}"#)
         .unwrap_err()
         .to_string();
@@ -96,10 +100,30 @@ fn a_sub_path_shows_one_part() {
 }
 
 #[test]
+fn the_texts_of_a_template_are_filled_and_all_others_left_as_they_are() {
+    let one = |name: &str, key: &str| -> Result<String, MountError> {
+        let mount = format!(r#"{{"name":"{name}","mountPath":"/x","subPath":"{key}"}}"#);
+        match made(&of(&mount).unwrap())?.remove(0).what {
+            Shown::File { bytes, .. } => Ok(String::from_utf8(bytes).unwrap()),
+            _ => panic!("no file"),
+        }
+    };
+    assert_eq!(one("made", "a").as_deref(), Ok("p: 50200\n"));
+    assert_eq!(one("conf", "braces").as_deref(), Ok("{{.PORT}} {{"));
+    assert_eq!(
+        one("made", "b").unwrap_err().to_string(),
+        "entry `b` of configuration `made`, a template: line 2: the instance has no variable `NOPE`"
+    );
+    assert!(
+        made(&of(&mount("made", "/m")).unwrap()).is_err(),
+        "each of them is filled"
+    );
+}
+
+#[test]
 fn a_mount_that_would_leave_the_folder_is_refused() {
     let cases = [
         (mount("data", "/"), "`data` is mounted at `/`"),
-        (mount("up", "/x"), "`../etc` climbs out"),
         (
             format!("{},{}", mount("data", "/d"), mount("cert", "/d/cert")),
             "`/d/cert` lies on or below `/d`",
@@ -117,7 +141,8 @@ fn a_secret_is_never_shown_in_debug() {
     let place = Place {
         at: "k".into(),
         what: What::File {
-            bytes: b"hush".to_vec(),
+            key: "k".into(),
+            content: Content::plain(b"hush"),
             mode: 0o600,
         },
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aerolith_model::{Resource, ResourceKind};
+use aerolith_model::{AppName, Application, Resource, ResourceKind, ServiceName};
 use aerolith_plan::{PlanError, Step};
 use serde::Serialize;
 use serde_json::json;
@@ -11,6 +11,8 @@ use super::Node;
 use crate::desired::{Desired, Resources, each};
 use crate::durable::FileError;
 use crate::foundation::Foundation;
+use crate::policy::{NotAllowed, Rules};
+use crate::ports::{PortConflict, conflicts};
 use crate::state::{Change, ResourceId};
 use crate::uses::users;
 
@@ -45,6 +47,19 @@ pub enum ChangeError {
     /// Applications would not fit together with what they need.
     #[error(transparent)]
     Plan(#[from] Box<PlanError>),
+    /// A service asks for more of the host than the node's policy allows.
+    #[error("service `{service}` of application `{application}`: {error}")]
+    NotAllowed {
+        /// The application.
+        application: AppName,
+        /// Its service.
+        service: ServiceName,
+        /// What it may not have.
+        error: NotAllowed,
+    },
+    /// Two services would have one port of the host.
+    #[error(transparent)]
+    Port(#[from] PortConflict),
     /// There is no such resource.
     #[error("there is no {0}")]
     NotFound(ResourceId),
@@ -91,6 +106,7 @@ impl Node {
         let (revision, after) = self.change(change, dry_run).await?;
         let works = &self.0.works;
         let desired = Desired::of(revision, after, &[], &*works.preparer.plugins).await;
+        let desired = desired.hold_refused(&works.preparer.rules);
         let applications = concerned(&desired.resources, &ids);
         let steps = works.board().steps(&desired, &works.supervisor);
         if !dry_run {
@@ -121,8 +137,12 @@ impl Node {
     }
 
     async fn change(&self, change: Change, dry_run: bool) -> Result<(u64, Resources), ChangeError> {
-        let foundation = self.0.works.foundation.clone();
-        let done = tokio::task::spawn_blocking(move || commit(&foundation, change, dry_run)).await;
+        let (foundation, rules) = (self.0.works.foundation.clone(), self.0.works.preparer.rules.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            allowed(&rules, &change)?;
+            commit(&foundation, change, dry_run)
+        })
+        .await;
         done.map_err(|e| ChangeError::Thread(e.to_string()))?
     }
 
@@ -192,12 +212,41 @@ fn commit(foundation: &Foundation, change: Change, dry_run: bool) -> Result<(u64
     if let Some((_, error)) = new {
         return Err(Box::new(error).into());
     }
+    if let Some(conflict) = new_conflict(state.resources(), &after) {
+        return Err(conflict.into());
+    }
     let revision = if dry_run {
         state.revision()
     } else {
         state.commit(change)?
     };
     Ok((revision, after))
+}
+
+/// Asks the policy about every application that is given.
+fn allowed(rules: &Rules, change: &Change) -> Result<(), ChangeError> {
+    change.put.iter().filter_map(application).try_for_each(|application| {
+        let refused = |(service, error)| ChangeError::NotAllowed {
+            application: application.name.clone(),
+            service,
+            error,
+        };
+        rules.admit(application).map_err(refused)
+    })
+}
+
+/// Two services that would have one port of the host, and did not before.
+fn new_conflict(before: &Resources, after: &Resources) -> Option<PortConflict> {
+    let of = |resources: &Resources| conflicts(resources.values().filter_map(application));
+    let known = of(before);
+    of(after).into_iter().find(|conflict| !known.contains(conflict))
+}
+
+fn application(resource: &Resource) -> Option<&Application> {
+    match resource {
+        Resource::Application(application) => Some(application),
+        _ => None,
+    }
 }
 
 fn concerned(resources: &Resources, ids: &BTreeSet<ResourceId>) -> Vec<String> {

@@ -109,7 +109,10 @@ impl Instance {
                 Next::Barred(refusal) => self.until_admitted(&refusal).await,
                 Next::Rest => self.rest().await,
                 Next::Stop => self.stop().await,
-                Next::Gone => return self.watched.run.clone(),
+                Next::Gone => {
+                    self.give_back_ports();
+                    return self.watched.run.clone();
+                }
             };
         }
     }
@@ -153,6 +156,7 @@ impl Instance {
     }
 
     async fn rest(&mut self) -> Next {
+        self.give_back_ports();
         match self.wait(std::future::pending::<()>()).await {
             Woken::Again => {
                 self.record.life = Life::Idle;

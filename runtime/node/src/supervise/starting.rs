@@ -10,6 +10,7 @@ use super::keeping::blocking;
 use super::life::{Instance, Next};
 use super::{Phase, Workspace};
 use crate::admission::Refusal;
+use crate::layout::finish;
 use crate::record::Life;
 use crate::workspace;
 
@@ -115,6 +116,7 @@ impl Instance {
     /// What comes directly before the start is what may have changed by then.
     async fn try_start(&mut self) -> Result<Handle, Refused> {
         let engine = self.engine().await.map_err(Refused::Clear)?;
+        self.take_from_host(&engine).await.map_err(Refused::Clear)?;
         self.make_workspace().await.map_err(Refused::Clear)?;
         self.record.workload.token = token().map_err(Refused::Clear)?;
         self.record.life = Life::Intended;
@@ -137,11 +139,13 @@ impl Instance {
             return Ok(());
         };
         let output = std::path::PathBuf::from(&self.record.workload.output);
+        let (rules, environment) = (self.shared.rules.clone(), self.record.workload.environment.clone());
         blocking(move || {
             if let Some(parent) = output.parent() {
-                crate::durable::folder(parent, true)?;
+                crate::durable::folder(parent, true).map_err(|e| e.to_string())?;
             }
-            workspace::make(&folder, &places, &start_in)
+            let places = finish(&places, &environment, &rules).map_err(|e| e.to_string())?;
+            workspace::make(&folder, &places, &start_in).map_err(|e| e.to_string())
         })
         .await?;
         self.workspace = None;

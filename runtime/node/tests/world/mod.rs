@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use aerolith_model::Resource;
 use aerolith_node::{
-    ApplicationStatus, Foundation, InstanceStatus, Node, OpenError, PackagePolicy, Plugins, ServiceStatus, Settings,
+    ApplicationStatus, Foundation, InstanceStatus, Node, OpenError, PackagePolicy, Plugins, PortRange, ServiceStatus,
+    Settings, WorkloadPolicy,
 };
 use aerolith_plugin_wire::engine::{
     self, Engine, Exec, Executed, Exit, Features, Fingerprint, Handle, Logs, Recover, Recovered, Signal, Status, Stop,
@@ -339,6 +340,8 @@ pub struct World {
     pub dir: tempfile::TempDir,
     pub plugins: Arc<Linked>,
     pub policy: PackagePolicy,
+    pub workloads: WorkloadPolicy,
+    pub ports: PortRange,
 }
 
 impl World {
@@ -347,6 +350,8 @@ impl World {
             dir: tempfile::tempdir().unwrap(),
             plugins: Arc::default(),
             policy: PackagePolicy::default(),
+            workloads: WorkloadPolicy::default(),
+            ports: PortRange::default(),
         }
     }
 
@@ -399,11 +404,10 @@ impl World {
 
     pub fn foundation(&self) -> std::result::Result<Foundation, OpenError> {
         Foundation::open(Settings {
-            data: self.path("data"),
-            runtime: self.path("run"),
-            node: "gate".into(),
-            limits: aerolith_packages::Limits::default(),
             packages: self.policy.clone(),
+            workloads: self.workloads.clone(),
+            ports: self.ports,
+            ..Settings::new(self.path("data"), self.path("run"), "gate".into())
         })
     }
 

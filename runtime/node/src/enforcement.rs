@@ -1,0 +1,155 @@
+//! What a service asks and its engine cannot hold it to. Pure.
+
+use aerolith_model::Service;
+use aerolith_plugin_wire::engine::{Features, enforce};
+
+/// What a service asks in vain, in words. It runs all the same.
+pub(crate) fn unenforced(service: &Service, features: &Features) -> Vec<String> {
+    let kind = &features.kind;
+    let limits = service.resources.limits.iter();
+    let limits = limits.map(|(name, quantity)| {
+        let what = format!("{name} limit {quantity} is not enforced: the {kind} engine does not limit {name}");
+        (name.as_str(), true, what)
+    });
+    let is_container = service.program_config.is_none();
+    let devices = service.devices.iter().map(|device| device.device_path.to_string());
+    let others = [
+        (
+            enforce::HOSTNAME,
+            service.hostname.is_some(),
+            format!(
+                "host name {} is not given: the {kind} engine leaves the host's",
+                service.hostname.as_ref().map_or("", |name| name.as_str())
+            ),
+        ),
+        (
+            enforce::PRIVILEGED,
+            service.security.privileged,
+            format!("it is not privileged: the {kind} engine gives no more than it has"),
+        ),
+        (
+            enforce::HOST_NETWORK,
+            is_container && service.host_network,
+            format!("it has not the host's network: the {kind} engine does not give it"),
+        ),
+        (
+            enforce::DEVICES,
+            !service.devices.is_empty(),
+            format!(
+                "access to {} is neither given nor limited by the {kind} engine",
+                devices.collect::<Vec<_>>().join(", ")
+            ),
+        ),
+        (
+            enforce::RUNTIME,
+            service.runtime.is_some(),
+            format!(
+                "runtime {} is not used: the {kind} engine knows none",
+                service.runtime.as_deref().unwrap_or_default()
+            ),
+        ),
+    ];
+    let read_only = service.volume_mounts.iter().filter(|mount| mount.read_only);
+    let read_only = read_only.map(|mount| {
+        let path = &mount.mount_path;
+        let what =
+            format!("the mount at {path} is not read-only: the {kind} engine does not keep it from being written");
+        (enforce::READ_ONLY, true, what)
+    });
+    let all = limits.chain(others).chain(read_only);
+    all.filter(|(name, is_asked, _)| *is_asked && !features.enforces(name))
+        .map(|(_, _, what)| what)
+        .collect()
+}
+
+/// Whether a service would run as somebody else than it asks to. That is no detail: it does not run then.
+pub(crate) fn is_somebody_else(user: Option<&str>, features: &Features) -> Option<WrongUser> {
+    user.filter(|_| !features.enforces(enforce::USER))
+        .map(|user| WrongUser {
+            user: user.to_owned(),
+            kind: features.kind.clone(),
+        })
+}
+
+/// A service that would run as somebody else than it asks to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it is to run as user `{user}`, and the {kind} engine runs everything as its own: take `security.user` away, or use an \
+     engine that can"
+)]
+pub struct WrongUser {
+    user: String,
+    kind: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(more: &str) -> Service {
+        serde_json::from_str(&format!(r#"{{"name":"web","programConfig":"pp"{more}}}"#)).unwrap()
+    }
+
+    fn engine(enforces: &[&str]) -> Features {
+        Features {
+            kind: "process".into(),
+            enforces: enforces.iter().map(|name| (*name).to_owned()).collect(),
+            ..Features::default()
+        }
+    }
+
+    #[test]
+    fn what_is_asked_in_vain_is_told_until_the_engine_can() {
+        for (more, name, told) in [
+            (
+                r#","resources":{"limits":{"memory":"256Mi"}}"#,
+                "memory",
+                "memory limit 256Mi is not enforced: the process engine does not limit memory",
+            ),
+            (
+                r#","resources":{"limits":{"cpu":"500m"}}"#,
+                "cpu",
+                "cpu limit 500m is not enforced",
+            ),
+            (
+                r#","resources":{"limits":{"nvidia.com/gpu":"1"}}"#,
+                "nvidia.com/gpu",
+                "nvidia.com/gpu limit 1 is not enforced",
+            ),
+            (r#","hostname":"gate""#, "hostname", "host name gate is not given"),
+            (
+                r#","security":{"privileged":true}"#,
+                "privileged",
+                "it is not privileged",
+            ),
+            (
+                r#","devices":[{"devicePath":"/dev/a"}]"#,
+                "devices",
+                "access to /dev/a is neither given",
+            ),
+            (r#","runtime":"nvidia""#, "runtime", "runtime nvidia is not used"),
+            (
+                r#","volumeMounts":[{"name":"conf","mountPath":"/etc/x","readOnly":true}]"#,
+                "readOnly",
+                "the mount at /etc/x is not read-only",
+            ),
+        ] {
+            let told_of = unenforced(&service(more), &engine(&[]));
+            assert!(told_of.len() == 1 && told_of[0].starts_with(told), "{told_of:?}");
+            assert_eq!(unenforced(&service(more), &engine(&[name])), [""; 0], "{name}");
+        }
+        let asks_nothing = r#","hostNetwork":true,"resources":{"requests":{"memory":"1Gi"}}"#;
+        assert_eq!(unenforced(&service(asks_nothing), &engine(&[])), [""; 0]);
+    }
+
+    #[test]
+    fn running_as_somebody_else_is_an_error() {
+        let wrong = is_somebody_else(Some("app"), &engine(&[])).unwrap().to_string();
+        assert!(
+            wrong.contains("`app`") && wrong.contains("the process engine"),
+            "{wrong}"
+        );
+        assert_eq!(is_somebody_else(Some("app"), &engine(&["user"])), None);
+        assert_eq!(is_somebody_else(None, &engine(&[])), None);
+    }
+}
