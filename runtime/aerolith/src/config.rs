@@ -1,6 +1,7 @@
 //! `aerolith.yml`: the daemon's own configuration.
 
 mod packages;
+mod workloads;
 
 use std::fs;
 use std::io;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::outcome::{Wrong, text_of, unreadable};
 pub(crate) use packages::{Demand, Packages};
+pub(crate) use workloads::{Ports, Workloads};
 
 /// What the file says; a key that is not there leaves the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -39,6 +41,13 @@ pub(crate) struct Config {
     pub(crate) plugins: Plugins,
     /// What packages must have, and may cost.
     pub(crate) packages: Packages,
+    /// What services may ask of the host.
+    pub(crate) policy: Workloads,
+    /// Ports that instances are given.
+    pub(crate) ports: Ports,
+    /// The file that holds the machine's serial number (Baetyl v1).
+    #[serde(deserialize_with = "absolute")]
+    pub(crate) snfile: Option<PathBuf>,
 }
 
 /// About all plugins; each has a file of its own in `plugins.d`.

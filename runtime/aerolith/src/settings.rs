@@ -1,14 +1,15 @@
 //! What a node is to be, before anything of it starts: arguments over configuration over defaults.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use aerolith_node::PortRange;
 use anyhow::Context as _;
 
 use crate::arguments::Run;
-use crate::config::{Config, Level, LogFormat, Packages};
+use crate::config::{Config, Level, LogFormat, Packages, Workloads};
 use crate::instances::{InstanceFiles, read_folder};
 use crate::outcome::Wrong;
 use crate::places::{Places, SOCKET};
@@ -29,6 +30,9 @@ pub(crate) struct Settings {
     runtime: PathBuf,
     pub(crate) folders: Vec<PathBuf>,
     pub(crate) packages: Packages,
+    workloads: Workloads,
+    ports: PortRange,
+    snfile: Option<PathBuf>,
 }
 
 impl Settings {
@@ -79,18 +83,36 @@ impl Settings {
             folders: config.plugins.folders.unwrap_or_else(|| shipped(program)),
             runtime,
             packages: config.packages,
+            workloads: config.policy,
+            ports: config.ports.dynamic,
+            snfile: config.snfile,
         })
     }
 
-    /// Reads the trusted keys.
+    /// Reads the trusted keys and the serial number.
     pub(crate) fn foundation(&self) -> Result<aerolith_node::Settings, Wrong> {
         Ok(aerolith_node::Settings {
-            data: self.data.clone(),
-            runtime: self.of_this_boot.clone(),
-            node: self.node.clone(),
             limits: self.packages.limits(),
             packages: self.packages.policy()?,
+            workloads: self.workloads.policy(),
+            ports: self.ports,
+            serial: self.serial(),
+            ..aerolith_node::Settings::new(self.data.clone(), self.of_this_boot.clone(), self.node.clone())
         })
+    }
+
+    /// A serial number that cannot be read keeps nothing from running.
+    fn serial(&self) -> String {
+        let Some(path) = &self.snfile else {
+            return String::new();
+        };
+        match fs::read_to_string(path) {
+            Ok(text) => text.trim().to_owned(),
+            Err(error) => {
+                tracing::warn!(file = %path.display(), %error, "the serial number cannot be read; BAETYL_HOST_SN is empty");
+                String::new()
+            }
+        }
     }
 
     pub(crate) fn host(&self) -> io::Result<aerolith_host::Settings> {

@@ -37,6 +37,9 @@ struct Content<'a> {
     volumes: &'a [&'a Volume],
     configurations: Vec<(&'a str, Vec<(&'a Key, Data<'a>)>)>,
     secrets: Vec<(&'a str, &'a BTreeMap<Key, SecretBytes>)>,
+    /// The configurations whose texts are templates.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    templates: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -81,6 +84,12 @@ impl Fingerprint {
                 .secrets
                 .iter()
                 .map(|used| (used.name.as_str(), &used.data))
+                .collect(),
+            templates: used
+                .configurations
+                .iter()
+                .filter(|used| used.template)
+                .map(|used| used.name.as_str())
                 .collect(),
         };
         Ok(Self(Sha256::digest(serde_json::to_vec(&content)?).into()))

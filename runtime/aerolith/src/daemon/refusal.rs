@@ -20,9 +20,9 @@ pub(super) fn of_host(error: &HostError) -> Failure {
 /// Of a change of the desired state.
 pub(super) fn of_change(error: &ChangeError) -> Failure {
     let code = match error {
-        ChangeError::Twice(_) | ChangeError::Plan(_) => Reason::Invalid,
+        ChangeError::Twice(_) | ChangeError::Plan(_) | ChangeError::NotAllowed { .. } => Reason::Invalid,
         ChangeError::NotFound(_) => Reason::NotFound,
-        ChangeError::InUse { .. } => Reason::Conflict,
+        ChangeError::InUse { .. } | ChangeError::Port(_) => Reason::Conflict,
         ChangeError::File(_) | ChangeError::Thread(_) => Reason::Internal,
     };
     Failure::new(code, error.to_string())
