@@ -367,9 +367,12 @@ impl Driver {
         };
         let path = Registry::path(&self.works.foundation.0.settings.data);
         let written = blocking(move || registry::write(&path, &text)).await;
-        if let Err(error) = written.and_then(|written| written.map_err(Into::into)) {
-            tracing::warn!(%error, "services may not be found at their ports");
-            self.registry.forget();
+        match written.and_then(|written| written.map_err(Into::into)) {
+            Ok(()) => self.works.foundation.bus().tell("node/services".into(), json!({})),
+            Err(error) => {
+                tracing::warn!(%error, "services may not be found at their ports");
+                self.registry.forget();
+            }
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) fn unenforced(service: &Service, features: &Features) -> Vec<String> 
             service.hostname.is_some(),
             format!(
                 "host name {} is not given: the {kind} engine leaves the host's",
-                service.hostname.as_ref().map(ToString::to_string).unwrap_or_default()
+                service.hostname.as_ref().map_or("", |name| name.as_str())
             ),
         ),
         (

@@ -98,7 +98,7 @@ impl Node {
         status(&self.0.works)
     }
 
-    /// What happens from now on: `node/revision`, `app/NAME/…`, `service/APP.SERVICE/…`, `instance/ID/…`, and what plugins tell.
+    /// What happens from now on: `node/revision`, `node/services`, `app/NAME/…`, `service/APP.SERVICE/…`, `instance/ID/…`, and what plugins tell.
     ///
     /// # Errors
     /// [`BadTopic::Filter`].

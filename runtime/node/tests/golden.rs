@@ -61,16 +61,7 @@ async fn write_a_data_folder() {
     let place = PathBuf::from(std::env::var_os(PLACE).unwrap());
     let world = World::new();
     world.serve("test://depot/camera/run.sh", "#!/bin/sh\nsleep 60\n");
-    let settings = Settings {
-        data: place.join("data"),
-        runtime: place.join("run"),
-        node: "gate".into(),
-        limits: aerolith_packages::Limits::default(),
-        packages: world.policy.clone(),
-        workloads: world.workloads.clone(),
-        ports: world.ports,
-        serial: String::new(),
-    };
+    let settings = Settings::new(place.join("data"), place.join("run"), "gate".into());
     let node = Node::open(Foundation::open(settings).unwrap(), world.plugins.clone())
         .await
         .unwrap();

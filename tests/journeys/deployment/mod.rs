@@ -7,6 +7,7 @@ mod packages;
 mod platforms;
 mod plugins;
 mod policies;
+mod ports;
 mod stopping;
 mod survival;
 pub(crate) mod texts;

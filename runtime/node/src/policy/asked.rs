@@ -50,7 +50,7 @@ impl Asked {
         let shown = |mount: &VolumeMount| {
             let volume = volumes.iter().find(|volume| volume.name == mount.name)?;
             match &volume.source {
-                VolumeSource::HostPath(path) => Some(HostPath::shown(&path.path, mount)),
+                VolumeSource::HostPath(host) => Some(HostPath::shown(&host.path, mount)),
                 _ => None,
             }
         };

@@ -126,7 +126,8 @@ impl Rules {
     /// # Errors
     /// The first service that asks too much.
     pub(crate) fn admit(&self, application: &Application) -> Result<(), (ServiceName, NotAllowed)> {
-        application.services.iter().try_for_each(|service| {
+        let services = application.services.iter().chain(&application.init_services);
+        services.into_iter().try_for_each(|service| {
             let asked = Asked::by(service, &application.volumes);
             self.judge(&asked).map_err(|error| (service.name.clone(), error))
         })

@@ -113,7 +113,7 @@ impl Reservations {
         of_another
     }
 
-    /// Gives a run a port of its own from the range. One that it had before it keeps.
+    /// Gives a run a port of its own from the range. One that it had before it keeps: what it was shown may name it.
     pub(super) fn claim(
         &mut self,
         run: &RunId,
@@ -122,11 +122,22 @@ impl Reservations {
     ) -> Result<u16, NoPort> {
         let had = before.or_else(|| self.runs.get(run).and_then(|had| had.given));
         let number = match had {
-            Some(number) => number,
+            Some(number) => self.kept(number, run)?,
             None => self.next(run, &mut is_free).ok_or(NoPort::Exhausted(self.range))?,
         };
         self.runs.entry(run.clone()).or_default().given = Some(number);
         Ok(number)
+    }
+
+    /// A run that gave its ports back may have lost one by the time that it needs them again.
+    fn kept(&self, number: u16, run: &RunId) -> Result<u16, NoPort> {
+        let taken = super::both(number)
+            .into_iter()
+            .find_map(|port| Some((port, self.owner(port, run)?)));
+        taken.map_or(Ok(number), |(port, owner)| {
+            let by = owner.instance.to_string();
+            Err(NoPort::Held { port, by })
+        })
     }
 
     fn next(&mut self, run: &RunId, is_free: &mut impl FnMut(u16) -> bool) -> Option<u16> {

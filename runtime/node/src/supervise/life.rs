@@ -156,6 +156,7 @@ impl Instance {
     }
 
     async fn rest(&mut self) -> Next {
+        self.give_back_ports();
         match self.wait(std::future::pending::<()>()).await {
             Woken::Again => {
                 self.record.life = Life::Idle;

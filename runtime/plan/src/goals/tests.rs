@@ -101,6 +101,10 @@ fn a_changed_package_touches_exactly_its_users() {
 #[test]
 fn a_changed_configuration_secret_or_service_touches_exactly_its_users() {
     assert_eq!(changed("unit: C", "unit: F"), ["weather.agent"]);
+    assert_eq!(
+        changed("name: weather-conf\n", "name: weather-conf\ntemplate: true\n"),
+        ["weather.agent"]
+    );
     assert_eq!(changed("hush", "quiet"), ["weather.store"]);
     assert_eq!(changed("nginx:1", "nginx:2"), ["other.page"]);
     assert_eq!(changed("mountPath: /etc", "mountPath: /srv"), ["weather.agent"]);

@@ -1,0 +1,313 @@
+//! What instances get of the host and may ask of it: ports, templates, the policy, and what an engine does not enforce.
+
+#![allow(clippy::unwrap_used, reason = "all of this is test code")]
+
+mod world;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::TcpListener;
+
+use aerolith_model::ResourceKind;
+use aerolith_node::{ChangeError, Condition, HostPathRule, Node, Phase, WorkloadPolicy};
+use world::*;
+
+const PORT: &str = "BAETYL_SERVICE_DYNAMIC_PORT";
+
+fn shop(more: &str) -> String {
+    application("shop", &service("web", "pp", more))
+}
+
+/// The port of the newest run of an instance.
+fn port(world: &World, instance: &str) -> u16 {
+    let run = world.engine().runs_of(instance).pop().unwrap();
+    assert_eq!(
+        run.workload.environment[PORT],
+        run.workload.environment["OPENEDGE_SERVICE_DYNAMIC_PORT"]
+    );
+    run.workload.environment[PORT].parse().unwrap()
+}
+
+/// Waits until `services.yml` says something of a service.
+async fn found(world: &World, name: &str, ports: &[u16]) {
+    let wanted = format!("\"{name}\":\n  ports: {ports:?}\n");
+    until(&format!("services.yml has {wanted}"), || {
+        let text = fs::read_to_string(world.path("data/run/services.yml")).unwrap_or_default();
+        text.contains(&wanted).then_some(())
+    })
+    .await;
+}
+
+async fn refused(node: &Node, all: &[&str]) -> String {
+    let error = node.apply(resources(all), false).await.unwrap_err();
+    assert!(
+        matches!(error, ChangeError::NotAllowed { .. } | ChangeError::Port(_)),
+        "{error}"
+    );
+    error.to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_instance_has_a_port_of_its_own_and_is_found_by_it_until_it_stops() {
+    let world = World::new();
+    let node = world.open().await;
+    apply(&node, &[&package("pp", "1"), &shop(r#","replica":3"#)]).await;
+    let instances = ["shop.web.1", "shop.web.2", "shop.web.3"];
+    for instance in instances {
+        running(&node, instance).await;
+    }
+    let ports = instances.map(|instance| port(&world, instance));
+    assert_eq!(BTreeSet::from(ports).len(), 3);
+    assert!(ports.iter().all(|port| (50200..=51000).contains(port)));
+    found(&world, "web", &ports).await;
+    found(&world, "shop.web", &ports).await;
+    world.engine().end("shop.web.1", code(1));
+    until("it is restarted", || {
+        (world.engine().runs_of("shop.web.1").len() == 2).then_some(())
+    })
+    .await;
+    assert_eq!(port(&world, "shop.web.1"), ports[0], "it keeps its port over a restart");
+    apply(&node, &[&shop(r#","replica":1"#)]).await;
+    found(&world, "web", &ports[..1]).await;
+    node.delete(ResourceKind::Application, "shop").await.unwrap();
+    until("nobody is found", || {
+        let text = fs::read_to_string(world.path("data/run/services.yml")).unwrap();
+        (text == "{}\n").then_some(())
+    })
+    .await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_stays_reserved_while_the_daemon_is_away() {
+    let mut world = World::new();
+    world.ports = "50300-50301".parse().unwrap();
+    let node = world.open().await;
+    apply(&node, &[&package("pp", "1"), &shop("")]).await;
+    running(&node, "shop.web.1").await;
+    let before = port(&world, "shop.web.1");
+    let node = world.crash_and_open(node).await;
+    running(&node, "shop.web.1").await;
+    found(&world, "web", &[before]).await;
+    apply(&node, &[&shop(r#","replica":2"#)]).await;
+    running(&node, "shop.web.2").await;
+    assert_ne!(port(&world, "shop.web.2"), before);
+    // The range is used up: the third waits, and has its turn once one is given back.
+    apply(
+        &node,
+        &[
+            &shop(r#","replica":2"#),
+            &application("cafe", &service("bar", "pp", "")),
+        ],
+    )
+    .await;
+    let waiting = until("it waits for a port", || {
+        instance_of(&node, "cafe.bar.1").filter(|instance| instance.reason.contains("no port of 50300-50301 is free"))
+    })
+    .await;
+    assert_eq!(waiting.state, Phase::Restarting);
+    apply(&node, &[&shop("")]).await;
+    running(&node, "cafe.bar.1").await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_declared_port_is_waited_for_with_the_name_of_who_has_it() {
+    let world = World::new();
+    let node = world.open().await;
+    let stranger = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let number = stranger.local_addr().unwrap().port();
+    let shop = shop(&format!(r#","ports":[{{"containerPort":{number}}}]"#));
+    apply(&node, &[&package("pp", "1"), &shop]).await;
+    let held = format!("port {number} (TCP) is held by pid {} (", std::process::id());
+    until("it says who has it", || {
+        instance_of(&node, "shop.web.1").filter(|instance| instance.reason.starts_with(&held))
+    })
+    .await;
+    assert_eq!(world.engine().runs_of("shop.web.1").len(), 0);
+    drop(stranger);
+    running(&node, "shop.web.1").await;
+    found(&world, "web", &[port(&world, "shop.web.1"), number]).await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_applications_with_one_port_are_refused_by_name_and_nothing_has_changed() {
+    let world = World::new();
+    let node = world.open().await;
+    let one = service("web", "pp", r#","ports":[{"hostPort":18080,"containerPort":80}]"#);
+    apply(&node, &[&package("pp", "1"), &application("shop", &one)]).await;
+    let error = refused(&node, &[&application("cafe", &one)]).await;
+    assert!(
+        error.contains("`cafe.web`") && error.contains("`shop.web`") && error.contains("port 18080 (TCP)"),
+        "{error}"
+    );
+    assert!(node.get(ResourceKind::Application, "cafe").is_none());
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_template_shows_each_instance_its_own_variables() {
+    let world = World::new();
+    let node = world.open().await;
+    let conf = |text: &str| {
+        format!(
+            r#"{{"kind":"configuration","name":"conf","template":true,"data":{{"a.yml":{}}}}}"#,
+            serde_json::to_string(text).unwrap()
+        )
+    };
+    let shop = r#"{"kind":"application","name":"shop","services":[{"name":"web","programConfig":"pp","replica":2,
+        "volumeMounts":[{"name":"conf","mountPath":"/etc"}]}],"volumes":[{"name":"conf","config":{"name":"conf"}}]}"#;
+    apply(
+        &node,
+        &[
+            &package("pp", "1"),
+            shop,
+            &conf("{{.BAETYL_SERVICE_INSTANCE_NAME}} {{ .BAETYL_SERVICE_DYNAMIC_PORT }}"),
+        ],
+    )
+    .await;
+    for (instance, name) in [("shop.web.1", "web"), ("shop.web.2", "web.i1")] {
+        running(&node, instance).await;
+        let text = fs::read_to_string(world.home(instance).join("etc/a.yml")).unwrap();
+        assert_eq!(text, format!("{name} {}", port(&world, instance)));
+    }
+    // What cannot be filled is told before anything is stopped.
+    apply(&node, &[&conf("a\n{{.NOPE}}")]).await;
+    let web = until("it cannot be filled", || {
+        service_of(&node, "shop", "web").filter(|web| web.state == Condition::Failed)
+    })
+    .await;
+    assert!(
+        web.reason.contains("entry `a.yml` of configuration `conf`") && web.reason.contains("line 2"),
+        "{}",
+        web.reason
+    );
+    assert_eq!(world.engine().alive(), ["shop.web.1", "shop.web.2"]);
+    node.shutdown().await;
+}
+
+/// An application that is shown a folder of the host.
+fn showing(path: &str, more: &str) -> String {
+    format!(
+        r#"{{"kind":"application","name":"shop","services":[{{"name":"web","programConfig":"pp",
+        "volumeMounts":[{{"name":"data","mountPath":"/data"}}]{more}}}],
+        "volumes":[{{"name":"data","hostPath":{{"path":"{path}"}}}}]}}"#
+    )
+}
+
+fn allowing(path: &std::path::Path) -> WorkloadPolicy {
+    WorkloadPolicy {
+        host_paths: vec![HostPathRule {
+            path: path.to_owned(),
+            read_only: false,
+        }],
+        ..WorkloadPolicy::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_policy_refuses_is_not_stored_and_what_it_allows_runs() {
+    let mut world = World::new();
+    let srv = world.path("srv").display().to_string();
+    let node = world.open().await;
+    let error = refused(&node, &[&package("pp", "1"), &showing(&srv, "")]).await;
+    let told = format!(
+        "service `web` of application `shop`: it asks for the host path `{srv}`, which `{srv}` in `policy.hostPaths`"
+    );
+    assert!(error.starts_with(&told), "{error}");
+    assert!(node.list(ResourceKind::Application).is_empty());
+    world.crash(node).await;
+    world.workloads = allowing(&world.path("srv"));
+    let node = world.open().await;
+    apply(&node, &[&package("pp", "1"), &showing(&srv, "")]).await;
+    running(&node, "shop.web.1").await;
+    fs::write(world.home("shop.web.1").join("data/kept"), "x").unwrap();
+    assert!(world.path("srv/kept").exists());
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_runs_when_the_policy_becomes_stricter_goes_on_and_is_not_started_again() {
+    let mut world = World::new();
+    let srv = world.path("srv").display().to_string();
+    world.workloads = allowing(&world.path("srv"));
+    let node = world.open().await;
+    apply(&node, &[&package("pp", "1"), &showing(&srv, "")]).await;
+    let before = running(&node, "shop.web.1").await;
+    world.crash(node).await;
+    world.workloads = WorkloadPolicy::default();
+    let node = world.open().await;
+    let held = until("it is held", || {
+        application_of(&node, "shop").filter(|shop| shop.state == Condition::Held)
+    })
+    .await;
+    assert!(
+        held.reason.contains("service `web`") && held.reason.contains("`policy.hostPaths`"),
+        "{}",
+        held.reason
+    );
+    assert_eq!(running(&node, "shop.web.1").await.pid, before.pid);
+    world.engine().end("shop.web.1", code(1));
+    until("it waits", || {
+        instance_of(&node, "shop.web.1").filter(|web| web.reason.contains("`policy.hostPaths`"))
+    })
+    .await;
+    assert_eq!(world.engine().runs_of("shop.web.1").len(), 1);
+    world.crash(node).await;
+    world.workloads = allowing(&world.path("srv"));
+    let node = world.open().await;
+    running(&node, "shop.web.1").await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_another_application_planted_leads_nowhere() {
+    let world = World::new();
+    fs::create_dir_all(world.path("data/host")).unwrap();
+    std::os::unix::fs::symlink("/etc", world.path("data/host/near")).unwrap();
+    let node = world.open().await;
+    apply(&node, &[&package("pp", "1"), &showing("near", "")]).await;
+    let web = until("it is refused", || {
+        service_of(&node, "shop", "web").filter(|web| web.state == Condition::Failed)
+    })
+    .await;
+    assert!(web.reason.contains("`near`, which leads to `/etc`"), "{}", web.reason);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_nobody_enforces_is_a_warning_and_a_user_that_nobody_takes_on_an_error() {
+    let mut world = World::new();
+    world.workloads.users = vec!["app".into()];
+    let node = world.open().await;
+    apply(
+        &node,
+        &[
+            &package("pp", "1"),
+            &shop(r#","resources":{"limits":{"memory":"256Mi","cpu":"1500m"}}"#),
+        ],
+    )
+    .await;
+    running(&node, "shop.web.1").await;
+    let warnings = service_of(&node, "shop", "web").unwrap().warnings;
+    let told = "memory limit 256Mi is not enforced: the process engine does not limit memory";
+    assert!(warnings.iter().any(|warning| warning == told), "{warnings:?}");
+    let resources = world.engine().runs_of("shop.web.1")[0].workload.resources.clone();
+    assert_eq!(
+        (resources.cpu_millis, resources.memory_bytes),
+        (Some(1500), Some(256 << 20))
+    );
+    apply(&node, &[&shop(r#","security":{"user":"app"}"#)]).await;
+    let web = until("it is refused", || {
+        service_of(&node, "shop", "web").filter(|web| web.state == Condition::Failed)
+    })
+    .await;
+    assert!(
+        web.reason.contains("as user `app`") && web.reason.contains("the process engine"),
+        "{}",
+        web.reason
+    );
+    assert_eq!(world.engine().alive(), ["shop.web.1"], "the version before runs on");
+    node.shutdown().await;
+}

@@ -1,0 +1,137 @@
+//! Ports of the host with real processes: each instance its own, found by others, and waited for while a stranger has one.
+
+use super::texts::{application, file, script, service};
+use crate::support::node::{Node, instances};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+/// The port that the program below listens on.
+const LISTEN: &str = "LISTEN_ON";
+
+/// What an instance runs: says its name to whoever connects to its port. This executable is the program, since no system
+/// has one for certain that listens.
+#[test]
+#[ignore = "it is the program that instances run"]
+fn program() {
+    let listener = TcpListener::bind(("127.0.0.1", std::env::var(LISTEN).unwrap().parse().unwrap())).unwrap();
+    let name = std::env::var("BAETYL_SERVICE_INSTANCE_NAME").unwrap();
+    for stream in listener.incoming() {
+        stream.unwrap().write_all(name.as_bytes()).unwrap();
+    }
+}
+
+/// A package that listens on the port that a variable of its environment names.
+fn listening(name: &str, variable: &str) -> Value {
+    let this = std::env::current_exe().unwrap();
+    let run = format!(
+        "export {LISTEN}=\"${variable}\"; exec '{}' --ignored --exact deployment::ports::program",
+        this.display()
+    );
+    script(name, &run)
+}
+
+/// What the instance at a port says, once it listens there.
+fn said_at(port: u16) -> String {
+    for _ in 0..10_000 {
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+            let mut said = String::new();
+            stream.read_to_string(&mut said).unwrap();
+            return said;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    panic!("nobody listens at {port}");
+}
+
+/// The ports of a service in `services.yml`.
+fn ports_of(node: &Node, name: &str) -> Vec<u16> {
+    let text = std::fs::read_to_string(node.path("data/run/services.yml")).unwrap_or_default();
+    let lines = text.lines().skip_while(|line| *line != format!("\"{name}\":"));
+    let list = lines
+        .skip(1)
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .trim_start_matches("ports: ");
+    serde_json::from_str(list).unwrap_or_default()
+}
+
+#[test]
+fn two_instances_listen_on_ports_of_their_own_and_are_found_by_services_yml() {
+    let node = Node::started();
+    let web = service("web", "listens", json!({"replica": 2}));
+    node.apply(&file(&[
+        listening("listens", "BAETYL_SERVICE_DYNAMIC_PORT"),
+        application("shop", &[web]),
+    ]));
+    node.until("both are found", |_| (ports_of(&node, "web").len() == 2).then_some(()));
+    let ports = ports_of(&node, "web");
+    assert_eq!(ports, ports_of(&node, "shop.web"));
+    let said: BTreeSet<String> = ports.iter().map(|port| said_at(*port)).collect();
+    assert_eq!(said, BTreeSet::from(["web".to_owned(), "web.i1".to_owned()]));
+}
+
+#[test]
+fn a_port_that_a_stranger_holds_is_named_with_him_and_taken_once_he_is_gone() {
+    let node = Node::started();
+    let stranger = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = stranger.local_addr().unwrap().port();
+    let more = json!({"ports": [{"containerPort": port}], "env": [{"name": "PORT", "value": port.to_string()}]});
+    node.ask(&file(&[
+        listening("listens", "PORT"),
+        application("shop", &[service("web", "listens", more)]),
+    ]));
+    let held = format!("port {port} (TCP) is held by pid {} (", std::process::id());
+    node.until("it says who has it", |status| {
+        let all = instances(status);
+        all.iter()
+            .any(|one| one["reason"].as_str().unwrap().starts_with(&held))
+            .then_some(())
+    });
+    drop(stranger);
+    node.service("shop", "web", "running");
+    assert_eq!(said_at(port), "web");
+    // Another instance of the node is named as such.
+    let bar = json!({"ports": [{"containerPort": port}], "env": [{"name": "PORT", "value": port.to_string()}]});
+    let file_name = node.file(
+        "cafe.yml",
+        &file(&[application("cafe", &[service("bar", "listens", bar)])]),
+    );
+    let told = node.run(&["apply", "-f", &file_name]);
+    assert!(
+        told.code != 0 && told.err.contains("`shop.web`") && told.err.contains("`cafe.bar`"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_folder_of_the_host_is_shown_only_where_the_policy_names_it() {
+    let mut node = Node::new();
+    let srv = node.path("srv");
+    let mut shop = application(
+        "shop",
+        &[service(
+            "web",
+            "writes",
+            json!({"volumeMounts": [{"name": "data", "mountPath": "/data"}]}),
+        )],
+    );
+    shop["volumes"] = json!([{"name": "data", "hostPath": {"path": srv}}]);
+    let text = file(&[script("writes", "echo hello > data/said; exec sleep 86400"), shop]);
+    node.start();
+    let name = node.file("shop.yml", &text);
+    let told = node.run(&["apply", "-f", &name]);
+    let words = format!("`{}` in `policy.hostPaths` of aerolith.yml", srv.display());
+    assert!(told.code != 0 && told.err.contains(&words), "{told:?}");
+    node.stop();
+    let before = std::fs::read_to_string(node.path("aerolith.yml")).unwrap();
+    node.file(
+        "aerolith.yml",
+        &format!("{before}policy: {{hostPaths: [{}]}}\n", srv.display()),
+    );
+    node.start();
+    node.apply(&text);
+    node.until("it has written", |_| srv.join("said").exists().then_some(()));
+}
