@@ -85,6 +85,11 @@ pub(crate) enum Command {
     },
     /// Show what runs, what waits, and why
     Ps,
+    /// Show what is so and what is not, why, and since when
+    Status {
+        /// An application with all of its parts; the node with all plugins and applications unless said
+        application: Option<String>,
+    },
     /// Show what instances wrote
     Logs(Logs),
     /// Show what happens, until interrupted

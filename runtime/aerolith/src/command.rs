@@ -9,6 +9,7 @@ mod ps;
 mod resources;
 mod shell;
 mod source;
+mod status;
 mod wait;
 
 pub(crate) use check::check;
@@ -19,3 +20,4 @@ pub(crate) use plugin::{Done, check as check_plugin, plugin};
 pub(crate) use ps::ps;
 pub(crate) use resources::{apply, delete, get};
 pub(crate) use shell::{completions, version};
+pub(crate) use status::status;

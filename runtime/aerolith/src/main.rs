@@ -98,6 +98,7 @@ async fn ask(client: &Client, command: Command, screen: Screen) -> anyhow::Resul
         Command::Delete(delete) => command::delete(client, delete, screen).await,
         Command::Get { kind, name } => command::get(client, kind, name.as_deref(), screen).await,
         Command::Ps => command::ps(client, screen).await,
+        Command::Status { application } => command::status(client, application.as_deref(), screen).await,
         Command::Logs(logs) => command::logs(client, &logs, screen).await,
         Command::Events { filter } => command::events(client, &filter, screen).await,
         Command::Plugin(plugin) => command::plugin(client, done(plugin), screen).await,

@@ -22,6 +22,6 @@ pub use redact::shown;
 pub use router::{MAX_BODY, router};
 pub use serve::serve;
 pub use view::{
-    Application, Applied, Cleaned, Event, Exit, Health, Instance, Manifest, NodeStatus, Package, Plugin, PluginDetail,
-    Removed, Service, Step, Version,
+    Application, Applied, Cleaned, Condition, Event, Exit, Health, Instance, Manifest, NodeStatus, Package, Plugin,
+    PluginDetail, Removed, Service, Step, Version,
 };

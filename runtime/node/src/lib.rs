@@ -54,7 +54,9 @@ pub use processes::Processes;
 pub use program::PackageError;
 pub use services::Services;
 pub use state::{Damaged, ResourceId};
-pub use status::{ApplicationStatus, Condition, InstanceStatus, NodeStatus, ServiceStatus};
+pub use status::{
+    ApplicationStatus, Aspect, Condition, InstanceStatus, NodeStatus, Reason, ServiceStatus, Summary, Truth,
+};
 pub use supervise::Phase;
 pub use topic::{BadTopic, Filter};
 pub use trial::{Trial, Tried, Unresolved, choose};

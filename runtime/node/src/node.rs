@@ -27,7 +27,7 @@ use crate::plugins::Plugins;
 use crate::prepare::{self, Preparer};
 use crate::record::Records;
 use crate::state::ResourceId;
-use crate::status::{NodeStatus, status};
+use crate::status::{Condition, NodeStatus, status};
 use crate::supervise::{Integrity, Phase, Shared, Supervisor};
 use crate::topic::BadTopic;
 use crate::workspace;
@@ -93,6 +93,12 @@ impl Node {
     #[must_use]
     pub fn status(&self) -> NodeStatus {
         status(&self.0.works)
+    }
+
+    /// Whether the node's state is whole and its disk writable.
+    #[must_use]
+    pub fn conditions(&self) -> Vec<Condition> {
+        self.status().conditions
     }
 
     /// What happens from now on: `node/revision`, `app/NAME/…`, `service/APP.SERVICE/…`, `instance/ID/…`, and what plugins tell.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use aerolith_api::{
     Applied, ByteStream, Cleaned, Control, EventStream, Failure, Health, NodeStatus, Package, Plugin, PluginDetail,
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::SetOnce;
 
+use super::health::{Absent, Parts};
 use super::heard::heard;
 use super::plugins::apart;
 use super::refusal::{of_change, of_cleaning, of_engine, of_host, of_logs, of_topic};
@@ -32,14 +34,18 @@ pub(super) struct Daemon {
 
 /// What went wrong with plugins of which there is not even an instance to show.
 #[derive(Clone, Default)]
-pub(super) struct Failed(Arc<Mutex<Vec<String>>>);
+pub(super) struct Failed(Arc<Mutex<Vec<Absent>>>);
 
 impl Failed {
     pub(super) fn note(&self, what: String) {
-        self.lock().push(what);
+        let since = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let since_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        self.lock().push(Absent { what, since_ms });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Absent>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -115,16 +121,15 @@ impl Control for Daemon {
     }
 
     fn health(&self) -> Health {
-        let of_node = self.node.get().map(|node| {
-            let status = node.status();
-            let damaged = status.damaged.into_iter().map(|damage| damage.reason);
-            damaged.chain(status.disk).collect()
-        });
-        shown::health(&self.host.list(), &self.failed.lock(), of_node)
+        let own = self.node.get().map(Node::conditions);
+        Parts::of(&self.host.list(), &self.failed.lock(), own.as_deref()).health()
     }
 
     async fn status(&self) -> Result<NodeStatus, Failure> {
-        Ok(shown::status(self.node().await.status(), self.health()))
+        let status = self.node().await.status();
+        let plugins = self.host.list();
+        let parts = Parts::of(&plugins, &self.failed.lock(), Some(&status.conditions));
+        Ok(shown::status(status, parts.ready(), parts.health(), plugins))
     }
 
     fn metrics_text(&self) -> String {

@@ -1,14 +1,16 @@
 //! What the rooms say of themselves, as the API shows it.
 
 use aerolith_api::{
-    Application, Applied, Cleaned, Exit, Health, Instance, Manifest, NodeStatus, Package, Plugin, Removed, Service,
-    Step,
+    Application, Applied, Cleaned, Condition, Exit, Health, Instance, Manifest, NodeStatus, Package, Plugin, Removed,
+    Service, Step,
 };
-use aerolith_host::{State, Status};
+use aerolith_host::Status;
 use aerolith_node::{ApplicationStatus, InstanceStatus, PackageItem, ServiceStatus};
 use aerolith_packages::Stored;
 use serde::Serialize;
 use serde_json::Value;
+
+use super::health::of_plugin;
 
 /// The one word of a state, as its type writes it.
 pub(super) fn word(state: &impl Serialize) -> String {
@@ -18,9 +20,26 @@ pub(super) fn word(state: &impl Serialize) -> String {
     }
 }
 
+/// Something that is so of a part of the node, or is not.
+pub(super) fn condition(condition: aerolith_node::Condition) -> Condition {
+    Condition {
+        aspect: word(&condition.aspect),
+        status: word(&condition.status),
+        reason: word(&condition.reason),
+        message: condition.message,
+        since_ms: condition.since_ms,
+        next_try_ms: condition.next_try_ms,
+    }
+}
+
+fn conditions(all: Vec<aerolith_node::Condition>) -> Vec<Condition> {
+    all.into_iter().map(condition).collect()
+}
+
 /// An instance of a plugin.
 pub(super) fn plugin(status: Status) -> Plugin {
     Plugin {
+        conditions: vec![condition(of_plugin(&status))],
         state: word(&status.state),
         isolation: status.isolation.into(),
         instance: status.instance,
@@ -95,13 +114,20 @@ pub(super) fn cleaned(cleaned: &aerolith_packages::Cleaned, dry_run: bool) -> Cl
     }
 }
 
-/// The whole node.
-pub(super) fn status(status: aerolith_node::NodeStatus, health: Health) -> NodeStatus {
+/// The whole node, with whether it is ready.
+pub(super) fn status(
+    status: aerolith_node::NodeStatus,
+    ready: aerolith_node::Condition,
+    health: Health,
+    plugins: Vec<Status>,
+) -> NodeStatus {
     let applications = status.applications.into_iter().map(application).collect();
     NodeStatus {
         node: status.node,
         revision: status.revision,
         health,
+        conditions: std::iter::once(ready).chain(status.conditions).map(condition).collect(),
+        plugins: plugins.into_iter().map(plugin).collect(),
         applications,
     }
 }
@@ -117,6 +143,7 @@ fn application(status: ApplicationStatus) -> Application {
         name: status.name,
         version: status.version,
         reason: status.reason,
+        conditions: conditions(status.conditions),
         settled: status.settled,
         services,
     }
@@ -126,12 +153,19 @@ fn service(application: &str, status: ServiceStatus) -> Service {
     let instances = status
         .instances
         .into_iter()
-        .map(|item| instance(application, &status.name, item))
+        .map(|item| {
+            let outdated = status.fingerprint.as_ref() != Some(&item.fingerprint);
+            Instance {
+                outdated,
+                ..instance(application, &status.name, item)
+            }
+        })
         .collect();
     Service {
         state: word(&status.state),
         name: status.name,
         reason: status.reason,
+        conditions: conditions(status.conditions),
         warnings: status.warnings,
         instances,
     }
@@ -156,38 +190,12 @@ fn instance(application: &str, service: &str, status: InstanceStatus) -> Instanc
         state: word(&status.state),
         id: status.id,
         reason: status.reason,
+        conditions: conditions(status.conditions),
         since: Some(status.since_ms / 1_000),
+        outdated: false,
         pid: status.pid,
         restarts: status.restarts,
         exit,
-    }
-}
-
-/// Whether all is well: required plugins run, and the node itself has nothing to say. `absent` tells of plugins
-/// of which there is not even an instance.
-pub(super) fn health(plugins: &[Status], absent: &[String], node: Option<Vec<String>>) -> Health {
-    let Some(node) = node else {
-        return Health {
-            status: "starting".into(),
-            reasons: Vec::new(),
-        };
-    };
-    let failing = plugins
-        .iter()
-        .filter(|plugin| plugin.required && plugin.state != State::Running);
-    let failing = failing.map(|p| {
-        format!(
-            "required plugin instance `{}` is {}: {}",
-            p.instance,
-            word(&p.state),
-            p.message
-        )
-    });
-    let reasons: Vec<String> = failing.chain(absent.iter().cloned()).chain(node).collect();
-    let status = if reasons.is_empty() { "ok" } else { "degraded" };
-    Health {
-        status: status.into(),
-        reasons,
     }
 }
 
@@ -195,51 +203,13 @@ pub(super) fn health(plugins: &[Status], absent: &[String], node: Option<Vec<Str
 mod tests {
     use super::*;
 
-    fn engine(required: bool, state: State) -> Status {
-        Status {
-            instance: "engine".into(),
-            plugin: "engine-process".into(),
-            version: "0.1.0".into(),
-            sha256: String::new(),
-            provides: vec!["engine/1".into()],
-            state,
-            message: "gone".into(),
-            since: 1,
-            restarts: 0,
-            required,
-            isolation: "library",
-            pid: None,
-        }
-    }
-
-    #[test]
-    fn only_a_required_plugin_makes_the_node_ill() {
-        let healthy = |required, state| health(&[engine(required, state)], &[], Some(vec![])).status;
-        assert_eq!(healthy(true, State::Running), "ok");
-        assert_eq!(healthy(false, State::Failed), "ok");
-        assert_eq!(healthy(true, State::Failed), "degraded");
-        assert_eq!(health(&[engine(true, State::Created)], &[], None).status, "starting");
-    }
-
-    #[test]
-    fn every_reason_is_told() {
-        let absent = ["`link` is not there".to_owned()];
-        let reasons = health(
-            &[engine(true, State::Failed)],
-            &absent,
-            Some(vec!["a file is torn".into()]),
-        )
-        .reasons;
-        assert_eq!(reasons.len(), 3);
-        assert_eq!(reasons[0], "required plugin instance `engine` is failed: gone");
-    }
-
     #[test]
     fn an_instance_keeps_its_number_and_its_states_word() {
         let status = InstanceStatus {
             id: "com.example.agent.12".into(),
             state: aerolith_node::Phase::Running,
             reason: String::new(),
+            conditions: Vec::new(),
             since_ms: 5_999,
             pid: Some(7),
             restarts: 1,
@@ -251,6 +221,5 @@ mod tests {
             (shown.index, shown.state.as_str(), shown.since),
             (12, "running", Some(5))
         );
-        assert_eq!(plugin(engine(true, State::Quarantined)).state, "quarantined");
     }
 }

@@ -153,7 +153,7 @@ impl Instance {
             Err(Refused::Forbidden(refusal)) => {
                 self.record.life = Life::Idle;
                 self.keep().await;
-                self.waits(Phase::Restarting, refusal.to_string());
+                self.waits(Phase::Waiting, refusal.to_string());
                 Next::Barred(refusal)
             }
         }
@@ -270,6 +270,8 @@ impl Instance {
 
     async fn pause(&mut self, pause: Duration, then: Next) -> Next {
         let cannot_wait = matches!(then, Next::Stop | Next::Gone);
+        let next_try_ms = now_ms().saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+        self.watched.lock().next_try_ms = Some(next_try_ms);
         tokio::select! {
             () = stopped(&mut self.stop), if !cannot_wait => Next::Stop,
             () = tokio::time::sleep(pause) => then,
@@ -351,6 +353,7 @@ impl Instance {
         }
         view.phase = phase;
         view.reason = reason;
+        view.next_try_ms = None;
         view.restarts = self.record.restarts;
         view.exit.clone_from(&self.record.exit);
         view.edited.clone_from(&self.record.edited);
