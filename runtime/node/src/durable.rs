@@ -1,5 +1,6 @@
 //! Files that are whole or absent.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -48,13 +49,27 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// Puts a file in place of whatever is there: staged beside it, renamed, and synced when it is to survive a power cut.
 pub(crate) fn put(path: &Path, bytes: &[u8], mode: u32, survives: Survives) -> Result<(), FileError> {
-    let staged = path.with_file_name(format!("{STAGED}{}", NUMBER.fetch_add(1, Relaxed)));
-    stage(&staged, bytes, mode, survives)?;
-    fs::rename(&staged, path).on("rename to", path)?;
+    replace(path, bytes, mode, survives)?;
     if survives == Survives::PowerCut {
         sync_parent(path)?;
     }
     Ok(())
+}
+
+/// Puts several files in place, each as [`put`] does; all of them survive a power cut once this answers.
+pub(crate) fn put_all(files: Vec<(PathBuf, Vec<u8>)>, mode: u32) -> Result<(), FileError> {
+    for (path, bytes) in &files {
+        replace(path, bytes, mode, Survives::PowerCut)?;
+    }
+    let mut synced = BTreeSet::new();
+    let mut first = files.iter().filter(|(path, _)| synced.insert(path.parent()));
+    first.try_for_each(|(path, _)| sync_parent(path))
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32, survives: Survives) -> Result<(), FileError> {
+    let staged = path.with_file_name(format!("{STAGED}{}", NUMBER.fetch_add(1, Relaxed)));
+    stage(&staged, bytes, mode, survives)?;
+    fs::rename(&staged, path).on("rename to", path)
 }
 
 fn stage(path: &Path, bytes: &[u8], mode: u32, survives: Survives) -> Result<(), FileError> {

@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use crate::policy::PackagePolicy;
 use crate::processes::Processes;
 use crate::services::Services;
-use crate::state::State;
+use crate::state::{State, StateError};
 
 /// Where the node keeps things, and what it is called.
 #[derive(Debug, Clone)]
@@ -37,6 +37,9 @@ pub enum OpenError {
     /// Another daemon has the data folder.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The state.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The file system.
     #[error(transparent)]
     File(#[from] FileError),
@@ -71,7 +74,7 @@ impl Foundation {
         durable::folder(&settings.data, false)?;
         let lock = lock(&settings.data)?;
         durable::folder(&settings.runtime, true)?;
-        let state = State::open(settings.data.join("state"))?;
+        let state = State::open(settings.data.join("state"), settings.data.join("node.key"))?;
         let kv = Kv::new(settings.data.join("kv"));
         let runtime = tokio::runtime::Handle::current();
         let (bus, metrics, processes) = (Bus::default(), Metrics::default(), Processes::default());

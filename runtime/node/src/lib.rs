@@ -35,6 +35,7 @@ mod status;
 mod supervise;
 mod topic;
 mod trial;
+mod uses;
 mod workload;
 mod workspace;
 
@@ -53,7 +54,7 @@ pub use prepare::PrepareError;
 pub use processes::Processes;
 pub use program::PackageError;
 pub use services::Services;
-pub use state::{Damaged, ResourceId};
+pub use state::{Damaged, ResourceId, RollbackError, StateError};
 pub use status::{
     ApplicationStatus, Aspect, Condition, InstanceStatus, NodeStatus, Reason, ServiceStatus, Summary, Truth,
 };

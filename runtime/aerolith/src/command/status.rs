@@ -19,11 +19,11 @@ pub(crate) async fn status(client: &Client, application: Option<&str>, screen: S
     let Some(name) = application else {
         let status: NodeStatus =
             serde_json::from_value(answer.clone()).context("the daemon's status cannot be read")?;
-        return screen.show(&answer, || Ok(table(of_node(&status), now_ms)));
+        return screen.show(&answer, || Ok(table(&of_node(&status), now_ms)));
     };
     let one = one(&answer, name)?;
     let application: Application = serde_json::from_value(one.clone()).context("the daemon's status cannot be read")?;
-    screen.show(one, || Ok(table(of_application(&application), now_ms)))
+    screen.show(one, || Ok(table(&of_application(&application), now_ms)))
 }
 
 fn one<'a>(status: &'a Value, name: &str) -> anyhow::Result<&'a Value> {
@@ -66,7 +66,7 @@ fn of_application(application: &Application) -> Vec<Part<'_>> {
     parts
 }
 
-fn table(parts: Vec<Part<'_>>, now_ms: u64) -> Table<6> {
+fn table(parts: &[Part<'_>], now_ms: u64) -> Table<6> {
     let headings = ["PART", "CONDITION", "IS", "REASON", "SINCE", "MESSAGE"];
     let rows = parts
         .iter()
@@ -150,7 +150,7 @@ weather/agent          Prepared   true   Prepared     1m
 weather/agent/1 (old)  Running    true   Running      1m
 weather/agent/1        Running    false  Restarting   2s     ended with code 3; next try in 4s
 ";
-        assert_eq!(table(of_application(&weather()), 100_000).render(false), expected);
+        assert_eq!(table(&of_application(&weather()), 100_000).render(false), expected);
     }
 
     #[test]

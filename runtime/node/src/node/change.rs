@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aerolith_model::{Application, Resource, ResourceKind, VolumeSource};
+use aerolith_model::{Resource, ResourceKind};
 use aerolith_plan::{PlanError, Step};
 use serde::Serialize;
 use serde_json::json;
@@ -12,6 +12,7 @@ use crate::desired::{Desired, Resources, each};
 use crate::durable::FileError;
 use crate::foundation::Foundation;
 use crate::state::{Change, ResourceId};
+use crate::uses::users;
 
 /// What an apply does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -163,15 +164,15 @@ impl PlannedStep {
 /// Checks and stores under one lock, so that nothing comes between. Blocks.
 fn commit(foundation: &Foundation, change: Change, dry_run: bool) -> Result<(u64, Resources), ChangeError> {
     let mut state = foundation.state();
+    let users = users(state.resources());
     for id in &change.delete {
         if !state.knows(id) {
             return Err(ChangeError::NotFound(id.clone()));
         }
-        let applications = users(state.resources(), id);
-        if !applications.is_empty() {
+        if let Some(applications) = users.get(id) {
             return Err(ChangeError::InUse {
                 resource: id.clone(),
-                applications,
+                applications: applications.iter().cloned().collect(),
             });
         }
     }
@@ -200,37 +201,13 @@ fn commit(foundation: &Foundation, change: Change, dry_run: bool) -> Result<(u64
 }
 
 fn concerned(resources: &Resources, ids: &BTreeSet<ResourceId>) -> Vec<String> {
-    let of = |id: &ResourceId| match id.kind {
-        ResourceKind::Application => vec![id.name.clone()],
-        _ => users(resources, id),
-    };
-    let all: BTreeSet<String> = ids.iter().flat_map(of).collect();
+    let users = users(resources);
+    let mut all = BTreeSet::new();
+    for id in ids {
+        match id.kind {
+            ResourceKind::Application => drop(all.insert(id.name.clone())),
+            _ => all.extend(users.get(id).into_iter().flatten().cloned()),
+        }
+    }
     all.into_iter().collect()
-}
-
-/// The applications that need a configuration or a secret.
-fn users(resources: &Resources, id: &ResourceId) -> Vec<String> {
-    let applications = resources.values().filter_map(|resource| match resource {
-        Resource::Application(application) => Some(application),
-        _ => None,
-    });
-    applications
-        .filter(|application| uses(application, id))
-        .map(|application| application.name.to_string())
-        .collect()
-}
-
-fn uses(application: &Application, id: &ResourceId) -> bool {
-    let shown = |source: &VolumeSource| match source {
-        VolumeSource::Config(name) => id.kind == ResourceKind::Configuration && name.as_str() == id.name,
-        VolumeSource::Secret(name) => id.kind == ResourceKind::Secret && name.as_str() == id.name,
-        VolumeSource::HostPath(_) | VolumeSource::EmptyDir => false,
-    };
-    let is_package = id.kind == ResourceKind::Configuration;
-    let runs = |name: &aerolith_model::Name| is_package && name.as_str() == id.name;
-    application.volumes.iter().any(|volume| shown(&volume.source))
-        || application
-            .services
-            .iter()
-            .any(|service| service.program_config.as_ref().is_some_and(runs))
 }

@@ -25,7 +25,7 @@ fn id(text: &str) -> ResourceId {
 }
 
 fn open(dir: &tempfile::TempDir) -> State {
-    State::open(dir.path().join("state")).unwrap()
+    State::open(dir.path().join("state"), dir.path().join("node.key")).unwrap()
 }
 
 fn files(dir: &tempfile::TempDir, kind: &str) -> Vec<String> {
@@ -80,7 +80,7 @@ fn secrets_are_for_their_owner_alone() {
             & 0o777
     };
     assert_eq!(
-        (mode("secret/cert@1.json"), mode("secret"), mode("")),
+        (mode("secret/cert@1.sealed"), mode("secret"), mode("")),
         (0o600, 0o700, 0o700)
     );
 }
@@ -90,8 +90,10 @@ fn a_crash_before_the_head_leaves_everything_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let mut state = open(&dir);
     state.commit(put(vec![configuration("aa", "1")])).unwrap();
-    state.write(&configuration("aa", "2"), 2).unwrap();
-    state.write(&configuration("new", "2"), 2).unwrap();
+    for name in ["aa", "new"] {
+        let (_, path, bytes) = state.versions.encode(&configuration(name, "2"), 2).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
     fs::write(dir.path().join("state/configuration/~7"), "{\"half").unwrap();
     fs::write(dir.path().join("state/~8"), "{\"half").unwrap();
     let again = open(&dir);
