@@ -8,6 +8,7 @@ mod admission;
 mod bus;
 mod chance;
 mod desired;
+mod difference;
 mod driver;
 mod durable;
 mod environment;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aerolith_model::ResourceKind;
-use aerolith_plan::{RunId, ServiceId};
+use aerolith_plan::{Goal, RunId, ServiceId};
 
 use crate::driver::{Board, Works, subject};
 use crate::policy::PackagePolicy;
@@ -14,6 +14,8 @@ use crate::supervise::{Phase, View, Watched};
 pub(super) struct Picture<'a> {
     pub(super) board: &'a Board,
     pub(super) policy: &'a PackagePolicy,
+    /// What shall run.
+    pub(super) goals: BTreeMap<&'a ServiceId, &'a Goal>,
     /// The instances of each service, by index and version.
     pub(super) instances: BTreeMap<&'a ServiceId, Vec<(&'a RunId, View)>>,
     /// The services of each application that is desired, or of which something is left.
@@ -31,9 +33,11 @@ impl<'a> Picture<'a> {
         }
         instances.values_mut().for_each(|all| all.sort_by_key(|(run, _)| *run));
         let busy = busy(works, board, &instances);
-        let services = services(board, instances.keys().copied());
+        let goals: BTreeMap<&ServiceId, &Goal> = board.desired.wanted().collect();
+        let services = services(board, goals.keys().chain(instances.keys()).copied());
         Self {
             board,
+            goals,
             policy: works.preparer.downloads.policy(),
             instances,
             services,
@@ -49,12 +53,12 @@ impl<'a> Picture<'a> {
 
 fn services<'a>(
     board: &'a Board,
-    watched: impl Iterator<Item = &'a ServiceId>,
+    known: impl Iterator<Item = &'a ServiceId>,
 ) -> BTreeMap<&'a str, BTreeSet<&'a ServiceId>> {
     let desired = &board.desired;
     let mut services: BTreeMap<&str, BTreeSet<&ServiceId>> = BTreeMap::new();
     let prepared = board.prepared.keys().map(|(id, _)| id);
-    for id in desired.goals.services.keys().chain(prepared).chain(watched) {
+    for id in prepared.chain(known) {
         services.entry(id.application.as_str()).or_default().insert(id);
     }
     let given = desired

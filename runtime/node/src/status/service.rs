@@ -1,5 +1,6 @@
 //! How a service is.
 
+use aerolith_model::StartCondition;
 use aerolith_plan::{Goal, ServiceId};
 use serde::Serialize;
 
@@ -50,7 +51,7 @@ impl ServiceStatus {
 
 impl Picture<'_> {
     pub(super) fn service(&self, id: &ServiceId) -> ServiceStatus {
-        let goal = self.board.desired.goals.services.get(id);
+        let goal = self.goals.get(id).copied();
         let mine = self.instances.get(id).map(Vec::as_slice).unwrap_or_default();
         let instances: Vec<InstanceStatus> = mine.iter().map(|(run, view)| InstanceStatus::of(run, view)).collect();
         let (state, reason) = summary(self.board, id, goal, &instances);
@@ -132,8 +133,13 @@ fn available(goal: &Goal, prepared: &Condition, instances: &[InstanceStatus]) ->
 
 /// What a service waits for that is prepared and has no instance yet.
 fn waits(goal: &Goal) -> Option<String> {
-    let names: Vec<String> = goal.depends_on.iter().map(|id| id.service.to_string()).collect();
-    (!names.is_empty()).then(|| format!("starts when these run: {}", names.join(", ")))
+    let all = goal.service.depends_on.iter().map(|on| match on.condition {
+        StartCondition::Started => format!("{} runs", on.service),
+        StartCondition::Ready => format!("{} is ready", on.service),
+        StartCondition::Succeeded => format!("{} has ended well", on.service),
+    });
+    let all: Vec<String> = all.collect();
+    (!all.is_empty()).then(|| format!("starts when {}", all.join(" and ")))
 }
 
 /// The objects that a service is made of and of which nothing is promised, or whose signature nobody checks.
