@@ -2,8 +2,10 @@
 
 mod check;
 mod events;
+mod history;
 mod logs;
 mod package;
+mod planned;
 mod plugin;
 mod ps;
 mod resources;
@@ -14,6 +16,7 @@ mod wait;
 
 pub(crate) use check::check;
 pub(crate) use events::{events, shown as shown_event};
+pub(crate) use history::{history, retry, rollback};
 pub(crate) use logs::logs;
 pub(crate) use package::package;
 pub(crate) use plugin::{Done, check as check_plugin, plugin};

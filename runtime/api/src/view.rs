@@ -61,8 +61,101 @@ pub struct Applied {
     pub steps: Vec<Step>,
     /// The applications that it concerns.
     pub applications: Vec<String>,
+    /// The resources that are other than they were.
+    pub resources: Vec<ResourceChange>,
+    /// With a preview what becomes of each application that differs, and of those above.
+    pub changes: Vec<ApplicationChange>,
     /// What the operator should know.
     pub warnings: Vec<String>,
+}
+
+/// What becomes of a resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ResourceChange {
+    /// `KIND/NAME`.
+    pub resource: String,
+    /// `added`, `updated` or `removed`.
+    pub action: String,
+}
+
+/// What becomes of an application.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ApplicationChange {
+    /// Its name.
+    pub name: String,
+    /// `unchanged`, `added`, `updated` or `removed`.
+    pub action: String,
+    /// Its own fields that differ.
+    pub changes: Vec<String>,
+    /// Its services.
+    pub services: Vec<ServiceChange>,
+}
+
+/// What becomes of a service. Of what differs only the names are told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ServiceChange {
+    /// Its name.
+    pub name: String,
+    /// `unchanged`, `adjusted` (its instances run on), `scaled`, `updated` (they are replaced), `added` or `removed`.
+    pub action: String,
+    /// Of one that is updated: `switch`, `restart` or `handover`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
+    /// Instances before and after.
+    pub replicas: (u32, u32),
+    /// What differs: `image`, `env.UNIT`, `package weather-agent: object x`.
+    pub changes: Vec<String>,
+    /// The objects that are to be fetched.
+    pub fetches: Vec<String>,
+}
+
+/// One deployment of an application.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Deployment {
+    /// The revision that made it.
+    pub revision: u64,
+    /// Milliseconds since 1970 at which it was made.
+    pub at_ms: u64,
+    /// `pending`, `good`, `failed` or `superseded`.
+    pub outcome: String,
+    /// How often it was tried and failed.
+    pub attempts: u32,
+    /// Why the last attempt failed.
+    pub reason: String,
+    /// The parts in which it differs from the one before it, each as `KIND/NAME`.
+    pub changed: Vec<String>,
+}
+
+/// Who uses a resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Usage {
+    /// The application.
+    pub application: String,
+    /// Those of its services that do.
+    pub services: Vec<String>,
+}
+
+/// A version of a resource that is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Revision {
+    /// The revision that made it.
+    pub revision: u64,
+    /// Whether it is the one in force.
+    pub current: bool,
+}
+
+/// Whether something was there to be tried again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Retried {
+    /// Whether it is tried again; not so where nothing had failed.
+    pub retried: bool,
 }
 
 /// One thing to do.

@@ -41,6 +41,7 @@ mod workload;
 mod workspace;
 
 pub use bus::{Bus, Events};
+pub use difference::{Action, ApplicationChange, ResourceChange, ServiceChange};
 pub use driver::CleanError;
 pub use durable::FileError;
 pub use fetch::FetchError;
@@ -48,14 +49,17 @@ pub use foundation::{Foundation, OpenError, Settings};
 pub use layout::MountError;
 pub use lock::LockError;
 pub use metrics::{MetricError, Metrics};
-pub use node::{Applied, ChangeError, Logs, LogsError, Node, PackageItem, PackageState, PlannedStep};
+pub use node::{
+    Applied, ChangeError, Deployed, Logs, LogsError, Node, PackageItem, PackageState, PlannedStep, RetryError,
+    Versioned,
+};
 pub use plugins::{NoProvider, Plugins};
 pub use policy::{Edited, Forbidden, PackagePolicy, Signatures};
 pub use prepare::PrepareError;
 pub use processes::Processes;
 pub use program::PackageError;
 pub use services::Services;
-pub use state::{Damaged, ResourceId, RollbackError, StateError};
+pub use state::{Damaged, Outcome, ResourceId, RollbackError, StateError};
 pub use status::{
     ApplicationStatus, Aspect, Condition, InstanceStatus, NodeStatus, Reason, ServiceStatus, Summary, Truth,
 };

@@ -1,14 +1,15 @@
 //! The node as a whole: what the API and the command line talk to.
 
 mod change;
+mod history;
 mod logs;
 mod packages;
+mod resources;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aerolith_model::{Resource, ResourceKind};
 use aerolith_packages::Store;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -26,15 +27,16 @@ use crate::pins::Pins;
 use crate::plugins::Plugins;
 use crate::prepare::{self, Preparer};
 use crate::record::Records;
-use crate::state::ResourceId;
 use crate::status::{Condition, NodeStatus, status};
 use crate::supervise::{Integrity, Phase, Shared, Supervisor};
 use crate::topic::BadTopic;
 use crate::workspace;
 
 pub use change::{Applied, ChangeError, PlannedStep};
+pub use history::{Deployed, RetryError};
 pub use logs::{Logs, LogsError};
 pub use packages::{PackageItem, PackageState};
+pub use resources::Versioned;
 
 /// A running node. Clones share it.
 #[derive(Clone)]
@@ -68,25 +70,6 @@ impl Node {
             works,
             driver: Mutex::new(Some(driver)),
         })))
-    }
-
-    /// The resources of a kind, sorted by name, as applied.
-    #[must_use]
-    pub fn list(&self, kind: ResourceKind) -> Vec<Resource> {
-        let state = self.0.works.foundation.state();
-        state
-            .resources()
-            .iter()
-            .filter(|(id, _)| id.kind == kind)
-            .map(|(_, r)| r.clone())
-            .collect()
-    }
-
-    /// One resource, as applied.
-    #[must_use]
-    pub fn get(&self, kind: ResourceKind, name: &str) -> Option<Resource> {
-        let id = ResourceId::new(kind, name);
-        self.0.works.foundation.state().resources().get(&id).cloned()
     }
 
     /// How everything is now.

@@ -177,6 +177,18 @@ impl Supervisor {
         }
     }
 
+    /// Forgets an instance that ended and is not started again, so that planning starts it anew; answers whether it was
+    /// one.
+    pub(crate) fn retry(&self, run: &RunId) -> bool {
+        let found = self.lock().get(run).cloned();
+        let Some(failed) = found.filter(|watched| watched.view().phase == Phase::Failed) else {
+            return false;
+        };
+        failed.lock().phase = Phase::Stopping;
+        self.stop(run);
+        true
+    }
+
     /// Gives an instance new terms while it runs.
     pub(crate) fn follow(&self, run: &RunId, terms: Terms) {
         if let Some(watched) = self.lock().get(run) {

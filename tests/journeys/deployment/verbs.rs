@@ -45,7 +45,7 @@ fn an_application_is_previewed_applied_shown_guarded_and_deleted() {
     let name = node.file("shop.yml", &staying("shop"));
     let preview = node.done(&["apply", "-f", &name, "--dry-run"]);
     assert!(
-        preview.starts_with("nothing changed") && preview.contains("prepare  shop.web"),
+        preview.starts_with("nothing changed") && preview.contains("shop/web            added"),
         "{preview}"
     );
     assert_eq!(node.done(&["get", "applications", "-o", "json"]).trim(), "[]");

@@ -1,8 +1,8 @@
 //! What the rooms say of themselves, as the API shows it.
 
 use aerolith_api::{
-    Application, Applied, Cleaned, Condition, Exit, Health, Instance, Manifest, NodeStatus, Package, Plugin, Removed,
-    Service, Step,
+    Application, ApplicationChange, Applied, Cleaned, Condition, Deployment, Exit, Health, Instance, Manifest,
+    NodeStatus, Package, Plugin, Removed, ResourceChange, Service, ServiceChange, Step, Versioned,
 };
 use aerolith_host::Status;
 use aerolith_node::{ApplicationStatus, InstanceStatus, PackageItem, ServiceStatus};
@@ -81,7 +81,53 @@ pub(super) fn applied(applied: aerolith_node::Applied, dry_run: bool) -> Applied
         dry_run,
         steps,
         applications: applied.applications,
+        resources: applied.resources.iter().map(resource_change).collect(),
+        changes: applied.changes.into_iter().map(application_change).collect(),
         warnings: Vec::new(),
+    }
+}
+
+fn resource_change(change: &aerolith_node::ResourceChange) -> ResourceChange {
+    ResourceChange {
+        resource: change.resource.to_string(),
+        action: word(&change.action),
+    }
+}
+
+fn application_change(change: aerolith_node::ApplicationChange) -> ApplicationChange {
+    let service = |change: aerolith_node::ServiceChange| ServiceChange {
+        name: change.name,
+        action: word(&change.action),
+        strategy: change.strategy.as_ref().map(word),
+        replicas: change.replicas,
+        changes: change.changes,
+        fetches: change.fetches,
+    };
+    ApplicationChange {
+        name: change.name,
+        action: word(&change.action),
+        changes: change.changes,
+        services: change.services.into_iter().map(service).collect(),
+    }
+}
+
+/// One deployment of an application.
+pub(super) fn deployment(deployed: aerolith_node::Deployed) -> Deployment {
+    Deployment {
+        revision: deployed.revision,
+        at_ms: deployed.at_ms,
+        outcome: word(&deployed.outcome),
+        attempts: deployed.attempts,
+        reason: deployed.reason,
+        changed: deployed.changed.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// A resource in one version.
+pub(super) fn versioned(found: aerolith_node::Versioned) -> Versioned {
+    Versioned {
+        revision: found.revision,
+        resource: found.resource,
     }
 }
 

@@ -2,7 +2,9 @@ use super::*;
 
 /// A desired state from JSON, planned for without any plugin.
 fn desired(all: &[&str]) -> Desired {
-    let all = all.iter().map(|json| serde_json::from_str::<Resource>(json).unwrap_or_else(|e| panic!("{e}: {json}")));
+    let all = all
+        .iter()
+        .map(|json| serde_json::from_str::<Resource>(json).unwrap_or_else(|e| panic!("{e}: {json}")));
     let resources = all.map(|resource| (ResourceId::of(&resource), resource)).collect();
     let (goals, failures) = crate::desired::each(&resources);
     assert!(failures.is_empty(), "{failures:?}");
