@@ -16,6 +16,7 @@ Exit codes:
   1  failed; the message says why
   2  wrong use, or a file that is not valid
   3  the daemon cannot be reached
+  4  a dry run with --detailed-exit-code found something to be done
 
 Without --socket, the daemon's socket is what aerolith.yml says, else /run/aerolith/aerolith.sock for
 root and $XDG_RUNTIME_DIR/aerolith/aerolith.sock for anybody else. NO_COLOR switches colours off.";
@@ -67,9 +68,8 @@ pub(crate) enum Command {
         /// A file, or a folder of such; `-` is standard input; may be given more than once
         #[arg(short, long, required = true, value_name = "FILE")]
         file: Vec<PathBuf>,
-        /// Only say what would be done
-        #[arg(long, conflicts_with = "wait")]
-        dry_run: bool,
+        #[command(flatten)]
+        how: How,
         #[command(flatten)]
         patience: Patience,
     },
@@ -85,6 +85,32 @@ pub(crate) enum Command {
     },
     /// Show what runs, what waits, and why
     Ps,
+    /// Show what is so and what is not, why, and since when
+    Status {
+        /// An application with all of its parts; the node with all plugins and applications unless said
+        application: Option<String>,
+    },
+    /// Show what was deployed of an application, and what came of it
+    History {
+        /// Which one
+        application: String,
+    },
+    /// Put an earlier deployment of an application back in force, as a new revision
+    Rollback {
+        /// Which one
+        application: String,
+        /// The revision of the deployment, as `history` shows it [default: the good one before the newest]
+        #[arg(long, value_name = "REVISION")]
+        to: Option<u64>,
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Try again what failed for good
+    Retry {
+        /// An application with all of its instances, or one instance
+        #[arg(value_name = "APP[/SERVICE/N]")]
+        target: String,
+    },
     /// Show what instances wrote
     Logs(Logs),
     /// Show what happens, until interrupted
@@ -136,6 +162,23 @@ pub(crate) struct Delete {
     pub(crate) file: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) patience: Patience,
+}
+
+/// How an apply is meant.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct How {
+    /// Only say what would be done
+    #[arg(long, conflicts_with = "wait")]
+    pub(crate) dry_run: bool,
+    /// With --dry-run, exit code 4 if there is something to be done
+    #[arg(long, requires = "dry_run")]
+    pub(crate) detailed_exit_code: bool,
+    /// Delete whatever does not stand in the file, in the same transaction
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// With --prune, take a file without any resource: everything is deleted
+    #[arg(long, requires = "prune")]
+    pub(crate) allow_empty: bool,
 }
 
 /// Whether to wait until what was asked is so.
@@ -272,6 +315,8 @@ mod tests {
         };
         assert!(patience.wait && patience.timeout == GoDuration::from_secs(90));
         for wrong in [
+            "aerolith apply -f a.yml --allow-empty",
+            "aerolith apply -f a.yml --detailed-exit-code",
             "aerolith apply -f a.yml --timeout 9s",
             "aerolith apply -f a.yml --wait --dry-run",
             "aerolith delete app a --wait --timeout soon",

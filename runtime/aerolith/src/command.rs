@@ -2,18 +2,22 @@
 
 mod check;
 mod events;
+mod history;
 mod logs;
 mod package;
+mod planned;
 mod plugin;
 mod ps;
 mod resources;
 mod schema;
 mod shell;
 mod source;
+mod status;
 mod wait;
 
 pub(crate) use check::check;
 pub(crate) use events::{events, shown as shown_event};
+pub(crate) use history::{history, retry, rollback};
 pub(crate) use logs::logs;
 pub(crate) use package::package;
 pub(crate) use plugin::{Done, check as check_plugin, plugin};
@@ -21,3 +25,4 @@ pub(crate) use ps::ps;
 pub(crate) use resources::{apply, delete, get};
 pub(crate) use schema::{names as schemas, schema};
 pub(crate) use shell::{completions, version};
+pub(crate) use status::status;

@@ -2,6 +2,7 @@
 
 mod boot;
 mod control;
+mod health;
 mod heard;
 mod logging;
 mod memory;

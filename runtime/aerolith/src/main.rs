@@ -30,7 +30,7 @@ use crate::arguments::{Arguments, Command, Format, Plugin};
 use crate::client::Client;
 use crate::command::Done;
 use crate::config::Config;
-use crate::outcome::{DONE, FAILED, code, told};
+use crate::outcome::{DONE, FAILED, code, reported};
 use crate::places::{Places, SOCKET, choose};
 use crate::screen::Screen;
 
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let code = code(&error);
             if code != DONE {
-                screen.message(told(&error).trim_end());
+                screen.message(reported(&error, screen.format()).trim_end());
             }
             ExitCode::from(code)
         }
@@ -76,29 +76,33 @@ fn perform(arguments: Arguments, screen: Screen) -> anyhow::Result<u8> {
         Command::Schema { name } => command::schema(name.as_deref(), screen)?,
         Command::Completions { shell } => command::completions(shell, screen)?,
         Command::Plugin(Plugin::Check { file }) => command::check_plugin(&file, screen)?,
-        other => asking(socket, async |client| ask(client, other, screen).await)?,
+        other => return asking(socket, async |client| ask(client, other, screen).await),
     }
     Ok(DONE)
 }
 
 /// Does what needs the daemon: the one at this socket, or the one that this user most likely means.
-fn asking(socket: Option<PathBuf>, ask: impl AsyncFnOnce(&Client) -> anyhow::Result<()>) -> anyhow::Result<()> {
+fn asking<T>(socket: Option<PathBuf>, ask: impl AsyncFnOnce(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let client = Client::new(socket.map_or_else(find_socket, Ok)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(ask(&client))
 }
 
-/// Asks the daemon.
-async fn ask(client: &Client, command: Command, screen: Screen) -> anyhow::Result<()> {
-    match command {
-        Command::Apply {
-            file,
-            dry_run,
-            patience,
-        } => command::apply(client, &file, dry_run, patience, screen).await,
+/// Asks the daemon; answers the exit code.
+async fn ask(client: &Client, command: Command, screen: Screen) -> anyhow::Result<u8> {
+    let done = match command {
+        Command::Apply { file, how, patience } => return command::apply(client, &file, how, patience, screen).await,
         Command::Delete(delete) => command::delete(client, delete, screen).await,
         Command::Get { kind, name } => command::get(client, kind, name.as_deref(), screen).await,
         Command::Ps => command::ps(client, screen).await,
+        Command::Status { application } => command::status(client, application.as_deref(), screen).await,
+        Command::History { application } => command::history(client, &application, screen).await,
+        Command::Rollback {
+            application,
+            to,
+            patience,
+        } => command::rollback(client, &application, to, patience, screen).await,
+        Command::Retry { target } => command::retry(client, &target, screen).await,
         Command::Logs(logs) => command::logs(client, &logs, screen).await,
         Command::Events { filter } => command::events(client, &filter, screen).await,
         Command::Plugin(plugin) => command::plugin(client, done(plugin), screen).await,
@@ -108,7 +112,8 @@ async fn ask(client: &Client, command: Command, screen: Screen) -> anyhow::Resul
         | Command::Schema { .. }
         | Command::Completions { .. }
         | Command::Package(_) => Ok(()),
-    }
+    };
+    done.map(|()| DONE)
 }
 
 fn done(plugin: Plugin) -> Done {

@@ -6,8 +6,11 @@ use std::io;
 use std::path::Path;
 
 use aerolith_api::{Failure, ListenError, Reason};
+use serde_json::json;
 
+use crate::arguments::Format;
 use crate::client::Unreachable;
+use crate::screen::encode;
 
 /// Done.
 pub(crate) const DONE: u8 = 0;
@@ -17,6 +20,9 @@ pub(crate) const FAILED: u8 = 1;
 pub(crate) const WRONG: u8 = 2;
 /// The daemon cannot be reached.
 pub(crate) const UNREACHABLE: u8 = 3;
+
+/// Something is to be done, of which a dry run was to tell by its exit code.
+pub(crate) const TO_BE_DONE: u8 = 4;
 
 /// The operator's own mistake: a file that is not valid or cannot be read, an argument that does not fit.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +109,17 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
     FAILED
 }
 
+/// An error in the form that was asked for.
+pub(crate) fn reported(error: &anyhow::Error, format: Format) -> String {
+    let chain: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+    let mut found = json!({"message": error.to_string(), "chain": chain});
+    if let Some(hint) = hint(error) {
+        found["hint"] = json!(hint);
+    }
+    let encoded = encode(&json!({ "error": found }), format);
+    encoded.ok().flatten().unwrap_or_else(|| told(error))
+}
+
 /// What is said of an error: the message, its causes, the hint.
 pub(crate) fn told(error: &anyhow::Error) -> String {
     let mut text = format!("error: {error}\n");
@@ -164,6 +181,18 @@ mod tests {
         let expected =
             "error: cannot delete application `weather`\n  because: no application `weather`\n  hint: look again\n";
         assert_eq!(told(&failure(Reason::NotFound)), expected);
+    }
+
+    #[test]
+    fn an_error_for_programs_holds_the_same() {
+        let text = reported(&failure(Reason::NotFound), Format::Json);
+        let expected = json!({"error": {"message": "cannot delete application `weather`",
+            "chain": ["no application `weather`"], "hint": "look again"}});
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), expected);
+        assert_eq!(
+            reported(&failure(Reason::NotFound), Format::Table),
+            told(&failure(Reason::NotFound))
+        );
     }
 
     #[test]

@@ -31,9 +31,9 @@ impl Tone {
 /// The one word that says what something does, coloured by what it means.
 pub(crate) fn state(word: &str) -> Cell {
     let tone = match word {
-        "running" | "finished" | "succeeded" | "ready" | "used" => Tone::Good,
-        "failed" | "quarantined" | "exited" | "crashed" | "refused" => Tone::Bad,
-        "" | "stopped" | "former" | "wanted" | "unused" => Tone::Plain,
+        "running" | "finished" | "succeeded" | "ready" | "used" | "true" | "good" => Tone::Good,
+        "failed" | "quarantined" | "exited" | "crashed" | "refused" | "false" => Tone::Bad,
+        "" | "stopped" | "former" | "wanted" | "unused" | "superseded" => Tone::Plain,
         _ => Tone::Doubtful,
     };
     Cell {

@@ -331,12 +331,19 @@ fn resources_are_applied_shown_and_deleted() {
     let mut daemon = place.start();
     let file = place.file("weather.yml", WEATHER);
     let (code, out, err) = place.run(&["apply", "-f", &file, "--dry-run"]);
-    assert!(code == 0 && out.starts_with("nothing changed"), "{out}{err}");
+    assert!(
+        code == 0 && out.starts_with("nothing changed") && out.contains("weather                     added"),
+        "{out}{err}"
+    );
+    let (code, _, _) = place.run(&["apply", "-f", &file, "--dry-run", "--detailed-exit-code"]);
+    assert_eq!(code, 4);
     let (code, out, err) = place.run(&["apply", "-f", &file]);
     assert_eq!(
         (code, out.as_str(), err.as_str()),
         (0, "revision 1\n  nothing to do\n", "")
     );
+    let again = place.run(&["apply", "-f", &file, "--dry-run", "--detailed-exit-code"]);
+    assert_eq!(again, (0, "nothing to be done\n".into(), String::new()));
     let (_, out, _) = place.run(&["get", "secrets"]);
     assert_eq!(
         out,
@@ -360,6 +367,91 @@ fn resources_are_applied_shown_and_deleted() {
     let (code, _, err) = place.run(&["delete", "app", "weather"]);
     assert!(code == 1 && err.contains("there is no application/weather"), "{err}");
     assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn a_file_is_made_all_that_is_desired_and_an_empty_one_only_if_that_is_meant() {
+    let place = Place::new();
+    let _daemon = place.start();
+    let file = place.file("weather.yml", WEATHER);
+    assert_eq!(place.run(&["apply", "-f", &file]).0, 0);
+    let one = place.file("one.yml", WEATHER.split("---\n").next().unwrap());
+    let (code, out, err) = place.run(&["apply", "-f", &one, "--prune", "--dry-run"]);
+    assert_eq!(code, 0, "{err}");
+    for gone in ["weather              removed", "secret/weather-cert  removed"] {
+        assert!(out.contains(gone), "{out}");
+    }
+    let (code, out, err) = place.run(&["apply", "-f", &one, "--prune"]);
+    let expected = "revision 2\n  delete   application/weather\n  delete   secret/weather-cert\n";
+    assert_eq!((code, out.as_str(), err.as_str()), (0, expected, ""));
+    let empty = place.file("empty.yml", "# nothing\n");
+    let (code, _, err) = place.run(&["apply", "-f", &empty, "--prune"]);
+    assert!(
+        code == 2 && err.contains("everything would be deleted") && err.contains("--allow-empty"),
+        "{err}"
+    );
+    assert_eq!(place.run(&["apply", "-f", &empty, "--prune", "--allow-empty"]).0, 0);
+    assert_eq!(place.run(&["get", "configs", "-o", "json"]).1, "[]\n");
+}
+
+#[test]
+fn what_was_deployed_is_shown_and_put_back() {
+    let place = Place::new();
+    let _daemon = place.start();
+    let file = place.file("weather.yml", WEATHER);
+    assert_eq!(place.run(&["apply", "-f", &file]).0, 0);
+    let other = place.file("other.yml", &WEATHER.replace("unit: C", "unit: F"));
+    assert_eq!(place.run(&["apply", "-f", &other]).0, 0);
+    let (code, out, err) = place.run(&["history", "weather"]);
+    assert_eq!(code, 0, "{err}");
+    let newest: Vec<&str> = out.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!((newest[0], newest[4]), ("2", "configuration/weather-conf"), "{out}");
+    let (code, out, err) = place.run(&["rollback", "weather", "--to", "1"]);
+    assert!(code == 0 && out.starts_with("revision 3\n"), "{out}{err}");
+    assert!(
+        place
+            .run(&["get", "config", "weather-conf", "-o", "yaml"])
+            .1
+            .contains("unit: C\n")
+    );
+    let (code, out, _) = place.run(&["retry", "weather"]);
+    assert_eq!((code, out.as_str()), (0, "nothing of weather has failed for good\n"));
+    for words in [
+        &["history", "none"][..],
+        &["rollback", "none"],
+        &["retry", "none"],
+        &["retry", "a/b/1"],
+    ] {
+        let (code, _, err) = place.run(words);
+        assert!(code == 1 && err.contains("there is no application"), "{words:?} {err}");
+    }
+}
+
+#[test]
+fn conditions_are_shown_of_the_node_and_of_one_application() {
+    let place = Place::new();
+    let _daemon = place.start();
+    let file = place.file("weather.yml", WEATHER);
+    assert_eq!(place.run(&["apply", "-f", &file, "--wait"]).0, 0);
+    let (code, out, err) = place.run(&["status"]);
+    assert_eq!(code, 0, "{err}");
+    for row in [
+        "node     Ready         true  Ready",
+        "weather  Deployed      true  Deployed",
+    ] {
+        assert!(out.contains(row), "{out}");
+    }
+    let (_, out, _) = place.run(&["status", "weather", "-o", "json"]);
+    let shown: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let deployed = &shown["conditions"][0];
+    assert_eq!(
+        (&deployed["type"], &deployed["status"]),
+        (&"Deployed".into(), &"true".into())
+    );
+    assert!(deployed["sinceMs"].as_u64().unwrap() > 0);
+    let (code, _, err) = place.run(&["status", "none", "-o", "json"]);
+    let error: serde_json::Value = serde_json::from_str(&err).unwrap();
+    assert_eq!((code, &error["error"]["message"]), (1, &"no application `none`".into()));
 }
 
 #[test]

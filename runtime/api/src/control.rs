@@ -8,12 +8,32 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use crate::failure::Failure;
-use crate::view::{Applied, Cleaned, Event, Health, NodeStatus, Package, Plugin, PluginDetail, Version};
+use crate::view::{
+    Applied, Cleaned, Deployment, Event, Health, NodeStatus, Package, Plugin, PluginDetail, Revision, Usage, Version,
+};
 
 /// Bytes as they come; an error ends the response before its proper end.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
 /// Events as they happen, until the node ends.
 pub type EventStream = Pin<Box<dyn Stream<Item = Event> + Send>>;
+
+/// How an apply is meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Delete whatever is not given.
+    pub prune: bool,
+}
+
+/// A resource, and the revision that made it as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Versioned {
+    /// The revision.
+    pub revision: u64,
+    /// The resource.
+    pub resource: Resource,
+}
 
 /// The node, as the API sees it. Dropping the future of a call gives up waiting for it and undoes nothing.
 pub trait Control: Send + Sync + 'static {
@@ -30,16 +50,36 @@ pub trait Control: Send + Sync + 'static {
     fn metrics_text(&self) -> String;
 
     /// Makes resources desired as one transaction, or says what that would do.
-    fn apply(&self, resources: Vec<Resource>, dry_run: bool) -> impl Future<Output = Result<Applied, Failure>> + Send;
+    fn apply(&self, resources: Vec<Resource>, wanted: Wanted) -> impl Future<Output = Result<Applied, Failure>> + Send;
 
     /// Makes a resource desired no more.
     fn delete(&self, kind: ResourceKind, name: &str) -> impl Future<Output = Result<Applied, Failure>> + Send;
 
     /// All resources of a kind, by name.
-    fn list(&self, kind: ResourceKind) -> impl Future<Output = Result<Vec<Resource>, Failure>> + Send;
+    fn list(&self, kind: ResourceKind) -> impl Future<Output = Result<Vec<Versioned>, Failure>> + Send;
 
-    /// One resource.
-    fn get(&self, kind: ResourceKind, name: &str) -> impl Future<Output = Result<Option<Resource>, Failure>> + Send;
+    /// One resource, as it is or in an earlier version.
+    fn get(
+        &self,
+        kind: ResourceKind,
+        name: &str,
+        revision: Option<u64>,
+    ) -> impl Future<Output = Result<Option<Versioned>, Failure>> + Send;
+
+    /// The versions of a resource that are kept, newest first.
+    fn versions(&self, kind: ResourceKind, name: &str) -> impl Future<Output = Result<Vec<Revision>, Failure>> + Send;
+
+    /// Who uses a resource.
+    fn usage(&self, kind: ResourceKind, name: &str) -> impl Future<Output = Result<Vec<Usage>, Failure>> + Send;
+
+    /// The deployments of an application, newest first.
+    fn history(&self, application: &str) -> impl Future<Output = Result<Vec<Deployment>, Failure>> + Send;
+
+    /// Puts an earlier deployment back in force: the one of a revision, or the good one before.
+    fn restore(&self, application: &str, to: Option<u64>) -> impl Future<Output = Result<Applied, Failure>> + Send;
+
+    /// Lets what failed for good of an application or an instance be tried again; answers whether there was something.
+    fn retry(&self, target: &str) -> impl Future<Output = Result<bool, Failure>> + Send;
 
     /// What an instance wrote: its last `tail` lines or all, and with `follow` what it goes on to write.
     fn logs(

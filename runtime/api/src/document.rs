@@ -19,7 +19,26 @@ pub struct Document {
 /// # Errors
 /// What is wrong with it, beginning `source:line:column:`; a text without any resource is wrong too.
 pub fn read(source_name: &str, text: &str) -> Result<Document, Failure> {
-    let document = if is_baetyl(text) {
+    let document = parsed(source_name, text)?;
+    if document.resources.is_empty() {
+        let hint = "begin each document with `kind:` and one of application, configuration or secret";
+        return Err(Failure::invalid(format!("{source_name}:1:1: there is no resource in it")).hint(hint));
+    }
+    Ok(document)
+}
+
+/// Reads a text that is all that shall be. An empty one deletes everything: that must be meant.
+pub(crate) fn read_whole(source_name: &str, text: &str, may_be_empty: bool) -> Result<Document, Failure> {
+    let document = parsed(source_name, text)?;
+    if document.resources.is_empty() && !may_be_empty {
+        let what = format!("{source_name}:1:1: there is no resource in it, so that everything would be deleted");
+        return Err(Failure::invalid(what).hint("if that is meant, say `--allow-empty` (`allowEmpty=true`)"));
+    }
+    Ok(document)
+}
+
+fn parsed(source_name: &str, text: &str) -> Result<Document, Failure> {
+    Ok(if is_baetyl(text) {
         let import = import(source_name, text).map_err(|error| match error {
             ImportError::Text(error) => located(error),
             content @ ImportError::Content { .. } => Failure {
@@ -37,12 +56,7 @@ pub fn read(source_name: &str, text: &str) -> Result<Document, Failure> {
             resources: parse(source_name, text).map_err(located)?,
             warnings: Vec::new(),
         }
-    };
-    if document.resources.is_empty() {
-        let hint = "begin each document with `kind:` and one of application, configuration or secret";
-        return Err(Failure::invalid(format!("{source_name}:1:1: there is no resource in it")).hint(hint));
-    }
-    Ok(document)
+    })
 }
 
 fn located(error: ParseError) -> Failure {

@@ -14,7 +14,7 @@ mod routes;
 mod serve;
 mod view;
 
-pub use control::{ByteStream, Control, EventStream};
+pub use control::{ByteStream, Control, EventStream, Versioned, Wanted};
 pub use document::{Document, read};
 pub use failure::{Failure, Reason};
 pub use listener::{ListenError, Listener};
@@ -22,6 +22,7 @@ pub use redact::shown;
 pub use router::{MAX_BODY, router};
 pub use serve::serve;
 pub use view::{
-    Application, Applied, Cleaned, Event, Exit, Health, Instance, Manifest, NodeStatus, Package, Plugin, PluginDetail,
-    Removed, Service, Step, Version,
+    Application, ApplicationChange, Applied, Cleaned, Condition, Deployment, Event, Exit, Health, Instance, Manifest,
+    NodeStatus, Package, Plugin, PluginDetail, Removed, ResourceChange, Retried, Revision, Service, ServiceChange,
+    Step, Usage, Version,
 };

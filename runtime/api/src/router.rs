@@ -28,7 +28,11 @@ pub fn router<C: Control>(control: Arc<C>) -> Router {
         .route("/plugins/{name}", get(plugins::inspect::<C>))
         .route("/plugins/{name}/{action}", post(plugins::act::<C>))
         .route("/{kind}", get(kinds::list::<C>))
-        .route("/{kind}/{name}", get(kinds::get::<C>).delete(kinds::delete::<C>));
+        .route(
+            "/{kind}/{name}",
+            get(kinds::get::<C>).put(kinds::put::<C>).delete(kinds::delete::<C>),
+        )
+        .route("/{kind}/{name}/{what}", get(kinds::look::<C>).post(kinds::act::<C>));
     Router::new()
         .nest("/v1", v1)
         .route("/healthz", get(node::health::<C>))

@@ -29,6 +29,26 @@ pub struct Health {
     pub reasons: Vec<String>,
 }
 
+/// One thing that is so of a part of the node, or is not. The book tells of all types and reasons.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Condition {
+    /// Which, such as `Ready`.
+    #[serde(rename = "type")]
+    pub aspect: String,
+    /// `true`, `false` or `unknown`.
+    pub status: String,
+    /// Why, in one word of a closed set.
+    pub reason: String,
+    /// Why, for people.
+    pub message: String,
+    /// Milliseconds since 1970 of the last change of status or reason.
+    pub since_ms: u64,
+    /// Milliseconds since 1970 of the next try, where one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_try_ms: Option<u64>,
+}
+
 /// What an apply or a delete has done, or would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -41,8 +61,101 @@ pub struct Applied {
     pub steps: Vec<Step>,
     /// The applications that it concerns.
     pub applications: Vec<String>,
+    /// The resources that are other than they were.
+    pub resources: Vec<ResourceChange>,
+    /// With a preview what becomes of each application that differs, and of those above.
+    pub changes: Vec<ApplicationChange>,
     /// What the operator should know.
     pub warnings: Vec<String>,
+}
+
+/// What becomes of a resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ResourceChange {
+    /// `KIND/NAME`.
+    pub resource: String,
+    /// `added`, `updated` or `removed`.
+    pub action: String,
+}
+
+/// What becomes of an application.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ApplicationChange {
+    /// Its name.
+    pub name: String,
+    /// `unchanged`, `added`, `updated` or `removed`.
+    pub action: String,
+    /// Its own fields that differ.
+    pub changes: Vec<String>,
+    /// Its services.
+    pub services: Vec<ServiceChange>,
+}
+
+/// What becomes of a service. Of what differs only the names are told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ServiceChange {
+    /// Its name.
+    pub name: String,
+    /// `unchanged`, `adjusted` (its instances run on), `scaled`, `updated` (they are replaced), `added` or `removed`.
+    pub action: String,
+    /// Of one that is updated: `switch`, `restart` or `handover`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
+    /// Instances before and after.
+    pub replicas: (u32, u32),
+    /// What differs: `image`, `env.UNIT`, `package weather-agent: object x`.
+    pub changes: Vec<String>,
+    /// The objects that are to be fetched.
+    pub fetches: Vec<String>,
+}
+
+/// One deployment of an application.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Deployment {
+    /// The revision that made it.
+    pub revision: u64,
+    /// Milliseconds since 1970 at which it was made.
+    pub at_ms: u64,
+    /// `pending`, `good`, `failed` or `superseded`.
+    pub outcome: String,
+    /// How often it was tried and failed.
+    pub attempts: u32,
+    /// Why the last attempt failed.
+    pub reason: String,
+    /// The parts in which it differs from the one before it, each as `KIND/NAME`.
+    pub changed: Vec<String>,
+}
+
+/// Who uses a resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Usage {
+    /// The application.
+    pub application: String,
+    /// Those of its services that do.
+    pub services: Vec<String>,
+}
+
+/// A version of a resource that is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Revision {
+    /// The revision that made it.
+    pub revision: u64,
+    /// Whether it is the one in force.
+    pub current: bool,
+}
+
+/// Whether something was there to be tried again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Retried {
+    /// Whether it is tried again; not so where nothing had failed.
+    pub retried: bool,
 }
 
 /// One thing to do.
@@ -65,6 +178,10 @@ pub struct NodeStatus {
     pub revision: u64,
     /// Whether it is as it should be.
     pub health: Health,
+    /// Whether it is ready, its state whole and its disk writable.
+    pub conditions: Vec<Condition>,
+    /// Every plugin instance, by name.
+    pub plugins: Vec<Plugin>,
     /// Every application, by name.
     pub applications: Vec<Application>,
 }
@@ -81,6 +198,8 @@ pub struct Application {
     pub state: String,
     /// Why, where there is something to say.
     pub reason: String,
+    /// Whether its newest version is deployed, and whether it is available.
+    pub conditions: Vec<Condition>,
     /// Whether it stays so until something happens: nothing is being done for it.
     pub settled: bool,
     /// Its services.
@@ -97,6 +216,8 @@ pub struct Service {
     pub state: String,
     /// Why it waits or failed.
     pub reason: String,
+    /// Whether it is prepared, available and enforced.
+    pub conditions: Vec<Condition>,
     /// What is accepted of it though it should be better.
     pub warnings: Vec<String>,
     /// Its instances, by index.
@@ -119,9 +240,13 @@ pub struct Instance {
     pub state: String,
     /// Why.
     pub reason: String,
+    /// Whether it runs, is ready and healthy.
+    pub conditions: Vec<Condition>,
     /// Seconds since 1970 of the last change of state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
+    /// Whether it runs another version than the one that is wanted now.
+    pub outdated: bool,
     /// Process id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
@@ -233,6 +358,8 @@ pub struct Plugin {
     pub state: String,
     /// Why, when it is not running.
     pub message: String,
+    /// Whether it is ready.
+    pub conditions: Vec<Condition>,
     /// Seconds since 1970 of the last change of state.
     pub since: u64,
     /// How often it was started again.
@@ -277,6 +404,20 @@ pub struct Manifest {
     pub replace: String,
     /// What it asks for.
     pub permissions: Vec<String>,
+}
+
+impl Condition {
+    /// Whether it is so.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.status == "true"
+    }
+
+    /// The one of a type, where there is one.
+    #[must_use]
+    pub fn of<'a>(all: &'a [Self], aspect: &str) -> Option<&'a Self> {
+        all.iter().find(|condition| condition.aspect == aspect)
+    }
 }
 
 impl NodeStatus {

@@ -82,7 +82,7 @@ async fn what_is_applied_is_listed_shown_and_deleted() {
     let (_, list) = served.json("GET", "/v1/applications", "").await;
     assert_eq!(
         list,
-        json!([{"kind": "application", "name": "weather", "services": []}])
+        json!([{"kind": "application", "name": "weather", "services": [], "revision": 1}])
     );
     let (status, cert) = served.json("GET", "/v1/secrets/cert", "").await;
     assert_eq!((status, &cert["data"]), (200, &json!({"key": {"bytes": 4}})));
@@ -93,6 +93,103 @@ async fn what_is_applied_is_listed_shown_and_deleted() {
     assert_eq!(
         error["error"]["hint"],
         "`aerolith get applications` shows what there is"
+    );
+}
+
+#[tokio::test]
+async fn secrets_of_a_type_are_kinds_of_their_own_and_never_show_a_value() {
+    let served = Served::start();
+    let typed = |of: &str| {
+        format!("kind: secret\nname: hub\nlabels: {{secret-type: {of}}}\nstringData: {{password: canary}}\n")
+    };
+    let (status, refused) = served.json("PUT", "/v1/registries/hub", &typed("certificate")).await;
+    let hint = refused["error"]["hint"].as_str().unwrap();
+    assert!(status == 400 && hint.contains("`secret-type` is registry"), "{refused}");
+    let (status, _) = served.json("PUT", "/v1/registries/hub", &typed("registry")).await;
+    assert_eq!(status, 200);
+    let (_, list) = served.json("GET", "/v1/registries", "").await;
+    assert_eq!((&list[0]["name"], &list[0]["revision"]), (&json!("hub"), &json!(1)));
+    assert!(!list.to_string().contains("canary"));
+    assert_eq!(served.json("GET", "/v1/certificates", "").await.1, json!([]));
+    for (method, path) in [("GET", "/v1/certificates/hub"), ("DELETE", "/v1/certificates/hub")] {
+        assert_eq!(served.json(method, path, "").await.0, 404, "{method} {path}");
+    }
+    assert_eq!(served.json("DELETE", "/v1/registries/hub", "").await.0, 200);
+    assert_eq!(served.json("GET", "/v1/secrets", "").await.1, json!([]));
+}
+
+#[tokio::test]
+async fn a_put_holds_what_its_path_says_and_nothing_else() {
+    let served = Served::start();
+    for (path, text) in [
+        ("/v1/applications/other", "kind: application\nname: weather\n"),
+        ("/v1/secrets/weather", "kind: application\nname: weather\n"),
+        ("/v1/applications/weather", WEATHER),
+    ] {
+        let (status, error) = served.json("PUT", path, text).await;
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(
+            status == 400 && message.contains("and nothing else"),
+            "{path}: {message}"
+        );
+    }
+    let (_, list) = served.json("GET", "/v1/applications", "").await;
+    assert_eq!(list, json!([]));
+    let text = r#"{"name":"weather","data":[{"key":"a","value":{"type":"kv","value":"b"}}]}"#;
+    assert_eq!(served.json("PUT", "/v1/configurations/weather", text).await.0, 200);
+}
+
+#[tokio::test]
+async fn versions_usage_and_history_are_told_and_rollback_and_retry_are_asked() {
+    let served = Served::start();
+    served.json("PUT", "/v1/resources", WEATHER).await;
+    let versions = served.json("GET", "/v1/secrets/cert/versions", "").await;
+    assert_eq!(versions, (200, json!([{"revision": 1, "current": true}])));
+    assert_eq!(served.json("GET", "/v1/secrets/none/versions", "").await.0, 404);
+    assert_eq!(served.json("GET", "/v1/secrets/cert?revision=1", "").await.0, 200);
+    assert_eq!(served.json("GET", "/v1/secrets/cert?revision=2", "").await.0, 404);
+    let usage = served.json("GET", "/v1/secrets/cert/usage", "").await;
+    assert_eq!(usage, (200, json!([{"application": "weather", "services": ["agent"]}])));
+    let (status, history) = served.json("GET", "/v1/applications/weather/history", "").await;
+    assert_eq!((status, &history[0]["outcome"]), (200, &json!("good")));
+    let (status, back) = served.json("POST", "/v1/applications/weather/rollback?to=3", "").await;
+    assert_eq!((status, &back["revision"]), (200, &json!(3)));
+    let retried = served.json("POST", "/v1/applications/weather/retry", "").await;
+    assert_eq!(retried, (200, json!({"retried": true})));
+    let retried = served.json("POST", "/v1/instances/a.b.1/retry", "").await;
+    assert_eq!(retried, (200, json!({"retried": false})));
+    for (method, path) in [
+        ("GET", "/v1/secrets/cert/history"),
+        ("GET", "/v1/applications/weather/usage"),
+        ("POST", "/v1/secrets/cert/rollback"),
+        ("POST", "/v1/applications/weather/explode"),
+    ] {
+        let (status, error) = served.json(method, path, "").await;
+        assert_eq!(
+            (status, &error["error"]["code"]),
+            (404, &json!("notFound")),
+            "{method} {path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_given_is_left_and_nothing_at_all_must_be_meant() {
+    let served = Served::start();
+    served.json("PUT", "/v1/resources", WEATHER).await;
+    let (status, error) = served.json("PUT", "/v1/resources?prune=true", "# nothing\n").await;
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(
+        status == 400 && message.contains("everything would be deleted"),
+        "{message}"
+    );
+    let one = "kind: application\nname: weather\n";
+    assert_eq!(served.json("PUT", "/v1/resources?prune=true", one).await.0, 200);
+    assert_eq!(served.json("GET", "/v1/secrets", "").await.1, json!([]));
+    let (status, _) = served.json("PUT", "/v1/resources?prune=true&allowEmpty=true", "").await;
+    assert_eq!(
+        (status, served.json("GET", "/v1/applications", "").await.1),
+        (200, json!([]))
     );
 }
 

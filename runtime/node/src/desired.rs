@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aerolith_model::{
     Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes, VolumeSource,
 };
-use aerolith_plan::{Goal, Goals, PlanError, goals};
+use aerolith_plan::{Goal, Goals, PlanError, ServiceId, goals};
 use aerolith_plugin_wire::Error;
 use aerolith_plugin_wire::arch::{Choice, Object, Objects};
 use aerolith_plugin_wire::engine::Features;
@@ -81,6 +81,11 @@ impl Desired {
     pub(crate) fn wants(&self, (service, fingerprint): &VersionId) -> bool {
         let goal = self.goals.services.get(service);
         goal.is_some_and(|goal| goal.fingerprint == *fingerprint)
+    }
+
+    /// What shall run of every service.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = (&ServiceId, &Goal)> {
+        self.goals.services.iter()
     }
 
     pub(crate) fn application(&self, name: &str) -> Option<&Application> {

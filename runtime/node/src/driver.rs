@@ -379,7 +379,7 @@ impl Driver {
     fn take_plugins(&mut self) {
         self.stale = true;
         for trouble in self.works.board().troubles.values_mut() {
-            trouble.again_at = Instant::now();
+            trouble.hurry();
         }
         self.works.supervisor.reconsider();
     }

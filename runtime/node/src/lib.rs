@@ -8,6 +8,7 @@ mod admission;
 mod bus;
 mod chance;
 mod desired;
+mod difference;
 mod driver;
 mod durable;
 mod enforcement;
@@ -44,6 +45,7 @@ mod workload;
 mod workspace;
 
 pub use bus::{Bus, Events};
+pub use difference::{Action, ApplicationChange, ResourceChange, ServiceChange};
 pub use driver::CleanError;
 pub use durable::FileError;
 pub use enforcement::WrongUser;
@@ -52,7 +54,10 @@ pub use foundation::{Foundation, OpenError, Settings};
 pub use layout::MountError;
 pub use lock::LockError;
 pub use metrics::{MetricError, Metrics};
-pub use node::{Applied, ChangeError, Logs, LogsError, Node, PackageItem, PackageState, PlannedStep};
+pub use node::{
+    Applied, ChangeError, Deployed, Logs, LogsError, Node, PackageItem, PackageState, PlannedStep, RetryError,
+    Versioned,
+};
 pub use plugins::{NoProvider, Plugins};
 pub use policy::{Edited, Forbidden, HostPathRule, NotAllowed, PackagePolicy, Signatures, WorkloadPolicy};
 pub use ports::{InvalidRange, PortConflict, PortRange};
@@ -60,8 +65,10 @@ pub use prepare::PrepareError;
 pub use processes::Processes;
 pub use program::PackageError;
 pub use services::Services;
-pub use state::{Damaged, ResourceId, RollbackError, StateError};
-pub use status::{ApplicationStatus, Condition, InstanceStatus, NodeStatus, ServiceStatus};
+pub use state::{Damaged, Outcome, ResourceId, RollbackError, StateError};
+pub use status::{
+    ApplicationStatus, Aspect, Condition, InstanceStatus, NodeStatus, Reason, ServiceStatus, Summary, Truth,
+};
 pub use supervise::Phase;
 pub use template::TemplateError;
 pub use topic::{BadTopic, Filter};

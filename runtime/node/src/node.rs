@@ -1,16 +1,16 @@
 //! The node as a whole: what the API and the command line talk to.
 
 mod change;
+mod history;
 mod logs;
 mod packages;
+mod resources;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aerolith_model::{Resource, ResourceKind};
 use aerolith_packages::Store;
-use aerolith_plan::InstanceId;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
@@ -29,15 +29,16 @@ use crate::policy::Rules;
 use crate::ports::Ports;
 use crate::prepare::{self, Preparer};
 use crate::record::Records;
-use crate::state::ResourceId;
-use crate::status::{NodeStatus, status};
+use crate::status::{Condition, NodeStatus, status};
 use crate::supervise::{Integrity, Phase, Shared, Supervisor};
 use crate::topic::BadTopic;
 use crate::workspace;
 
 pub use change::{Applied, ChangeError, PlannedStep};
+pub use history::{Deployed, RetryError};
 pub use logs::{Logs, LogsError};
 pub use packages::{PackageItem, PackageState};
+pub use resources::Versioned;
 
 /// A running node. Clones share it.
 #[derive(Clone)]
@@ -73,29 +74,16 @@ impl Node {
         })))
     }
 
-    /// The resources of a kind, sorted by name, as applied.
-    #[must_use]
-    pub fn list(&self, kind: ResourceKind) -> Vec<Resource> {
-        let state = self.0.works.foundation.state();
-        state
-            .resources()
-            .iter()
-            .filter(|(id, _)| id.kind == kind)
-            .map(|(_, r)| r.clone())
-            .collect()
-    }
-
-    /// One resource, as applied.
-    #[must_use]
-    pub fn get(&self, kind: ResourceKind, name: &str) -> Option<Resource> {
-        let id = ResourceId::new(kind, name);
-        self.0.works.foundation.state().resources().get(&id).cloned()
-    }
-
     /// How everything is now.
     #[must_use]
     pub fn status(&self) -> NodeStatus {
         status(&self.0.works)
+    }
+
+    /// Whether the node's state is whole and its disk writable.
+    #[must_use]
+    pub fn conditions(&self) -> Vec<Condition> {
+        self.status().conditions
     }
 
     /// What happens from now on: `node/revision`, `node/services`, `app/NAME/…`, `service/APP.SERVICE/…`, `instance/ID/…`, and what plugins tell.
@@ -136,12 +124,6 @@ impl Node {
             &[(Vec::new(), status.revision as f64)],
         );
         text
-    }
-
-    /// Starts at once what has failed or waits for its next start, for those instances that are wanted, and forgets their
-    /// earlier ends. Answers how many.
-    pub fn retry(&self, wanted: impl Fn(&InstanceId) -> bool) -> usize {
-        self.0.works.supervisor.retry(wanted)
     }
 
     /// Looks again at what can be done, as after a plugin has come.

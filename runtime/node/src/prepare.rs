@@ -24,7 +24,7 @@ use crate::desired::Desired;
 use crate::durable::{self, FileError, On, Survives};
 use crate::enforcement::{WrongUser, is_somebody_else};
 use crate::environment::{self, Host};
-use crate::fetch::{Downloads, Reporter};
+use crate::fetch::{Downloads, FetchError, Reporter};
 use crate::folders::Folders;
 use crate::layout::{MountError, Place, Sources, finish, layout};
 use crate::plugins::{self, NoProvider, Plugins};
@@ -107,6 +107,15 @@ impl PrepareError {
     #[must_use]
     pub fn is_of_the_package(&self) -> bool {
         matches!(self, Self::Package(error) if error.is_of_the_package())
+    }
+
+    /// Whether it is what the node's policy does not take.
+    pub(crate) fn is_of_the_policy(&self) -> bool {
+        match self {
+            Self::Package(PackageError::Forbidden { .. }) => true,
+            Self::Package(PackageError::Object { error, .. }) => matches!(**error, FetchError::Forbidden { .. }),
+            _ => false,
+        }
     }
 
     /// Whether it is this node's own disk that refuses: full, read-only or broken.

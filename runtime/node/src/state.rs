@@ -36,12 +36,10 @@ use versions::Versions;
 
 pub use deployments::RollbackError;
 pub use error::StateError;
+pub use history::Outcome;
 pub use id::ResourceId;
-#[allow(unused_imports, reason = "planning and the API take it up next")]
-pub(crate) use {
-    history::{Deployment, Outcome},
-    versions::Version,
-};
+#[allow(unused_imports, reason = "planning takes it up next")]
+pub(crate) use {history::Deployment, versions::Version};
 
 /// A file of the state that could not be read. Its resource is held: nothing of it is started, stopped or replaced until
 /// it is applied again or deleted.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aerolith_model::{Application, Configuration, Name, Resource, ResourceKind, Service, VolumeSource};
+use aerolith_model::{Application, Configuration, Name, Resource, ResourceKind, Service, Volume, VolumeSource};
 
 use crate::desired::Resources;
 use crate::state::ResourceId;
@@ -31,6 +31,45 @@ pub(crate) fn users(resources: &Resources) -> BTreeMap<ResourceId, BTreeSet<Stri
         }
     }
     users
+}
+
+/// The applications that use a resource, each with those of its services that do: a volume that nobody mounts is used by no
+/// service.
+pub(crate) fn usage(resources: &Resources, id: &ResourceId) -> BTreeMap<String, BTreeSet<String>> {
+    let applications = resources.values().filter_map(|resource| match resource {
+        Resource::Application(application) => Some(application),
+        _ => None,
+    });
+    let using = applications.filter(|application| uses(application, resources).contains(id));
+    using
+        .map(|application| (application.name.to_string(), services(application, resources, id)))
+        .collect()
+}
+
+fn services(application: &Application, resources: &Resources, id: &ResourceId) -> BTreeSet<String> {
+    let all = application.services.iter().chain(&application.init_services);
+    let using = all.filter(|service| {
+        let alone = Application {
+            services: vec![(*service).clone()],
+            init_services: Vec::new(),
+            // What registries ask for is for those that run an image.
+            registries: service
+                .image
+                .iter()
+                .flat_map(|_| application.registries.clone())
+                .collect(),
+            volumes: mounted(application, service),
+            ..application.clone()
+        };
+        uses(&alone, resources).contains(id)
+    });
+    using.map(|service| service.name.to_string()).collect()
+}
+
+fn mounted(application: &Application, service: &Service) -> Vec<Volume> {
+    let volumes = application.volumes.iter();
+    let is_mounted = |volume: &&Volume| service.volume_mounts.iter().any(|mount| mount.name == volume.name);
+    volumes.filter(is_mounted).cloned().collect()
 }
 
 fn named(application: &Application) -> impl Iterator<Item = ResourceId> + '_ {
@@ -96,6 +135,27 @@ mod tests {
             ]
         );
         assert!(users.values().all(|by| by.iter().eq(["shop"])));
+    }
+
+    #[test]
+    fn the_services_that_use_something_are_told_apart_from_those_that_do_not() {
+        let all = resources(&[
+            r#"{"kind":"application","name":"shop","services":[
+                {"name":"web","programConfig":"pp","volumeMounts":[{"name":"conf","mountPath":"/c"}]},
+                {"name":"db","programConfig":"qq"}],
+                "volumes":[{"name":"conf","config":{"name":"conf"}},{"name":"idle","config":{"name":"idle"}}]}"#,
+            r#"{"kind":"configuration","name":"pp","data":{"a.zip":{"url":"https://h/a.zip","credentials":"login"}}}"#,
+        ]);
+        let used = |kind, name: &str| usage(&all, &ResourceId::new(kind, name));
+        let by = |services: &[&str]| {
+            let services = services.iter().map(|name| (*name).to_owned()).collect();
+            BTreeMap::from([("shop".to_owned(), services)])
+        };
+        assert_eq!(used(ResourceKind::Configuration, "conf"), by(&["web"]));
+        assert_eq!(used(ResourceKind::Secret, "login"), by(&["web"]));
+        assert_eq!(used(ResourceKind::Configuration, "qq"), by(&["db"]));
+        assert_eq!(used(ResourceKind::Configuration, "idle"), by(&[]));
+        assert!(used(ResourceKind::Configuration, "none").is_empty());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use aerolith_model::ResourceKind;
-use aerolith_node::{Condition, Phase};
+use aerolith_node::{Phase, Summary};
 use aerolith_plugin_wire::Error;
 use world::*;
 
@@ -56,7 +56,7 @@ async fn an_applied_application_runs_its_own_copy_of_its_package_in_its_own_fold
     );
     assert_eq!(one.arguments, ["-x"]);
     let status = application_of(&node, "shop").unwrap();
-    assert_eq!((status.state, status.version.as_str()), (Condition::Running, "7"));
+    assert_eq!((status.state, status.version.as_str()), (Summary::Running, "7"));
     node.shutdown().await;
 }
 
@@ -158,7 +158,7 @@ async fn a_preparation_that_fails_keeps_the_old_running_says_why_and_is_tried_ag
     for (package, parts) in cases {
         apply(&node, &[&package]).await;
         let reason = until(&format!("{parts:?} is said"), || {
-            let found = service_of(&node, "shop", "web").filter(|web| web.state == Condition::Failed)?;
+            let found = service_of(&node, "shop", "web").filter(|web| web.state == Summary::Failed)?;
             parts
                 .iter()
                 .all(|part| found.reason.contains(part))
@@ -179,7 +179,7 @@ async fn a_preparation_that_fails_keeps_the_old_running_says_why_and_is_tried_ag
     })
     .await;
     running(&node, "shop.web.1").await;
-    assert_eq!(service_of(&node, "shop", "web").unwrap().state, Condition::Running);
+    assert_eq!(service_of(&node, "shop", "web").unwrap().state, Summary::Running);
     node.shutdown().await;
 }
 
@@ -279,7 +279,7 @@ async fn a_service_starts_after_those_it_depends_on_and_says_what_it_waits_for()
     world.engine().refuse("start", Error::invalid("no port is free"));
     apply(&node, &[&package("pp", "1"), &application("shop", &services)]).await;
     until("it waits", || {
-        service_of(&node, "shop", "web").filter(|web| web.state == Condition::Waiting && web.reason.contains("db"))
+        service_of(&node, "shop", "web").filter(|web| web.state == Summary::Waiting && web.reason.contains("db"))
     })
     .await;
     let db = phase(&node, "shop.db.1", Phase::Restarting).await;

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use aerolith_model::{Resource, ResourceKind};
-use aerolith_node::{Condition, Foundation, Node, Phase, Settings};
+use aerolith_node::{Summary, Foundation, Node, Phase, Settings};
 use serde_json::Value;
 use tokio::sync::watch;
 use world::*;
@@ -172,7 +172,7 @@ async fn what_an_older_daemon_left_running_keeps_its_process_and_everything_appl
             (5, 0),
             "schema {schema}"
         );
-        assert_eq!(application_of(&node, "weather").unwrap().state, Condition::Running);
+        assert_eq!(application_of(&node, "weather").unwrap().state, Summary::Running);
         node.shutdown().await;
     }
 }

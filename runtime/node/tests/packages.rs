@@ -7,7 +7,7 @@ mod world;
 use std::collections::BTreeSet;
 use std::fs;
 
-use aerolith_node::{CleanError, Condition, PackagePolicy, PackageState};
+use aerolith_node::{CleanError, PackagePolicy, PackageState, Summary};
 use aerolith_packages::Digest;
 use world::*;
 
@@ -122,7 +122,7 @@ async fn what_came_for_a_package_that_cannot_be_had_stays_though_its_md5_alone_i
     apply(&node, &[&package_of("pp", &objects), &shop("pp")]).await;
     until("it failed", || {
         let web = service_of(&node, "shop", "web")?;
-        (web.state == Condition::Failed).then_some(())
+        (web.state == Summary::Failed).then_some(())
     })
     .await;
     for dry_run in [true, false] {

@@ -9,7 +9,7 @@ use std::fs;
 use std::time::Duration;
 
 use aerolith_model::Sha256;
-use aerolith_node::{Condition, InstanceStatus, Node, PackagePolicy, Phase, Signatures};
+use aerolith_node::{InstanceStatus, Node, PackagePolicy, Phase, Signatures, Summary};
 use aerolith_packages::Digest;
 use aerolith_plugin_wire::{Code, Error};
 use aerolith_trust::{SigningKey, TrustedKeys};
@@ -107,7 +107,7 @@ fn signature(key: &SigningKey, text: &str) -> String {
 async fn refused(node: &Node, words: &[&str]) {
     until(&format!("it is refused: {words:?}"), || {
         let web = service_of(node, "shop", "web")?;
-        (web.state == Condition::Failed && words.iter().all(|word| web.reason.contains(word))).then_some(())
+        (web.state == Summary::Failed && words.iter().all(|word| web.reason.contains(word))).then_some(())
     })
     .await;
 }
@@ -119,7 +119,7 @@ async fn barred(shop: &Shop, node: &Node, words: &[&str]) {
     for pause in [0, 600] {
         tokio::time::sleep(Duration::from_secs(pause)).await;
         let barred = until("it waits to be admitted", || instance_of(node, WEB).filter(is_told)).await;
-        assert_eq!(barred.state, Phase::Restarting);
+        assert_eq!(barred.state, Phase::Waiting);
         assert_eq!(shop.runs(), runs, "it is not started");
     }
 }
@@ -128,7 +128,7 @@ async fn barred(shop: &Shop, node: &Node, words: &[&str]) {
 async fn runs_well(node: &Node) {
     until("nothing is said against it", || {
         let web = service_of(node, "shop", "web")?;
-        (web.state == Condition::Running && web.reason.is_empty()).then_some(())
+        (web.state == Summary::Running && web.reason.is_empty()).then_some(())
     })
     .await;
 }
@@ -289,7 +289,7 @@ async fn what_is_stored_and_what_is_published_get_around_no_policy() {
     apply(&node, &[&application("other", &service("web", "pp", ""))]).await;
     let reason = until("it is refused", || {
         let web = service_of(&node, "other", "web")?;
-        (web.state == Condition::Failed).then_some(web.reason)
+        (web.state == Summary::Failed).then_some(web.reason)
     })
     .await;
     assert!(reason.contains("it has no signature"), "{reason}");
@@ -316,7 +316,7 @@ async fn what_was_prepared_under_a_laxer_policy_keeps_running_and_is_not_started
     apply(&node, &[&application("shop", &two)]).await;
     until("both are looked at", || {
         let web = service_of(&node, "shop", "web")?;
-        (web.replicas == 2 && web.state == Condition::Failed).then_some(())
+        (web.replicas == 2 && web.state == Summary::Failed).then_some(())
     })
     .await;
     assert!(
@@ -429,7 +429,7 @@ async fn the_version_before_a_refused_update_is_started_again_as_long_as_somebod
         until("the update is refused", || {
             let web = service_of(&node, "shop", "web")?;
             let is_update = web.fingerprint.as_ref() != Some(&before.fingerprint);
-            (is_update && web.state == Condition::Failed).then_some(())
+            (is_update && web.state == Summary::Failed).then_some(())
         })
         .await;
         assert_eq!(running(&node, WEB).await.pid, before.pid);

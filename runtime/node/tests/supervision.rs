@@ -7,7 +7,7 @@ mod world;
 use std::fs;
 
 use aerolith_model::ResourceKind;
-use aerolith_node::{Condition, Phase};
+use aerolith_node::{Phase, Summary};
 use aerolith_plugin_wire::engine::{Engine, Exit, Handle};
 use aerolith_plugin_wire::{Code, Error};
 use world::*;
@@ -79,7 +79,7 @@ async fn always_restarts_a_success_and_no_restarts_nothing() {
         phase(&node, "shop.web.1", Phase::Failed).await.reason,
         "ended by signal 9"
     );
-    assert_eq!(application_of(&node, "shop").unwrap().state, Condition::Failed);
+    assert_eq!(application_of(&node, "shop").unwrap().state, Summary::Failed);
     node.shutdown().await;
 }
 
@@ -391,7 +391,7 @@ async fn an_application_whose_description_is_damaged_is_held_as_it_runs() {
     fs::write(&file, "{").unwrap();
     let node = world.open().await;
     let held = until("it is held", || {
-        application_of(&node, "shop").filter(|a| a.state == Condition::Held)
+        application_of(&node, "shop").filter(|a| a.state == Summary::Held)
     })
     .await;
     assert!(held.reason.contains("damaged/shop@1.json"), "{}", held.reason);
@@ -436,7 +436,7 @@ async fn a_damaged_package_holds_its_users_and_nobody_else() {
     fs::remove_file(world.path("data/state/configuration/pp@1.json")).unwrap();
     let node = world.open().await;
     let held = until("it is held", || {
-        application_of(&node, "shop").filter(|a| a.state == Condition::Held)
+        application_of(&node, "shop").filter(|a| a.state == Summary::Held)
     })
     .await;
     assert!(held.reason.contains("`pp`"), "{}", held.reason);

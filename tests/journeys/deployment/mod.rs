@@ -1,6 +1,7 @@
 //! Deployments through the whole of it: resources in, processes out.
 
 mod alone;
+mod changes;
 mod crash;
 mod dependencies;
 mod packages;

@@ -45,7 +45,7 @@ fn an_application_is_previewed_applied_shown_guarded_and_deleted() {
     let name = node.file("shop.yml", &staying("shop"));
     let preview = node.done(&["apply", "-f", &name, "--dry-run"]);
     assert!(
-        preview.starts_with("nothing changed") && preview.contains("prepare  shop.web"),
+        preview.starts_with("nothing changed") && preview.contains("shop/web            added"),
         "{preview}"
     );
     assert_eq!(node.done(&["get", "applications", "-o", "json"]).trim(), "[]");
@@ -154,36 +154,35 @@ fn events_tell_the_course_of_a_deployment() {
 
 #[test]
 fn who_waits_is_told_why_it_does_not_come() {
-    let node = Node::started();
-    let ends = service("web", "ends", json!({"restart": {"policy": "no"}}));
-    let name = node.file(
-        "shop.yml",
-        &file(&[script("ends", "exit 3"), application("shop", &[ends])]),
-    );
-    // It runs for a moment, and then it is known that it never will again.
-    let waits = |name: &str, more: &[&str]| node.run(&[&["apply", "-f", name, "--wait"], more].concat());
-    node.run(&["apply", "-f", &name]);
-    node.service("shop", "web", "failed");
-    let told = waits(&name, &[]);
+    let mut node = Node::new();
+    let config = std::fs::read_to_string(node.path("aerolith.yml")).unwrap();
+    node.file("aerolith.yml", &format!("{config}packages: {{requireDigest: true}}\n"));
+    node.start();
+    let waits = |name: &str, digest: &str, more: &[&str]| {
+        let object =
+            format!("{{\"url\": \"file:///nowhere/a.zip\", \"unpack\": \"zip\", \"platform\": \"any\"{digest}}}");
+        let object: Value = serde_json::from_str(&object).unwrap();
+        let data = super::texts::package("gone", &json!({"a": object}));
+        let text = file(&[data, application(name, &[service("web", "gone", json!({}))])]);
+        let file = node.file("waits.yml", &text);
+        node.run(&[&["apply", "-f", &file, "--wait"], more].concat())
+    };
+    // What the policy refuses never comes by itself: nobody waits five minutes for it.
+    let told = waits("shop", "", &[]);
+    let expected = "nothing more is tried: shop/web is failed: entry `a` of `gone`";
     assert!(
-        told.code == 1
-            && told
-                .err
-                .contains("nothing more is tried: shop/web is failed: ended with code 3"),
+        told.code == 1 && told.err.contains(expected) && told.err.contains("requireDigest"),
         "{told:?}"
     );
-    let data = json!({"kind": "configuration", "name": "gone", "labels": {"baetyl-config-type": "baetyl-program"},
-        "data": {"a": {"url": "file:///nowhere/a.zip", "unpack": "zip", "platform": "any"}}});
-    let name = node.file(
-        "late.yml",
-        &file(&[data, application("late", &[service("web", "gone", json!({}))])]),
-    );
-    let told = waits(&name, &["--timeout", "1s"]);
+    let digest = format!(", \"sha256\": \"{}\"", "0".repeat(64));
+    let told = waits("shop", &digest, &["--timeout", "1s"]);
     assert!(
-        told.code == 1 && told.err.contains("not done within 1s: late/web is "),
+        told.code == 1 && told.err.contains("not done within 1s: shop/web is "),
         "{told:?}"
     );
-    node.done(&["delete", "application", "late", "--wait"]);
+    let shown = node.run(&["ps"]);
+    assert!(shown.err.contains("not deployed: shop, "), "{shown:?}");
+    node.done(&["delete", "application", "shop", "--wait"]);
 }
 
 #[test]

@@ -10,11 +10,16 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks, and reads the answer to its end.
 pub(crate) fn get(socket: &Path, target: &str) -> std::io::Result<serde_json::Value> {
-    let mut stream = BufReader::new(ask(socket, target)?);
-    let length = head(&mut stream)?.unwrap_or_default();
-    let mut body = vec![0; length];
+    Ok(ask_for(socket, "GET", target)?.1)
+}
+
+/// Asks with a method, and reads the status and the answer to its end.
+pub(crate) fn ask_for(socket: &Path, method: &str, target: &str) -> std::io::Result<(u16, serde_json::Value)> {
+    let mut stream = BufReader::new(ask(socket, method, target)?);
+    let Head { status, length } = head(&mut stream)?;
+    let mut body = vec![0; length.unwrap_or_default()];
     stream.read_exact(&mut body)?;
-    Ok(serde_json::from_slice(&body)?)
+    Ok((status, serde_json::from_slice(&body)?))
 }
 
 /// The events from now on: the daemon listens for us when this returns.
@@ -23,7 +28,7 @@ pub(crate) struct Events(BufReader<UnixStream>);
 impl Events {
     pub(crate) fn listen(socket: &Path, filter: &str) -> std::io::Result<Self> {
         let filter = filter.replace('#', "%23").replace('+', "%2B");
-        let mut stream = BufReader::new(ask(socket, &format!("/v1/events?filter={filter}"))?);
+        let mut stream = BufReader::new(ask(socket, "GET", &format!("/v1/events?filter={filter}"))?);
         head(&mut stream)?;
         Ok(Self(stream))
     }
@@ -43,15 +48,25 @@ impl Events {
     }
 }
 
-fn ask(socket: &Path, target: &str) -> std::io::Result<UnixStream> {
+fn ask(socket: &Path, method: &str, target: &str) -> std::io::Result<UnixStream> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {target} HTTP/1.1\r\nHost: aerolith\r\n\r\n")?;
+    write!(stream, "{method} {target} HTTP/1.1\r\nHost: aerolith\r\n\r\n")?;
     Ok(stream)
 }
 
-/// Reads the head of an answer; answers the length of the body where it is told.
-fn head(stream: &mut BufReader<UnixStream>) -> std::io::Result<Option<usize>> {
+/// What the head of an answer says.
+struct Head {
+    status: u16,
+    /// Of the body, where it is told.
+    length: Option<usize>,
+}
+
+fn head(stream: &mut BufReader<UnixStream>) -> std::io::Result<Head> {
+    let mut first = String::new();
+    stream.read_line(&mut first)?;
+    let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = status.ok_or(std::io::ErrorKind::UnexpectedEof)?;
     let mut length = None;
     loop {
         let mut line = String::new();
@@ -60,7 +75,7 @@ fn head(stream: &mut BufReader<UnixStream>) -> std::io::Result<Option<usize>> {
         }
         let line = line.trim_end().to_ascii_lowercase();
         if line.is_empty() {
-            return Ok(length);
+            return Ok(Head { status, length });
         }
         if let Some(told) = line.strip_prefix("content-length:") {
             length = told.trim().parse().ok();

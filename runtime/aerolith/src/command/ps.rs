@@ -2,9 +2,10 @@
 
 use std::time::SystemTime;
 
-use aerolith_api::{Application, Instance, NodeStatus, Service};
+use aerolith_api::{Application, Condition, Instance, NodeStatus, Service};
 use hyper::Method;
 
+use super::status::told;
 use crate::client::Client;
 use crate::screen::Screen;
 use crate::table::{Cell, Table, maybe, span, state};
@@ -26,7 +27,28 @@ pub(crate) async fn ps(client: &Client, screen: Screen) -> anyhow::Result<()> {
             screen.message(&format!("warning: {}/{}: {warning}", application.name, service.name));
         }
     }
+    for application in &status.applications {
+        if let Some(told) = undeployed(application, now) {
+            screen.message(&told);
+        }
+    }
     screen.show(&answer, || Ok(table(&status, now)))
+}
+
+/// Why the newest version of an application is not in force. What runs of it is another matter.
+fn undeployed(application: &Application, now: u64) -> Option<String> {
+    let deployed = Condition::of(&application.conditions, "Deployed").filter(|deployed| !deployed.holds())?;
+    let since = span(now.saturating_sub(deployed.since_ms / 1_000));
+    let told = told(deployed, now.saturating_mul(1_000));
+    let why = if told.is_empty() {
+        String::new()
+    } else {
+        format!(": {told}")
+    };
+    Some(format!(
+        "not deployed: {}, {} for {since}{why}",
+        application.name, deployed.reason
+    ))
 }
 
 fn table(status: &NodeStatus, now: u64) -> Table<7> {
@@ -77,12 +99,6 @@ fn waiting(application: &str, service: &str, word: &str, reason: &str) -> [Cell;
 }
 
 fn running(application: &str, service: &Service, instance: &Instance, now: u64) -> [Cell; 7] {
-    // An instance of the old version runs on while the new one cannot be had: the service knows why.
-    let reason = if instance.reason.is_empty() {
-        &service.reason
-    } else {
-        &instance.reason
-    };
     let since = instance.since.map(|since| span(now.saturating_sub(since)));
     [
         Cell::from(application),
@@ -91,13 +107,54 @@ fn running(application: &str, service: &Service, instance: &Instance, now: u64) 
         maybe(instance.pid),
         maybe(since),
         Cell::from(&instance.restarts),
-        Cell::from(reason),
+        Cell::from(&instance.reason),
     ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_trouble_of_an_update_is_the_applications_and_not_that_of_the_instance_that_runs_on() {
+        let instance = Instance {
+            index: 1,
+            state: "running".into(),
+            outdated: true,
+            ..Instance::default()
+        };
+        let agent = Service {
+            name: "agent".into(),
+            state: "failed".into(),
+            reason: "object `x`: 404".into(),
+            instances: vec![instance],
+            ..Service::default()
+        };
+        let deployed = Condition {
+            aspect: "Deployed".into(),
+            status: "false".into(),
+            reason: "PreparationFailed".into(),
+            message: "agent: object `x`: 404".into(),
+            since_ms: 940_000,
+            next_try_ms: Some(1_002_000),
+        };
+        let weather = Application {
+            name: "weather".into(),
+            conditions: vec![deployed],
+            services: vec![agent],
+            ..Application::default()
+        };
+        let told = undeployed(&weather, 1_000).unwrap();
+        assert_eq!(
+            told,
+            "not deployed: weather, PreparationFailed for 1m: agent: object `x`: 404; next try in 2s"
+        );
+        let status = NodeStatus {
+            applications: vec![weather],
+            ..NodeStatus::default()
+        };
+        assert!(!table(&status, 1_000).render(false).contains("404"));
+    }
 
     #[test]
     fn instances_are_shown_and_what_has_none_says_why() {

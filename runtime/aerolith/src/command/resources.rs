@@ -8,40 +8,54 @@ use anyhow::Context as _;
 use hyper::Method;
 use serde_json::Value;
 
+use super::planned::{is_something, planned};
 use super::source::{documents, files, joined};
 use super::wait::{Wanted, Watch};
-use crate::arguments::{Delete, Patience};
+use crate::arguments::{Delete, How, Patience};
 use crate::client::{Client, quoted};
+use crate::outcome::{DONE, TO_BE_DONE};
 use crate::screen::Screen;
 use crate::table::{Cell, Table};
 
-/// Applies files as one change.
+/// Applies files as one change; answers the exit code.
 pub(crate) async fn apply(
     client: &Client,
     files: &[PathBuf],
-    dry_run: bool,
+    how: How,
     patience: Patience,
     screen: Screen,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<u8> {
     let (name, text, warnings) = joined(files)?;
     let watch = Watch::begin(client, patience, screen).await?;
-    let target = format!("/v1/resources?dryRun={dry_run}&source={}", quoted(&name));
+    let How {
+        dry_run,
+        prune,
+        allow_empty,
+        ..
+    } = how;
+    let name = quoted(&name);
+    let target = format!("/v1/resources?dryRun={dry_run}&prune={prune}&allowEmpty={allow_empty}&source={name}");
     let answer = client.send(Method::PUT, &target, text).await?;
     let applied: Applied = serde_json::from_value(answer.clone())?;
     for warning in warnings.iter().chain(&applied.warnings) {
         screen.message(&format!("warning: {warning}"));
     }
     screen.tell(&answer, || summary(&applied))?;
-    watch.until(&Wanted::run(&applied)).await
+    watch.until(&Wanted::run(&applied)).await?;
+    Ok(match how.detailed_exit_code && is_something(&applied) {
+        true => TO_BE_DONE,
+        false => DONE,
+    })
 }
 
-fn summary(applied: &Applied) -> String {
-    let mut text = if applied.dry_run {
-        "nothing changed; to be done:\n".to_owned()
-    } else {
-        format!("revision {}\n", applied.revision)
-    };
-    if applied.steps.is_empty() {
+pub(super) fn summary(applied: &Applied) -> String {
+    if applied.dry_run {
+        return planned(applied);
+    }
+    let mut text = format!("revision {}\n", applied.revision);
+    let removed = applied.resources.iter().filter(|change| change.action == "removed");
+    text.extend(removed.map(|change| format!("  {:<8} {}\n", "delete", change.resource)));
+    if applied.steps.is_empty() && text.lines().count() == 1 {
         text.push_str("  nothing to do\n");
     }
     text.extend(
@@ -152,7 +166,7 @@ fn keys(item: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aerolith_api::Step;
+    use aerolith_api::{ResourceChange, Step};
     use serde_json::json;
 
     #[test]
@@ -167,11 +181,16 @@ mod tests {
             ..Applied::default()
         };
         assert_eq!(summary(&applied), "revision 3\n  start    weather.agent.1\n");
-        let preview = Applied {
-            dry_run: true,
+        let removed = ResourceChange {
+            resource: "secret/cert".into(),
+            action: "removed".into(),
+        };
+        let pruned = Applied {
+            revision: 4,
+            resources: vec![removed],
             ..Applied::default()
         };
-        assert_eq!(summary(&preview), "nothing changed; to be done:\n  nothing to do\n");
+        assert_eq!(summary(&pruned), "revision 4\n  delete   secret/cert\n");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aerolith_api::{Application, Applied, Event, NodeStatus, Step};
+use aerolith_api::{Application, Applied, Condition, Event, NodeStatus, Step};
 use anyhow::Context as _;
 use hyper::Method;
 use hyper::body::Incoming;
@@ -91,12 +91,12 @@ impl Wanted {
         }
         let (mut reasons, mut hopeless) = (Vec::new(), true);
         for application in &status.applications {
-            let is_good = application.settled && matches!(&*application.state, "running" | "completed");
+            let is_good = application.settled && is_good(application);
             let is_open = self.running.contains(&application.name) && !is_good;
             let is_left = self.gone.contains(&application.name);
             if is_open || is_left {
                 reasons.extend(told(application));
-                hopeless &= is_open && application.settled;
+                hopeless &= is_open && (application.settled || is_final(application));
             }
         }
         match () {
@@ -113,6 +113,22 @@ fn moves(applied: &Applied, name: &str) -> bool {
     applied.steps.iter().any(is_ours)
 }
 
+/// Whether the newest version is in force and does what it is to do.
+fn is_good(application: &Application) -> bool {
+    let holds = |aspect| Condition::of(&application.conditions, aspect).is_none_or(Condition::holds);
+    matches!(&*application.state, "running" | "completed") && holds("Deployed") && holds("Available")
+}
+
+/// Whether it cannot be deployed without a change, whatever is still done for the version before.
+fn is_final(application: &Application) -> bool {
+    let reason = undeployed(application).map(|deployed| deployed.reason.as_str());
+    matches!(reason, Some("RolledBack" | "Failed" | "Refused" | "Held"))
+}
+
+fn undeployed(application: &Application) -> Option<&Condition> {
+    Condition::of(&application.conditions, "Deployed").filter(|deployed| !deployed.holds())
+}
+
 /// Every service that is not as it should be, or else the application.
 fn told(application: &Application) -> Vec<String> {
     let say = |name: &str, state: &str, reason: &str| match reason {
@@ -124,6 +140,10 @@ fn told(application: &Application) -> Vec<String> {
     let said: Vec<String> = services
         .map(|s| say(&format!("{}/{}", application.name, s.name), &s.state, &s.reason))
         .collect();
+    if let (true, Some(deployed)) = (said.is_empty(), undeployed(application)) {
+        let reason = format!("{}: {}", deployed.reason, deployed.message);
+        return vec![say(&application.name, "not deployed", reason.trim_end_matches(": "))];
+    }
     if said.is_empty() {
         return vec![say(&application.name, &application.state, &application.reason)];
     }
@@ -286,6 +306,32 @@ mod tests {
         );
         assert_eq!(judge(2, "running", false), Verdict::NotYet(vec!["a is running".into()]));
         assert_eq!(judge(2, "failed", true), Verdict::Never(vec!["a is failed".into()]));
+    }
+
+    #[test]
+    fn what_cannot_come_by_itself_ends_the_wait_though_the_version_before_is_still_at_work() {
+        let wanted = Wanted::run(&applied(2, "shop"));
+        let judge = |reason: &str| {
+            let deployed = Condition {
+                aspect: "Deployed".into(),
+                status: "false".into(),
+                reason: reason.into(),
+                message: "web: ended with code 3".into(),
+                ..Condition::default()
+            };
+            let shop = Application {
+                conditions: vec![deployed],
+                ..application("shop", "running", false)
+            };
+            wanted.judge(&status(2, &[shop]))
+        };
+        for reason in ["RolledBack", "Failed", "Refused", "Held"] {
+            let told = format!("shop is not deployed: {reason}: web: ended with code 3");
+            assert_eq!(judge(reason), Verdict::Never(vec![told]));
+        }
+        for reason in ["Preparing", "PreparationFailed", "Progressing", "Scheduled"] {
+            assert!(matches!(judge(reason), Verdict::NotYet(_)), "{reason}");
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use aerolith_api::{
-    Applied, ByteStream, Cleaned, Control, EventStream, Failure, Health, NodeStatus, Package, Plugin, PluginDetail,
-    Reason, Version,
+    Applied, ByteStream, Cleaned, Control, Deployment, EventStream, Failure, Health, NodeStatus, Package, Plugin,
+    PluginDetail, Reason, Revision, Usage, Version, Versioned, Wanted,
 };
 use aerolith_host::{HostError, PluginHost, Source, Spec};
 use aerolith_model::{Resource, ResourceKind};
@@ -14,9 +15,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::SetOnce;
 
+use super::health::{Absent, Parts};
 use super::heard::heard;
 use super::plugins::apart;
-use super::refusal::{of_change, of_cleaning, of_engine, of_host, of_logs, of_topic};
+use super::refusal::{of_change, of_cleaning, of_engine, of_host, of_logs, of_retry, of_topic};
 use super::{shown, version};
 use crate::instances::{InstanceFiles, specs};
 
@@ -32,14 +34,18 @@ pub(super) struct Daemon {
 
 /// What went wrong with plugins of which there is not even an instance to show.
 #[derive(Clone, Default)]
-pub(super) struct Failed(Arc<Mutex<Vec<String>>>);
+pub(super) struct Failed(Arc<Mutex<Vec<Absent>>>);
 
 impl Failed {
     pub(super) fn note(&self, what: String) {
-        self.lock().push(what);
+        let since = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let since_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        self.lock().push(Absent { what, since_ms });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Absent>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -115,16 +121,15 @@ impl Control for Daemon {
     }
 
     fn health(&self) -> Health {
-        let of_node = self.node.get().map(|node| {
-            let status = node.status();
-            let damaged = status.damaged.into_iter().map(|damage| damage.reason);
-            damaged.chain(status.disk).collect()
-        });
-        shown::health(&self.host.list(), &self.failed.lock(), of_node)
+        let own = self.node.get().map(Node::conditions);
+        Parts::of(&self.host.list(), &self.failed.lock(), own.as_deref()).health()
     }
 
     async fn status(&self) -> Result<NodeStatus, Failure> {
-        Ok(shown::status(self.node().await.status(), self.health()))
+        let status = self.node().await.status();
+        let plugins = self.host.list();
+        let parts = Parts::of(&plugins, &self.failed.lock(), Some(&status.conditions));
+        Ok(shown::status(status, parts.ready(), parts.health(), plugins))
     }
 
     fn metrics_text(&self) -> String {
@@ -133,10 +138,15 @@ impl Control for Daemon {
             .map_or_else(|| self.foundation.metrics().text(), Node::metrics_text)
     }
 
-    async fn apply(&self, resources: Vec<Resource>, dry_run: bool) -> Result<Applied, Failure> {
-        let node = self.node().await;
-        let applied = tokio::spawn(async move { node.apply(resources, dry_run).await }).await;
-        let applied = applied.map_err(lost)?.map_err(|error| of_change(&error))?;
+    async fn apply(&self, resources: Vec<Resource>, wanted: Wanted) -> Result<Applied, Failure> {
+        let (node, Wanted { dry_run, prune }) = (self.node().await, wanted);
+        let applied = tokio::spawn(async move {
+            match prune {
+                true => node.replace(resources, dry_run).await,
+                false => node.apply(resources, dry_run).await,
+            }
+        });
+        let applied = applied.await.map_err(lost)?.map_err(|error| of_change(&error))?;
         Ok(shown::applied(applied, dry_run))
     }
 
@@ -152,12 +162,52 @@ impl Control for Daemon {
         })
     }
 
-    async fn list(&self, kind: ResourceKind) -> Result<Vec<Resource>, Failure> {
-        Ok(self.node().await.list(kind))
+    async fn list(&self, kind: ResourceKind) -> Result<Vec<Versioned>, Failure> {
+        let all = self.node().await.versioned(kind);
+        Ok(all.into_iter().map(shown::versioned).collect())
     }
 
-    async fn get(&self, kind: ResourceKind, name: &str) -> Result<Option<Resource>, Failure> {
-        Ok(self.node().await.get(kind, name))
+    async fn get(&self, kind: ResourceKind, name: &str, revision: Option<u64>) -> Result<Option<Versioned>, Failure> {
+        let found = self.node().await.version(kind, name, revision);
+        Ok(found.map(shown::versioned))
+    }
+
+    async fn versions(&self, kind: ResourceKind, name: &str) -> Result<Vec<Revision>, Failure> {
+        let node = self.node().await;
+        let in_force = node.version(kind, name, None).map(|version| version.revision);
+        let revision = |revision| Revision {
+            revision,
+            current: Some(revision) == in_force,
+        };
+        Ok(node.revisions(kind, name).into_iter().map(revision).collect())
+    }
+
+    async fn usage(&self, kind: ResourceKind, name: &str) -> Result<Vec<Usage>, Failure> {
+        let used = self.node().await.usage(kind, name).into_iter();
+        Ok(used
+            .map(|(application, services)| Usage {
+                application,
+                services: services.into_iter().collect(),
+            })
+            .collect())
+    }
+
+    async fn history(&self, application: &str) -> Result<Vec<Deployment>, Failure> {
+        let found = self.node().await.history(application);
+        let missing = || Failure::not_found(format!("there is no application `{application}`"));
+        Ok(found.ok_or_else(missing)?.into_iter().map(shown::deployment).collect())
+    }
+
+    async fn restore(&self, application: &str, to: Option<u64>) -> Result<Applied, Failure> {
+        let (node, name) = (self.node().await, application.to_owned());
+        let applied = tokio::spawn(async move { node.rollback(&name, to).await }).await;
+        let applied = applied.map_err(lost)?.map_err(|error| of_change(&error))?;
+        Ok(shown::applied(applied, false))
+    }
+
+    async fn retry(&self, target: &str) -> Result<bool, Failure> {
+        let retried = self.node().await.retry(target).await;
+        retried.map_err(|error| of_retry(&error))
     }
 
     async fn logs(&self, instance: &str, tail: Option<u64>, follow: bool) -> Result<ByteStream, Failure> {

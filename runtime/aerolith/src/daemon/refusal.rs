@@ -2,7 +2,7 @@
 
 use aerolith_api::{Failure, Reason};
 use aerolith_host::HostError;
-use aerolith_node::{BadTopic, ChangeError, CleanError, LogsError};
+use aerolith_node::{BadTopic, ChangeError, CleanError, LogsError, RetryError, RollbackError};
 use aerolith_plugin_wire::{Code, Error};
 
 /// Of the plugin host.
@@ -23,7 +23,25 @@ pub(super) fn of_change(error: &ChangeError) -> Failure {
         ChangeError::Twice(_) | ChangeError::Plan(_) | ChangeError::NotAllowed { .. } => Reason::Invalid,
         ChangeError::NotFound(_) => Reason::NotFound,
         ChangeError::InUse { .. } | ChangeError::Port(_) => Reason::Conflict,
+        ChangeError::Rollback(error) => of_rollback(error),
         ChangeError::File(_) | ChangeError::Thread(_) => Reason::Internal,
+    };
+    Failure::new(code, error.to_string())
+}
+
+fn of_rollback(error: &RollbackError) -> Reason {
+    match error {
+        RollbackError::NoApplication(_) | RollbackError::NoDeployment { .. } => Reason::NotFound,
+        RollbackError::NothingBefore { .. } => Reason::Conflict,
+        RollbackError::Unreadable { .. } => Reason::Internal,
+    }
+}
+
+/// Of trying again.
+pub(super) fn of_retry(error: &RetryError) -> Failure {
+    let code = match error {
+        RetryError::NotFound(_) => Reason::NotFound,
+        RetryError::File(_) | RetryError::Thread(_) => Reason::Internal,
     };
     Failure::new(code, error.to_string())
 }

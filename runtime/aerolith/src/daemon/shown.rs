@@ -1,14 +1,16 @@
 //! What the rooms say of themselves, as the API shows it.
 
 use aerolith_api::{
-    Application, Applied, Cleaned, Exit, Health, Instance, Manifest, NodeStatus, Package, Plugin, Removed, Service,
-    Step,
+    Application, ApplicationChange, Applied, Cleaned, Condition, Deployment, Exit, Health, Instance, Manifest,
+    NodeStatus, Package, Plugin, Removed, ResourceChange, Service, ServiceChange, Step, Versioned,
 };
-use aerolith_host::{State, Status};
+use aerolith_host::Status;
 use aerolith_node::{ApplicationStatus, InstanceStatus, PackageItem, ServiceStatus};
 use aerolith_packages::Stored;
 use serde::Serialize;
 use serde_json::Value;
+
+use super::health::of_plugin;
 
 /// The one word of a state, as its type writes it.
 pub(super) fn word(state: &impl Serialize) -> String {
@@ -18,9 +20,26 @@ pub(super) fn word(state: &impl Serialize) -> String {
     }
 }
 
+/// Something that is so of a part of the node, or is not.
+pub(super) fn condition(condition: aerolith_node::Condition) -> Condition {
+    Condition {
+        aspect: word(&condition.aspect),
+        status: word(&condition.status),
+        reason: word(&condition.reason),
+        message: condition.message,
+        since_ms: condition.since_ms,
+        next_try_ms: condition.next_try_ms,
+    }
+}
+
+fn conditions(all: Vec<aerolith_node::Condition>) -> Vec<Condition> {
+    all.into_iter().map(condition).collect()
+}
+
 /// An instance of a plugin.
 pub(super) fn plugin(status: Status) -> Plugin {
     Plugin {
+        conditions: vec![condition(of_plugin(&status))],
         state: word(&status.state),
         isolation: status.isolation.into(),
         instance: status.instance,
@@ -62,7 +81,53 @@ pub(super) fn applied(applied: aerolith_node::Applied, dry_run: bool) -> Applied
         dry_run,
         steps,
         applications: applied.applications,
+        resources: applied.resources.iter().map(resource_change).collect(),
+        changes: applied.changes.into_iter().map(application_change).collect(),
         warnings: Vec::new(),
+    }
+}
+
+fn resource_change(change: &aerolith_node::ResourceChange) -> ResourceChange {
+    ResourceChange {
+        resource: change.resource.to_string(),
+        action: word(&change.action),
+    }
+}
+
+fn application_change(change: aerolith_node::ApplicationChange) -> ApplicationChange {
+    let service = |change: aerolith_node::ServiceChange| ServiceChange {
+        name: change.name,
+        action: word(&change.action),
+        strategy: change.strategy.as_ref().map(word),
+        replicas: change.replicas,
+        changes: change.changes,
+        fetches: change.fetches,
+    };
+    ApplicationChange {
+        name: change.name,
+        action: word(&change.action),
+        changes: change.changes,
+        services: change.services.into_iter().map(service).collect(),
+    }
+}
+
+/// One deployment of an application.
+pub(super) fn deployment(deployed: aerolith_node::Deployed) -> Deployment {
+    Deployment {
+        revision: deployed.revision,
+        at_ms: deployed.at_ms,
+        outcome: word(&deployed.outcome),
+        attempts: deployed.attempts,
+        reason: deployed.reason,
+        changed: deployed.changed.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// A resource in one version.
+pub(super) fn versioned(found: aerolith_node::Versioned) -> Versioned {
+    Versioned {
+        revision: found.revision,
+        resource: found.resource,
     }
 }
 
@@ -95,13 +160,20 @@ pub(super) fn cleaned(cleaned: &aerolith_packages::Cleaned, dry_run: bool) -> Cl
     }
 }
 
-/// The whole node.
-pub(super) fn status(status: aerolith_node::NodeStatus, health: Health) -> NodeStatus {
+/// The whole node, with whether it is ready.
+pub(super) fn status(
+    status: aerolith_node::NodeStatus,
+    ready: aerolith_node::Condition,
+    health: Health,
+    plugins: Vec<Status>,
+) -> NodeStatus {
     let applications = status.applications.into_iter().map(application).collect();
     NodeStatus {
         node: status.node,
         revision: status.revision,
         health,
+        conditions: std::iter::once(ready).chain(status.conditions).map(condition).collect(),
+        plugins: plugins.into_iter().map(plugin).collect(),
         applications,
     }
 }
@@ -117,6 +189,7 @@ fn application(status: ApplicationStatus) -> Application {
         name: status.name,
         version: status.version,
         reason: status.reason,
+        conditions: conditions(status.conditions),
         settled: status.settled,
         services,
     }
@@ -126,12 +199,19 @@ fn service(application: &str, status: ServiceStatus) -> Service {
     let instances = status
         .instances
         .into_iter()
-        .map(|item| instance(application, &status.name, item))
+        .map(|item| {
+            let outdated = status.fingerprint.as_ref() != Some(&item.fingerprint);
+            Instance {
+                outdated,
+                ..instance(application, &status.name, item)
+            }
+        })
         .collect();
     Service {
         state: word(&status.state),
         name: status.name,
         reason: status.reason,
+        conditions: conditions(status.conditions),
         warnings: status.warnings,
         instances,
     }
@@ -156,7 +236,9 @@ fn instance(application: &str, service: &str, status: InstanceStatus) -> Instanc
         state: word(&status.state),
         id: status.id,
         reason: status.reason,
+        conditions: conditions(status.conditions),
         since: Some(status.since_ms / 1_000),
+        outdated: false,
         pid: status.pid,
         restarts: status.restarts,
         fitness: status.fitness.as_ref().map(word),
@@ -165,76 +247,9 @@ fn instance(application: &str, service: &str, status: InstanceStatus) -> Instanc
     }
 }
 
-/// Whether all is well: required plugins run, and the node itself has nothing to say. `absent` tells of plugins
-/// of which there is not even an instance.
-pub(super) fn health(plugins: &[Status], absent: &[String], node: Option<Vec<String>>) -> Health {
-    let Some(node) = node else {
-        return Health {
-            status: "starting".into(),
-            reasons: Vec::new(),
-        };
-    };
-    let failing = plugins
-        .iter()
-        .filter(|plugin| plugin.required && plugin.state != State::Running);
-    let failing = failing.map(|p| {
-        format!(
-            "required plugin instance `{}` is {}: {}",
-            p.instance,
-            word(&p.state),
-            p.message
-        )
-    });
-    let reasons: Vec<String> = failing.chain(absent.iter().cloned()).chain(node).collect();
-    let status = if reasons.is_empty() { "ok" } else { "degraded" };
-    Health {
-        status: status.into(),
-        reasons,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn engine(required: bool, state: State) -> Status {
-        Status {
-            instance: "engine".into(),
-            plugin: "engine-process".into(),
-            version: "0.1.0".into(),
-            sha256: String::new(),
-            provides: vec!["engine/1".into()],
-            state,
-            message: "gone".into(),
-            since: 1,
-            restarts: 0,
-            required,
-            isolation: "library",
-            pid: None,
-        }
-    }
-
-    #[test]
-    fn only_a_required_plugin_makes_the_node_ill() {
-        let healthy = |required, state| health(&[engine(required, state)], &[], Some(vec![])).status;
-        assert_eq!(healthy(true, State::Running), "ok");
-        assert_eq!(healthy(false, State::Failed), "ok");
-        assert_eq!(healthy(true, State::Failed), "degraded");
-        assert_eq!(health(&[engine(true, State::Created)], &[], None).status, "starting");
-    }
-
-    #[test]
-    fn every_reason_is_told() {
-        let absent = ["`link` is not there".to_owned()];
-        let reasons = health(
-            &[engine(true, State::Failed)],
-            &absent,
-            Some(vec!["a file is torn".into()]),
-        )
-        .reasons;
-        assert_eq!(reasons.len(), 3);
-        assert_eq!(reasons[0], "required plugin instance `engine` is failed: gone");
-    }
 
     #[test]
     fn an_instance_keeps_its_number_and_its_states_word() {
@@ -242,6 +257,7 @@ mod tests {
             id: "com.example.agent.12".into(),
             state: aerolith_node::Phase::Running,
             reason: String::new(),
+            conditions: Vec::new(),
             since_ms: 5_999,
             pid: Some(7),
             restarts: 1,
@@ -257,6 +273,5 @@ mod tests {
             (shown.index, shown.state.as_str(), shown.since),
             (12, "running", Some(5))
         );
-        assert_eq!(plugin(engine(true, State::Quarantined)).state, "quarantined");
     }
 }

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::Params;
-use crate::control::Control;
-use crate::document::read;
+use crate::control::{self, Control};
+use crate::document::{read, read_whole};
 use crate::failure::{Failure, Reason};
 use crate::router::MAX_BODY;
 use crate::view::Applied;
@@ -27,8 +27,25 @@ pub(crate) struct Wanted {
     /// Only say what would be done.
     #[serde(default)]
     dry_run: bool,
+    /// Delete whatever is not in the text, in the same transaction.
+    #[serde(default)]
+    prune: bool,
+    /// With `prune`, take a text without any resource: everything is deleted.
+    #[serde(default)]
+    allow_empty: bool,
     /// What errors call the text; a file name mostly.
     source: Option<String>,
+}
+
+/// How one resource is put.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct One {
+    /// Only say what would be done.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+    /// What errors call the text.
+    pub(crate) source: Option<String>,
 }
 
 /// Applies a text, in our YAML or in one of Baetyl's forms, as one transaction.
@@ -39,13 +56,21 @@ pub(crate) async fn apply<C: Control>(
 ) -> Result<Json<Applied>, Failure> {
     let source = wanted.source.as_deref().unwrap_or("body");
     let text = text(source, request).await?;
-    let document = read(source, &text)?;
-    let mut applied = control.apply(document.resources, wanted.dry_run).await?;
+    let document = match wanted.prune {
+        true => read_whole(source, &text, wanted.allow_empty)?,
+        false => read(source, &text)?,
+    };
+    let meant = control::Wanted {
+        dry_run: wanted.dry_run,
+        prune: wanted.prune,
+    };
+    let mut applied = control.apply(document.resources, meant).await?;
     applied.warnings.splice(0..0, document.warnings);
     Ok(Json(applied))
 }
 
-async fn text(source: &str, request: Request) -> Result<String, Failure> {
+/// The whole text of a request.
+pub(super) async fn text(source: &str, request: Request) -> Result<String, Failure> {
     if request.body().size_hint().lower() > MAX_BODY as u64 {
         return Err(too_large(source));
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use aerolith_api::{
-    Application, Applied, ByteStream, Cleaned, Control, Event, EventStream, Failure, Health, Instance, Manifest,
-    NodeStatus, Package, Plugin, PluginDetail, Removed, Service, Version,
+    Application, Applied, ByteStream, Cleaned, Control, Deployment, Event, EventStream, Failure, Health, Instance,
+    Manifest, NodeStatus, Package, Plugin, PluginDetail, Removed, Revision, Service, Usage, Version, Versioned, Wanted,
 };
 use aerolith_model::{Resource, ResourceKind};
 use bytes::Bytes;
@@ -45,6 +45,13 @@ fn package(kind: &str, state: &str) -> Package {
         bytes: 7,
         state: state.into(),
         ..Package::default()
+    }
+}
+
+fn versioned(resource: &Resource) -> Versioned {
+    Versioned {
+        revision: 1,
+        resource: resource.clone(),
     }
 }
 
@@ -104,7 +111,11 @@ impl Control for Memory {
         "aerolith_up 1\n".into()
     }
 
-    async fn apply(&self, resources: Vec<Resource>, dry_run: bool) -> Result<Applied, Failure> {
+    async fn apply(&self, resources: Vec<Resource>, wanted: Wanted) -> Result<Applied, Failure> {
+        let Wanted { dry_run, prune } = wanted;
+        if prune && !dry_run {
+            self.resources.lock().unwrap().clear();
+        }
         for resource in resources.into_iter().filter(|_| !dry_run) {
             let topic = format!("app/{}/applied", resource.name());
             let _ = self.events.send(Event {
@@ -129,13 +140,56 @@ impl Control for Memory {
             .ok_or_else(|| Failure::not_found(format!("no {kind} `{name}`")))
     }
 
-    async fn list(&self, kind: ResourceKind) -> Result<Vec<Resource>, Failure> {
+    async fn list(&self, kind: ResourceKind) -> Result<Vec<Versioned>, Failure> {
         let resources = self.resources.lock().unwrap();
-        Ok(resources.values().filter(|r| r.kind() == kind).cloned().collect())
+        Ok(resources.values().filter(|r| r.kind() == kind).map(versioned).collect())
     }
 
-    async fn get(&self, kind: ResourceKind, name: &str) -> Result<Option<Resource>, Failure> {
-        Ok(self.resources.lock().unwrap().get(&(kind, name.to_owned())).cloned())
+    async fn get(&self, kind: ResourceKind, name: &str, revision: Option<u64>) -> Result<Option<Versioned>, Failure> {
+        let found = self
+            .resources
+            .lock()
+            .unwrap()
+            .get(&(kind, name.to_owned()))
+            .map(versioned);
+        Ok(found.filter(|found| revision.is_none_or(|revision| revision == found.revision)))
+    }
+
+    async fn versions(&self, _: ResourceKind, _: &str) -> Result<Vec<Revision>, Failure> {
+        let (revision, current) = (1, true);
+        Ok(vec![Revision { revision, current }])
+    }
+
+    async fn usage(&self, _: ResourceKind, name: &str) -> Result<Vec<Usage>, Failure> {
+        let used = Usage {
+            application: "weather".into(),
+            services: vec!["agent".into()],
+        };
+        Ok(Vec::from_iter((name == "cert").then_some(used)))
+    }
+
+    async fn history(&self, application: &str) -> Result<Vec<Deployment>, Failure> {
+        let deployment = Deployment {
+            revision: 1,
+            outcome: "good".into(),
+            ..Deployment::default()
+        };
+        let unknown = || Failure::not_found(format!("no application `{application}`"));
+        (application == "weather")
+            .then_some(vec![deployment])
+            .ok_or_else(unknown)
+    }
+
+    async fn restore(&self, application: &str, to: Option<u64>) -> Result<Applied, Failure> {
+        Ok(Applied {
+            revision: to.unwrap_or(7),
+            applications: vec![application.to_owned()],
+            ..Applied::default()
+        })
+    }
+
+    async fn retry(&self, target: &str) -> Result<bool, Failure> {
+        Ok(target == "weather")
     }
 
     async fn logs(&self, instance: &str, tail: Option<u64>, _follow: bool) -> Result<ByteStream, Failure> {

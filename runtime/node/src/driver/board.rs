@@ -13,6 +13,7 @@ use crate::chance::chance;
 use crate::desired::Desired;
 use crate::fetch::jittered;
 use crate::prepare::{self, PrepareError, Prepared, VersionId};
+use crate::status::Chronicle;
 use crate::supervise::Supervisor;
 
 /// Time before a failed preparation is tried again; it doubles from try to try.
@@ -29,6 +30,8 @@ pub(crate) struct Board {
     pub(crate) troubles: BTreeMap<VersionId, Trouble>,
     /// Why what nobody needs could not be removed the last time.
     pub(crate) unclean: Option<String>,
+    /// Since when everything is as it is.
+    pub(crate) chronicle: Chronicle,
 }
 
 /// Why a version is not prepared.
@@ -38,6 +41,10 @@ pub(crate) struct Trouble {
     pub(crate) since_ms: u64,
     /// Whether it is this node's own disk that refuses.
     pub(crate) disk: bool,
+    /// Whether the node's policy does not take it.
+    pub(crate) refused: bool,
+    /// Milliseconds since 1970 of the next try.
+    pub(crate) again_at_ms: u64,
     pub(super) again_at: Instant,
     tries: u32,
 }
@@ -67,7 +74,7 @@ impl Board {
         for ((id, _), trouble) in &mut self.troubles {
             let goal = desired.goals.services.get(id);
             if goal.is_some_and(|goal| desired.differs(&self.desired, goal)) {
-                trouble.again_at = Instant::now();
+                trouble.hurry();
             }
         }
     }
@@ -105,6 +112,11 @@ impl Board {
 }
 
 impl Trouble {
+    /// Lets it be tried again at once.
+    pub(super) fn hurry(&mut self) {
+        (self.again_at, self.again_at_ms) = (Instant::now(), prepare::now_ms());
+    }
+
     /// After another try that failed. A place that asks to be left alone is, as long as nobody would rather wait less; and
     /// one that has other bytes than are promised is not soon asked for all of them again.
     pub(super) fn after(before: Option<&Self>, reason: String, error: &PrepareError) -> Self {
@@ -121,6 +133,8 @@ impl Trouble {
             reason,
             since_ms,
             disk: error.is_of_the_disk(),
+            refused: error.is_of_the_policy(),
+            again_at_ms: prepare::now_ms().saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)),
             tries: tries.saturating_add(1),
             again_at: Instant::now() + pause,
         }

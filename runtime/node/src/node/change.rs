@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use aerolith_model::{AppName, Application, Resource, ResourceKind, ServiceName};
+use aerolith_model::{AppName, Application, Object, Resource, ResourceKind, ServiceName};
 use aerolith_plan::{PlanError, Step};
 use serde::Serialize;
 use serde_json::json;
 
 use super::Node;
 use crate::desired::{Desired, Resources, each};
+use crate::difference::{Action, ApplicationChange, ResourceChange, difference, resources};
 use crate::durable::FileError;
 use crate::foundation::Foundation;
 use crate::policy::{NotAllowed, Rules};
 use crate::ports::{PortConflict, conflicts};
-use crate::state::{Change, ResourceId};
+use crate::state::{Change, ResourceId, RollbackError, State};
 use crate::uses::users;
 
 /// What an apply does.
@@ -26,6 +27,10 @@ pub struct Applied {
     pub steps: Vec<PlannedStep>,
     /// The applications given, and those that use a configuration or a secret given, sorted.
     pub applications: Vec<String>,
+    /// The resources that differ from what was in force.
+    pub resources: Vec<ResourceChange>,
+    /// With a dry run what would become of every application that differs, and of those above.
+    pub changes: Vec<ApplicationChange>,
 }
 
 /// One step, for people.
@@ -71,6 +76,9 @@ pub enum ChangeError {
         /// Who uses it.
         applications: Vec<String>,
     },
+    /// There is no going back.
+    #[error(transparent)]
+    Rollback(#[from] RollbackError),
     /// It could not be stored.
     #[error(transparent)]
     File(#[from] FileError),
@@ -89,34 +97,86 @@ fn list(names: &[String]) -> String {
 
 impl Node {
     /// Makes resources part of the desired state, all or none of them, durably; with `dry_run` only says what would
-    /// be done. Driving towards it begins at once and goes on after this answers.
+    /// be done. Driving towards it begins at once and goes on after this answers. What of the applications concerned had
+    /// failed for good is tried again, though nothing of them has changed.
     ///
     /// # Errors
     /// [`ChangeError`]; nothing has changed then.
     pub async fn apply(&self, resources: Vec<Resource>, dry_run: bool) -> Result<Applied, ChangeError> {
+        self.put(resources, dry_run, |_, _| Vec::new()).await
+    }
+
+    /// Makes resources all of the desired state: what is not among them is deleted, in the same transaction.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing has changed then.
+    pub async fn replace(&self, resources: Vec<Resource>, dry_run: bool) -> Result<Applied, ChangeError> {
+        self.put(resources, dry_run, others).await
+    }
+
+    async fn put(
+        &self,
+        resources: Vec<Resource>,
+        dry_run: bool,
+        deleted: fn(&State, &BTreeSet<ResourceId>) -> Vec<ResourceId>,
+    ) -> Result<Applied, ChangeError> {
         let mut ids = BTreeSet::new();
         if let Some(twice) = resources.iter().map(ResourceId::of).find(|id| !ids.insert(id.clone())) {
             return Err(ChangeError::Twice(twice));
         }
-        let change = Change {
-            put: resources,
-            delete: Vec::new(),
+        let given = ids.clone();
+        let change = move |state: &State| {
+            Ok(Change {
+                delete: deleted(state, &given),
+                put: resources,
+            })
         };
         let _wake = Waking(self);
-        let (revision, after) = self.change(change, dry_run).await?;
+        let done = self.change(change, dry_run).await?;
+        self.follow(done, &ids, dry_run).await
+    }
+
+    /// What follows from a change, once the driver has been told.
+    pub(super) async fn follow(
+        &self,
+        done: Done,
+        given: &BTreeSet<ResourceId>,
+        dry_run: bool,
+    ) -> Result<Applied, ChangeError> {
         let works = &self.0.works;
-        let desired = Desired::of(revision, after, &[], &*works.preparer.plugins).await;
+        let plugins = &*works.preparer.plugins;
+        let resources = resources(&done.before, &done.after);
+        let removed: BTreeSet<ResourceId> = of_action(&resources, Action::Removed).collect();
+        let desired = Desired::of(done.revision, done.after, &[], plugins).await;
         let desired = desired.hold_refused(&works.preparer.rules);
-        let applications = concerned(&desired.resources, &ids);
-        let steps = works.board().steps(&desired, &works.supervisor);
-        if !dry_run {
-            self.tell(&ids, "applied", revision);
+        let mut applications = concerned(&desired.resources, given);
+        applications.extend(names(&removed));
+        let mut changes = Vec::new();
+        if dry_run {
+            let before = Desired::of(done.revision, done.before, &[], plugins).await;
+            changes = difference(&before, &desired, &applications, &|object| self.has(object));
+        } else {
+            self.tell(given, "applied", done.revision);
+            self.tell(&removed, "deleted", done.revision);
+            self.try_again(&applications);
         }
+        let steps = works.board().steps(&desired, &works.supervisor);
         Ok(Applied {
-            revision,
+            revision: done.revision,
             steps: steps.iter().map(PlannedStep::of).collect(),
             applications,
+            resources,
+            changes,
         })
+    }
+
+    /// Whether the file of an object is in the store already.
+    fn has(&self, object: &Object) -> bool {
+        let digest = object.sha256.as_ref().map(|sha256| sha256.as_str().parse());
+        let found = digest
+            .and_then(Result::ok)
+            .map(|digest| self.0.works.preparer.store.blob(&digest));
+        matches!(found, Some(Ok(Some(_))))
     }
 
     /// Takes a resource out of the desired state, and answers the revision.
@@ -126,23 +186,27 @@ impl Node {
     /// [`ChangeError::NotFound`]. Nothing has changed then.
     pub async fn delete(&self, kind: ResourceKind, name: &str) -> Result<u64, ChangeError> {
         let id = ResourceId::new(kind, name);
-        let change = Change {
-            put: Vec::new(),
-            delete: vec![id.clone()],
+        let deleted = id.clone();
+        let change = |_: &State| {
+            Ok(Change {
+                put: Vec::new(),
+                delete: vec![deleted],
+            })
         };
         let _wake = Waking(self);
-        let (revision, _) = self.change(change, false).await?;
-        self.tell(&BTreeSet::from([id]), "deleted", revision);
-        Ok(revision)
+        let done = self.change(change, false).await?;
+        self.tell(&BTreeSet::from([id]), "deleted", done.revision);
+        Ok(done.revision)
     }
 
-    async fn change(&self, change: Change, dry_run: bool) -> Result<(u64, Resources), ChangeError> {
+    /// Makes a change of the state as it is by then.
+    pub(super) async fn change(
+        &self,
+        change: impl FnOnce(&State) -> Result<Change, ChangeError> + Send + 'static,
+        dry_run: bool,
+    ) -> Result<Done, ChangeError> {
         let (foundation, rules) = (self.0.works.foundation.clone(), self.0.works.preparer.rules.clone());
-        let done = tokio::task::spawn_blocking(move || {
-            allowed(&rules, &change)?;
-            commit(&foundation, change, dry_run)
-        })
-        .await;
+        let done = tokio::task::spawn_blocking(move || commit(&foundation, &rules, change, dry_run)).await;
         done.map_err(|e| ChangeError::Thread(e.to_string()))?
     }
 
@@ -161,7 +225,7 @@ impl Node {
 
 /// Sets the driver to work when a change is over, even where nobody waits for its end any more; not earlier, or the first
 /// steps would be taken before they are told.
-struct Waking<'a>(&'a Node);
+pub(super) struct Waking<'a>(pub(super) &'a Node);
 
 impl Drop for Waking<'_> {
     fn drop(&mut self) {
@@ -181,10 +245,48 @@ impl PlannedStep {
     }
 }
 
+/// A change that was made, or would be.
+pub(super) struct Done {
+    pub(super) revision: u64,
+    before: Resources,
+    after: Resources,
+}
+
 /// Checks and stores under one lock, so that nothing comes between. Blocks.
-fn commit(foundation: &Foundation, change: Change, dry_run: bool) -> Result<(u64, Resources), ChangeError> {
+fn commit(
+    foundation: &Foundation,
+    rules: &Rules,
+    change: impl FnOnce(&State) -> Result<Change, ChangeError>,
+    dry_run: bool,
+) -> Result<Done, ChangeError> {
     let mut state = foundation.state();
-    let users = users(state.resources());
+    let change = change(&state)?;
+    let (before, after) = (state.resources().clone(), state.preview(&change));
+    allowed(rules, &change)?;
+    check(&state, &change, &before, &after)?;
+    let concerned = concerned(&after, &change.put.iter().map(ResourceId::of).collect());
+    if dry_run {
+        let revision = state.revision();
+        return Ok(Done {
+            revision,
+            before,
+            after,
+        });
+    }
+    let revision = state.commit(change)?;
+    for application in concerned {
+        state.retry(&application)?;
+    }
+    Ok(Done {
+        revision,
+        before,
+        after,
+    })
+}
+
+/// Whether the applications fit together with what they need once the change is made.
+fn check(state: &State, change: &Change, before: &Resources, after: &Resources) -> Result<(), ChangeError> {
+    let users = users(after);
     for id in &change.delete {
         if !state.knows(id) {
             return Err(ChangeError::NotFound(id.clone()));
@@ -196,31 +298,37 @@ fn commit(foundation: &Foundation, change: Change, dry_run: bool) -> Result<(u64
             });
         }
     }
-    let after = state.preview(&change);
-    let (_, before) = each(state.resources());
-    let (_, failures) = each(&after);
+    if let Some(conflict) = new_conflict(before, after) {
+        return Err(conflict.into());
+    }
+    let (_, before) = each(before);
+    let (_, failures) = each(after);
     let given = |name: &str| {
-        change
-            .put
-            .iter()
-            .any(|r| r.kind() == ResourceKind::Application && r.name() == name)
+        let mut put = change.put.iter();
+        put.any(|r| r.kind() == ResourceKind::Application && r.name() == name)
     };
     // What was broken before, as by a damaged file, does not stand in the way of anything else.
     let new = failures
         .into_iter()
         .find(|(name, _)| given(name) || !before.contains_key(name));
-    if let Some((_, error)) = new {
-        return Err(Box::new(error).into());
-    }
-    if let Some(conflict) = new_conflict(state.resources(), &after) {
-        return Err(conflict.into());
-    }
-    let revision = if dry_run {
-        state.revision()
-    } else {
-        state.commit(change)?
-    };
-    Ok((revision, after))
+    new.map_or(Ok(()), |(_, error)| Err(Box::new(error).into()))
+}
+
+/// Everything in force but the given.
+fn others(state: &State, given: &BTreeSet<ResourceId>) -> Vec<ResourceId> {
+    let all = state.revisions().into_keys();
+    all.filter(|id| !given.contains(id)).collect()
+}
+
+fn of_action(changes: &[ResourceChange], action: Action) -> impl Iterator<Item = ResourceId> {
+    let found = changes.iter().filter(move |change| change.action == action);
+    found.map(|change| change.resource.clone())
+}
+
+/// The names of the applications among resources.
+fn names(ids: &BTreeSet<ResourceId>) -> impl Iterator<Item = String> {
+    let applications = ids.iter().filter(|id| id.kind == ResourceKind::Application);
+    applications.map(|id| id.name.clone())
 }
 
 /// Asks the policy about every application that is given.

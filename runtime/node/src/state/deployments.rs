@@ -91,7 +91,16 @@ impl State {
             .collect()
     }
 
-    fn part(&self, id: &ResourceId, version: &Version) -> Result<Resource, String> {
+    /// Every version of a resource that is kept, by its revision.
+    pub(crate) fn kept_versions(&self, id: &ResourceId) -> BTreeMap<u64, Version> {
+        let deployments = self.histories.values().flat_map(History::all);
+        let parts = deployments.filter_map(|deployment| deployment.parts.get(id));
+        let all = self.head.resources.get(id).into_iter().chain(parts);
+        all.map(|version| (version.revision, version.clone())).collect()
+    }
+
+    /// One version of a resource. Errors: what is wrong with it.
+    pub(crate) fn part(&self, id: &ResourceId, version: &Version) -> Result<Resource, String> {
         if self.head.resources.get(id) == Some(version)
             && let Some(resource) = self.resources.get(id)
         {

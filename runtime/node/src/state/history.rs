@@ -30,7 +30,7 @@ pub(crate) struct Deployment {
 /// What came of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// Nobody knows yet.
     Pending,
     /// All of it was healthy.

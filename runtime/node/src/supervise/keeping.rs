@@ -56,6 +56,7 @@ impl Instance {
         view.fitness = Fitness::Started;
         view.answered_ms = None;
         view.is_stuck = false;
+        view.next_try_ms = None;
         view.trial = self.record.proof.outcome();
         self.record.proof.reason().clone_into(&mut view.trial_reason);
         drop(view);

@@ -15,6 +15,7 @@ use super::{Again, Phase, Shared, Watched, Workspace};
 use crate::admission::Refusal;
 use crate::chance::chance;
 use crate::fetch::jittered;
+use crate::prepare::now_ms;
 use crate::record::{Life, Record, Terms};
 
 /// Longest time between two tries of something that fails.
@@ -141,6 +142,8 @@ impl Instance {
             tokio::time::sleep(pause).await;
             return then;
         }
+        let next_try_ms = now_ms().saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+        self.watched.lock().next_try_ms = Some(next_try_ms);
         match self.wait(tokio::time::sleep(pause)).await {
             Woken::Stop => Next::Stop,
             Woken::Again | Woken::Done(()) => then,

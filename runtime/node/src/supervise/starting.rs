@@ -101,7 +101,7 @@ impl Instance {
             Err(Refused::Forbidden(refusal)) => {
                 self.record.life = Life::Idle;
                 self.keep().await;
-                self.waits(Phase::Restarting, refusal.to_string());
+                self.waits(Phase::Waiting, refusal.to_string());
                 Next::Barred(refusal)
             }
         }

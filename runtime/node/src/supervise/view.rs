@@ -17,6 +17,8 @@ pub enum Phase {
     Starting,
     /// It runs.
     Running,
+    /// The node's policy refuses it: it waits to be admitted.
+    Waiting,
     /// It ended or could not be started, and is started again in a moment.
     Restarting,
     /// It is being stopped.
@@ -34,6 +36,8 @@ pub(crate) struct View {
     /// Milliseconds since 1970 of the last change of phase.
     pub(crate) since_ms: u64,
     pub(crate) reason: String,
+    /// Milliseconds since 1970 of the next try, while it waits for one.
+    pub(crate) next_try_ms: Option<u64>,
     pub(crate) pid: Option<u32>,
     pub(crate) restarts: u64,
     pub(crate) exit: Option<Exit>,
@@ -62,6 +66,7 @@ impl View {
             phase,
             since_ms: now_ms(),
             reason,
+            next_try_ms: None,
             pid: None,
             restarts,
             exit,
@@ -84,7 +89,7 @@ impl View {
         match self.phase {
             Phase::Recovering | Phase::Starting => State::Starting,
             Phase::Running => State::Running(self.fitness),
-            Phase::Restarting | Phase::Stopping => State::Restarting,
+            Phase::Waiting | Phase::Restarting | Phase::Stopping => State::Restarting,
             Phase::Completed => State::Ended { success: true },
             Phase::Failed => State::Ended { success: false },
         }

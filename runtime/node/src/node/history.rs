@@ -1,0 +1,116 @@
+//! What was deployed of an application: looking, going back, trying again.
+
+use std::collections::BTreeSet;
+
+use aerolith_model::ResourceKind;
+use aerolith_plan::InstanceId;
+use serde::Serialize;
+
+use super::Node;
+use super::change::{Applied, ChangeError, Waking};
+use crate::durable::FileError;
+use crate::state::{Deployment, Outcome, ResourceId, State};
+
+/// One deployment of an application, for people and programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployed {
+    /// The revision that made it.
+    pub revision: u64,
+    /// Milliseconds since 1970 at which it was made.
+    pub at_ms: u64,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// How often it was tried and failed.
+    pub attempts: u32,
+    /// Why the last attempt failed; empty where none did.
+    pub reason: String,
+    /// The parts in which it differs from the one before it, of the oldest that is kept all of them.
+    pub changed: Vec<ResourceId>,
+}
+
+/// Why nothing can be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum RetryError {
+    /// No application or instance has this name.
+    #[error("there is no application and no instance `{0}`")]
+    NotFound(String),
+    /// It could not be noted.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The thread that stores was lost.
+    #[error("the thread that stores the state ended early: {0}")]
+    Thread(String),
+}
+
+impl Node {
+    /// The deployments of an application, newest first; nothing where there is no such application.
+    #[must_use]
+    pub fn history(&self, application: &str) -> Option<Vec<Deployed>> {
+        let state = self.0.works.foundation.state();
+        let all = state.history(application);
+        (!all.is_empty()).then(|| deployed(all))
+    }
+
+    /// Puts the parts of an earlier deployment back in force, as a new revision: of the one of a revision, or of the good
+    /// one before the newest.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing has changed then.
+    pub async fn rollback(&self, application: &str, to: Option<u64>) -> Result<Applied, ChangeError> {
+        let name = application.to_owned();
+        let back = move |state: &State| Ok(state.rollback(&name, to)?);
+        let _wake = Waking(self);
+        let done = self.change(back, false).await?;
+        let given = BTreeSet::from([ResourceId::new(ResourceKind::Application, application)]);
+        self.follow(done, &given, false).await
+    }
+
+    /// Lets what has failed or waits for its next try be tried at once, as if it had never failed: the newest deployment of an
+    /// application and its instances, or one instance. Answers whether there was something.
+    ///
+    /// # Errors
+    /// [`RetryError`]
+    pub async fn retry(&self, target: &str) -> Result<bool, RetryError> {
+        let _wake = Waking(self);
+        if self.history(target).is_none() {
+            let supervisor = &self.0.works.supervisor;
+            let is_it = |id: &InstanceId| id.to_string() == target;
+            return match supervisor.all().iter().any(|watched| is_it(&watched.run.instance)) {
+                true => Ok(supervisor.retry(is_it) > 0),
+                false => Err(RetryError::NotFound(target.to_owned())),
+            };
+        }
+        let (foundation, name) = (self.0.works.foundation.clone(), target.to_owned());
+        let retried = tokio::task::spawn_blocking(move || foundation.state().retry(&name)).await;
+        let retried = retried.map_err(|error| RetryError::Thread(error.to_string()))??;
+        Ok(self.try_again(&[target.to_owned()]) || retried)
+    }
+
+    /// Starts at once what has failed of applications or waits for its next start; answers whether there was something.
+    pub(super) fn try_again(&self, applications: &[String]) -> bool {
+        let is_concerned = |id: &InstanceId| applications.iter().any(|name| name == id.service.application.as_str());
+        self.0.works.supervisor.retry(is_concerned) > 0
+    }
+}
+
+fn deployed(all: &[Deployment]) -> Vec<Deployed> {
+    let shown = all.iter().enumerate().map(|(index, one)| Deployed {
+        revision: one.revision,
+        at_ms: one.at_ms,
+        outcome: one.outcome,
+        attempts: one.attempts,
+        reason: one.reason.clone(),
+        changed: changed(all.get(index + 1), one),
+    });
+    shown.collect()
+}
+
+/// The parts that are other than before, or are no more.
+fn changed(before: Option<&Deployment>, now: &Deployment) -> Vec<ResourceId> {
+    let were = before.map(|before| &before.parts);
+    let old = were.into_iter().flat_map(|parts| parts.keys());
+    let ids: BTreeSet<&ResourceId> = now.parts.keys().chain(old).collect();
+    let differs = |id: &&ResourceId| were.and_then(|parts| parts.get(*id)) != now.parts.get(*id);
+    ids.into_iter().filter(differs).cloned().collect()
+}

@@ -1,0 +1,151 @@
+//! How an application is.
+
+use serde::Serialize;
+
+use super::Summary;
+use super::chronicle::Subject;
+use super::condition::{Aspect, Condition, Reason};
+use super::picture::Picture;
+use super::service::ServiceStatus;
+
+/// How an application is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplicationStatus {
+    /// Its name.
+    pub name: String,
+    /// Its version text; empty where nobody gave one.
+    pub version: String,
+    /// That of its service that is worst off.
+    pub state: Summary,
+    /// Why, where something is to be said.
+    pub reason: String,
+    /// Whether its newest version is deployed, and whether it is available, in whichever version.
+    pub conditions: Vec<Condition>,
+    /// Whether it stays so until something happens: nothing is being done for it, and nothing waits for its time.
+    pub settled: bool,
+    /// Its services.
+    pub services: Vec<ServiceStatus>,
+}
+
+impl ApplicationStatus {
+    pub(super) fn subjects(&mut self) -> impl Iterator<Item = (Subject, &mut [Condition])> {
+        let own = (Subject::Application(self.name.clone()), self.conditions.as_mut_slice());
+        let name = &self.name;
+        let services = self.services.iter_mut().flat_map(move |service| service.subjects(name));
+        std::iter::once(own).chain(services)
+    }
+}
+
+impl Picture<'_> {
+    pub(super) fn application(&self, name: &str) -> ApplicationStatus {
+        let ids = self.services.get(name).into_iter().flatten();
+        let services: Vec<ServiceStatus> = ids.map(|id| self.service(id)).collect();
+        let held = self.board.desired.held.get(name);
+        let worst = services.iter().max_by_key(|service| service.state);
+        let (state, reason) = match (held, worst) {
+            (Some(reason), _) => (Summary::Held, reason.clone()),
+            (None, Some(worst)) if worst.reason.is_empty() => (worst.state, String::new()),
+            (None, Some(worst)) => (worst.state, format!("{}: {}", worst.name, worst.reason)),
+            (None, None) => (Summary::Running, String::new()),
+        };
+        let given = self.board.desired.application(name);
+        ApplicationStatus {
+            name: name.to_owned(),
+            version: given.map_or_else(String::new, |a| a.version.clone()),
+            state,
+            reason,
+            conditions: vec![self.deployed(name, &services), available(&services)],
+            settled: !self.busy.contains(name),
+            services,
+        }
+    }
+
+    /// Whether the newest version is in force, and good.
+    fn deployed(&self, name: &str, services: &[ServiceStatus]) -> Condition {
+        let desired = &self.board.desired;
+        if let Some(reason) = desired.held.get(name) {
+            return Condition::is_not(Aspect::Deployed, Reason::Held, reason);
+        }
+        if desired.application(name).is_none() {
+            return Condition::is_not(Aspect::Deployed, Reason::Removing, "it is wanted no more");
+        }
+        let standing = services.iter().map(|service| (service, standing(service)));
+        let behind = standing.filter(|(_, standing)| !standing.holds());
+        let worst = behind.max_by_key(|(_, standing)| severity(standing.reason));
+        match worst {
+            Some((service, standing)) => of_service(service, &standing),
+            None => Condition::is(Aspect::Deployed, Reason::Deployed),
+        }
+    }
+}
+
+/// How far the wanted version of a service is.
+fn standing(service: &ServiceStatus) -> Condition {
+    let Some(wanted) = &service.fingerprint else {
+        return Condition::is_not(
+            Aspect::Deployed,
+            Reason::Progressing,
+            "the old version is being stopped",
+        );
+    };
+    if let Some(prepared) = service.about(Aspect::Prepared).filter(|prepared| !prepared.holds()) {
+        return Condition {
+            aspect: Aspect::Deployed,
+            ..prepared.clone()
+        };
+    }
+    let (new, old): (Vec<_>, Vec<_>) = service.instances.iter().partition(|i| i.fingerprint == *wanted);
+    let failed = new
+        .iter()
+        .find(|instance| instance.state == crate::supervise::Phase::Failed);
+    if let Some(failed) = failed {
+        return Condition::is_not(Aspect::Deployed, Reason::Failed, &failed.reason);
+    }
+    let serving = new.iter().filter(|instance| instance.serves()).count();
+    match serving >= service.replicas as usize && old.is_empty() {
+        true => Condition::is(Aspect::Deployed, Reason::Deployed),
+        false => {
+            let message = format!("{serving} of {} of the new version ready", service.replicas);
+            Condition::is_not(Aspect::Deployed, Reason::Progressing, message)
+        }
+    }
+}
+
+/// How much a reason wants attention.
+const fn severity(reason: Reason) -> u8 {
+    match reason {
+        Reason::Failed => 4,
+        Reason::Refused => 3,
+        Reason::PreparationFailed => 2,
+        Reason::Preparing => 1,
+        _ => 0,
+    }
+}
+
+/// Whether all that is wanted of it is ready, in whichever version.
+fn available(services: &[ServiceStatus]) -> Condition {
+    let all = services
+        .iter()
+        .filter_map(|service| Some((service, service.about(Aspect::Available)?)));
+    let wanted = all.filter(|(service, _)| service.fingerprint.is_some());
+    let missing = wanted
+        .filter(|(_, available)| !available.holds())
+        .max_by_key(|(service, _)| service.state);
+    match missing {
+        Some((service, available)) => of_service(service, available),
+        None => Condition::is(Aspect::Available, Reason::Available),
+    }
+}
+
+/// What is so of a service, said of its application.
+fn of_service(service: &ServiceStatus, condition: &Condition) -> Condition {
+    let message = match condition.message.as_str() {
+        "" => service.name.clone(),
+        message => format!("{}: {message}", service.name),
+    };
+    Condition {
+        message,
+        ..condition.clone()
+    }
+}

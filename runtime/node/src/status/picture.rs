@@ -1,0 +1,91 @@
+//! What is known at one moment, ordered so that each part finds its own at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aerolith_model::ResourceKind;
+use aerolith_plan::{Goal, RunId, ServiceId};
+
+use crate::driver::{Board, Works, subject};
+use crate::policy::PackagePolicy;
+use crate::supervise::{Phase, View, Watched};
+
+/// Everything that a status is made from.
+pub(super) struct Picture<'a> {
+    pub(super) board: &'a Board,
+    pub(super) policy: &'a PackagePolicy,
+    /// What shall run.
+    pub(super) goals: BTreeMap<&'a ServiceId, &'a Goal>,
+    /// The instances of each service, by index and version.
+    pub(super) instances: BTreeMap<&'a ServiceId, Vec<(&'a RunId, View)>>,
+    /// The services of each application that is desired, or of which something is left.
+    pub(super) services: BTreeMap<&'a str, BTreeSet<&'a ServiceId>>,
+    /// The applications for which something is being done, or will be by itself.
+    pub(super) busy: BTreeSet<String>,
+}
+
+impl<'a> Picture<'a> {
+    pub(super) fn of(works: &'a Works, board: &'a Board, watched: &'a [Arc<Watched>]) -> Self {
+        let mut instances: BTreeMap<&ServiceId, Vec<(&RunId, View)>> = BTreeMap::new();
+        for one in watched {
+            let mine = instances.entry(&one.run.instance.service).or_default();
+            mine.push((&one.run, one.view()));
+        }
+        instances.values_mut().for_each(|all| all.sort_by_key(|(run, _)| *run));
+        let busy = busy(works, board, &instances);
+        let goals: BTreeMap<&ServiceId, &Goal> = board.desired.wanted().collect();
+        let services = services(board, goals.keys().chain(instances.keys()).copied());
+        Self {
+            board,
+            goals,
+            policy: works.preparer.downloads.policy(),
+            instances,
+            services,
+            busy,
+        }
+    }
+
+    /// The names of all applications.
+    pub(super) fn applications(&self) -> impl Iterator<Item = &'a str> {
+        self.services.keys().copied()
+    }
+}
+
+fn services<'a>(
+    board: &'a Board,
+    known: impl Iterator<Item = &'a ServiceId>,
+) -> BTreeMap<&'a str, BTreeSet<&'a ServiceId>> {
+    let desired = &board.desired;
+    let mut services: BTreeMap<&str, BTreeSet<&ServiceId>> = BTreeMap::new();
+    let prepared = board.prepared.keys().map(|(id, _)| id);
+    for id in prepared.chain(known) {
+        services.entry(id.application.as_str()).or_default().insert(id);
+    }
+    let given = desired
+        .resources
+        .keys()
+        .filter(|id| id.kind == ResourceKind::Application);
+    for name in given.map(|id| &id.name).chain(desired.held.keys()) {
+        services.entry(name).or_default();
+    }
+    services
+}
+
+fn busy(works: &Works, board: &Board, instances: &BTreeMap<&ServiceId, Vec<(&RunId, View)>>) -> BTreeSet<String> {
+    let steps = board.steps(&board.desired, &works.supervisor);
+    let stepping = steps.iter().map(subject);
+    let preparing = board.preparing.iter().map(|(id, _)| id);
+    let moving = instances
+        .iter()
+        .filter(|(_, all)| all.iter().any(|(_, view)| !rests(view.phase)));
+    let ids = stepping.chain(preparing).chain(moving.map(|(id, _)| *id));
+    ids.map(|id| id.application.to_string()).collect()
+}
+
+/// Whether an instance stays as it is until something happens.
+const fn rests(phase: Phase) -> bool {
+    match phase {
+        Phase::Running | Phase::Waiting | Phase::Completed | Phase::Failed => true,
+        Phase::Recovering | Phase::Starting | Phase::Restarting | Phase::Stopping => false,
+    }
+}

@@ -1,0 +1,217 @@
+//! How a service is.
+
+use aerolith_model::StartCondition;
+use aerolith_plan::{Goal, ServiceId};
+use serde::Serialize;
+
+use super::Summary;
+use super::chronicle::Subject;
+use super::condition::{Aspect, Condition, Reason};
+use super::instance::InstanceStatus;
+use super::picture::Picture;
+use crate::desired::Desired;
+use crate::driver::Board;
+use crate::enforcement::unenforced;
+use crate::policy::PackagePolicy;
+use crate::supervise::Phase;
+use crate::workload::engine_kind;
+
+/// How a service is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub state: Summary,
+    /// Why, where something is to be said.
+    pub reason: String,
+    /// Whether it is prepared and available; of one that is wanted no more the latter alone.
+    pub conditions: Vec<Condition>,
+    /// Fingerprint of the version wanted; absent when it is wanted no more.
+    pub fingerprint: Option<String>,
+    /// What is accepted of it though it should be better, and what was found edited on disk.
+    pub warnings: Vec<String>,
+    /// Instances wanted.
+    pub replicas: u32,
+    /// Its instances.
+    pub instances: Vec<InstanceStatus>,
+}
+
+impl ServiceStatus {
+    /// The condition about something, where there is one.
+    pub(super) fn about(&self, aspect: Aspect) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.aspect == aspect)
+    }
+
+    pub(super) fn subjects(&mut self, application: &str) -> impl Iterator<Item = (Subject, &mut [Condition])> {
+        let subject = Subject::Service(application.to_owned(), self.name.clone());
+        let own = (subject, self.conditions.as_mut_slice());
+        std::iter::once(own).chain(self.instances.iter_mut().map(InstanceStatus::subject))
+    }
+}
+
+impl Picture<'_> {
+    pub(super) fn service(&self, id: &ServiceId) -> ServiceStatus {
+        let goal = self.goals.get(id).copied();
+        let mine = self.instances.get(id).map(Vec::as_slice).unwrap_or_default();
+        let instances: Vec<InstanceStatus> = mine.iter().map(|(run, view)| InstanceStatus::of(run, view)).collect();
+        let (state, reason) = summary(self.board, id, goal, &instances);
+        let edited = mine
+            .iter()
+            .filter_map(|(run, view)| Some(format!("{}: {}", run.instance, view.edited.as_ref()?)));
+        let promised = goal.map(|goal| warnings(&self.board.desired, self.policy, goal));
+        ServiceStatus {
+            name: id.service.to_string(),
+            state,
+            reason,
+            conditions: conditions(self.board, id, goal, &instances),
+            fingerprint: goal.map(|goal| goal.fingerprint.to_string()),
+            warnings: promised
+                .into_iter()
+                .flatten()
+                .chain(self.in_vain(goal))
+                .chain(edited)
+                .collect(),
+            replicas: goal.map_or(0, |goal| goal.service.replica),
+            instances,
+        }
+    }
+}
+
+impl Picture<'_> {
+    /// What a service asks of its engine in vain.
+    fn in_vain(&self, goal: Option<&Goal>) -> Vec<String> {
+        let of = |goal: &Goal| {
+            let features = self.board.desired.engines.get(&engine_kind(goal))?;
+            Some(unenforced(&goal.service, features))
+        };
+        goal.and_then(of).unwrap_or_default()
+    }
+}
+
+fn conditions(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[InstanceStatus]) -> Vec<Condition> {
+    let Some(goal) = goal else {
+        return vec![Condition::is_not(
+            Aspect::Available,
+            Reason::Removing,
+            "it is wanted no more",
+        )];
+    };
+    let prepared = prepared(board, id, goal);
+    let available = available(goal, &prepared, instances);
+    vec![prepared, available]
+}
+
+fn prepared(board: &Board, id: &ServiceId, goal: &Goal) -> Condition {
+    let version = (id.clone(), goal.fingerprint);
+    if let Some(trouble) = board.troubles.get(&version) {
+        let reason = match trouble.refused {
+            true => Reason::Refused,
+            false => Reason::PreparationFailed,
+        };
+        return Condition::is_not(Aspect::Prepared, reason, &trouble.reason).tried_at(Some(trouble.again_at_ms));
+    }
+    match board.prepared.contains_key(&version) && !board.preparing.contains(&version) {
+        true => Condition::is(Aspect::Prepared, Reason::Prepared),
+        false => Condition::is_not(Aspect::Prepared, Reason::Preparing, ""),
+    }
+}
+
+fn available(goal: &Goal, prepared: &Condition, instances: &[InstanceStatus]) -> Condition {
+    let wanted = goal.service.replica as usize;
+    let serving = instances.iter().filter(|instance| instance.serves()).count();
+    if serving >= wanted {
+        let done = |instance: &InstanceStatus| instance.state == Phase::Completed;
+        let reason = match wanted {
+            0 => Reason::NoneWanted,
+            _ if instances.iter().all(done) => Reason::Completed,
+            _ => Reason::Available,
+        };
+        return Condition::is(Aspect::Available, reason);
+    }
+    let count = format!("{serving} of {wanted} ready");
+    let unready = instances.iter().filter(|instance| !instance.serves());
+    let worst = unready.max_by_key(|instance| of_phase(instance.state));
+    if let Some((instance, ready)) = worst.and_then(|instance| Some((instance, instance.ready()?))) {
+        let message = match ready.message.as_str() {
+            "" => count,
+            why => format!("{count}; {}: {why}", instance.id),
+        };
+        return Condition::is_not(Aspect::Available, ready.reason, message).tried_at(ready.next_try_ms);
+    }
+    match (prepared.holds(), waits(goal)) {
+        (false, _) => {
+            Condition::is_not(Aspect::Available, prepared.reason, &prepared.message).tried_at(prepared.next_try_ms)
+        }
+        (true, Some(waits)) => Condition::is_not(Aspect::Available, Reason::Waiting, waits),
+        (true, None) => Condition::is_not(Aspect::Available, Reason::Starting, count),
+    }
+}
+
+/// What a service waits for that is prepared and has no instance yet.
+fn waits(goal: &Goal) -> Option<String> {
+    let all = goal.service.depends_on.iter().map(|on| match on.condition {
+        StartCondition::Started => format!("{} runs", on.service),
+        StartCondition::Ready => format!("{} is ready", on.service),
+        StartCondition::Succeeded => format!("{} has ended well", on.service),
+    });
+    let all: Vec<String> = all.collect();
+    (!all.is_empty()).then(|| format!("starts when {}", all.join(" and ")))
+}
+
+/// The objects that a service is made of and of which nothing is promised, or whose signature nobody checks.
+fn warnings(desired: &Desired, policy: &PackagePolicy, goal: &Goal) -> Vec<String> {
+    let used = desired.used_by(goal);
+    let objects = used.flat_map(|(c, _)| c.objects().map(move |(key, object)| (&c.name, key, object)));
+    let mut warnings = Vec::new();
+    for (name, key, object) in objects {
+        if !object.has_digest() {
+            warnings.push(format!(
+                "object `{key}` of `{name}` has no digest: whatever came first is taken for it; add its sha256"
+            ));
+        }
+        if policy.leaves_unchecked(object) {
+            warnings.push(format!(
+                "the signature of object `{key}` of `{name}` is not checked: no key is trusted; name a folder of keys by \
+                 `packages.trust` in aerolith.yml"
+            ));
+        }
+    }
+    warnings
+}
+
+fn summary(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[InstanceStatus]) -> (Summary, String) {
+    let worst = instances
+        .iter()
+        .map(|i| (of_phase(i.state), &i.reason))
+        .max_by_key(|(state, _)| *state);
+    let observed = worst.map(|(state, reason)| (state, reason.clone()));
+    let Some(goal) = goal else {
+        return observed.unwrap_or((Summary::Stopping, String::new()));
+    };
+    let version = (id.clone(), goal.fingerprint);
+    if let Some(trouble) = board.troubles.get(&version) {
+        return (Summary::Failed, trouble.reason.clone());
+    }
+    if board.preparing.contains(&version) {
+        return (Summary::Preparing, String::new());
+    }
+    match observed {
+        Some(observed) if instances.len() >= goal.service.replica as usize => observed,
+        None if goal.service.replica == 0 => (Summary::Running, "no instance is wanted".into()),
+        _ => waits(goal).map_or((Summary::Starting, String::new()), |waits| (Summary::Waiting, waits)),
+    }
+}
+
+const fn of_phase(phase: Phase) -> Summary {
+    match phase {
+        Phase::Completed => Summary::Completed,
+        Phase::Running => Summary::Running,
+        Phase::Recovering | Phase::Starting => Summary::Starting,
+        Phase::Stopping => Summary::Stopping,
+        Phase::Waiting => Summary::Waiting,
+        Phase::Restarting => Summary::Restarting,
+        Phase::Failed => Summary::Failed,
+    }
+}

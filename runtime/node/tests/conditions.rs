@@ -1,0 +1,177 @@
+//! Conditions: what is so, why, and since when.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
+
+mod world;
+
+use aerolith_node::{Aspect, Condition, Node, Phase, Reason, Summary, Truth};
+use aerolith_plugin_wire::Error;
+use aerolith_plugin_wire::engine::Exit;
+use world::*;
+
+fn of(conditions: &[Condition], aspect: Aspect) -> Condition {
+    conditions
+        .iter()
+        .find(|condition| condition.aspect == aspect)
+        .unwrap()
+        .clone()
+}
+
+fn of_application(node: &Node, aspect: Aspect) -> Condition {
+    of(&application_of(node, "shop").unwrap().conditions, aspect)
+}
+
+/// Waits until a condition of the application has this reason.
+async fn application_is(node: &Node, aspect: Aspect, reason: Reason) -> Condition {
+    until(&format!("{aspect:?} is {reason:?}"), || {
+        let shop = application_of(node, "shop")?;
+        Some(of(&shop.conditions, aspect)).filter(|condition| condition.reason == reason)
+    })
+    .await
+}
+
+fn shop(more: &str) -> String {
+    application("shop", &service("web", "pp", more))
+}
+
+fn fetched(url: &str) -> String {
+    package_of("pp", &[("run-linux-test.sh", &format!(r#"{{"url":"{url}"}}"#))])
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_runs_well_is_so_at_every_level() {
+    let world = World::new();
+    let node = world.open().await;
+    apply(&node, &[&package("pp", "1"), &shop("")]).await;
+    running(&node, "shop.web.1").await;
+    let deployed = application_is(&node, Aspect::Deployed, Reason::Deployed).await;
+    assert!(deployed.holds() && deployed.since_ms > 0);
+    assert_eq!(of_application(&node, Aspect::Available).reason, Reason::Available);
+    let web = service_of(&node, "shop", "web").unwrap();
+    assert!(web.conditions.iter().all(Condition::holds), "{:?}", web.conditions);
+    let instance = &web.instances[0].conditions;
+    for aspect in [Aspect::Running, Aspect::Ready, Aspect::Healthy] {
+        assert!(of(instance, aspect).holds(), "{aspect:?}");
+    }
+    let status = node.status();
+    for aspect in [Aspect::StateWhole, Aspect::DiskWritable] {
+        assert!(of(&status.conditions, aspect).holds(), "{aspect:?}");
+    }
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_trouble_of_an_update_is_not_said_of_the_old_version_that_runs_on() {
+    let world = World::new();
+    let node = world.open().await;
+    apply(&node, &[&package("pp", "1"), &shop("")]).await;
+    let before = running(&node, "shop.web.1").await;
+    apply(&node, &[&fetched("test:absent")]).await;
+    let deployed = application_is(&node, Aspect::Deployed, Reason::PreparationFailed).await;
+    assert!(
+        deployed.status == Truth::False && deployed.message.contains("404"),
+        "{deployed:?}"
+    );
+    assert!(deployed.next_try_ms.unwrap() > deployed.since_ms);
+    assert!(of_application(&node, Aspect::Available).holds());
+    let now = instance_of(&node, "shop.web.1").unwrap();
+    assert_eq!(
+        (now.pid, now.state, now.reason.as_str()),
+        (before.pid, Phase::Running, "")
+    );
+    assert!(of(&now.conditions, Aspect::Ready).holds());
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_condition_keeps_its_date_from_try_to_try_and_gets_a_new_one_with_a_new_reason() {
+    let world = World::new();
+    let node = world.open().await;
+    apply(&node, &[&fetched("test:absent"), &shop("")]).await;
+    let first = application_is(&node, Aspect::Available, Reason::PreparationFailed).await;
+    until("it was tried again", || (world.fetched().len() > 2).then_some(())).await;
+    let later = application_is(&node, Aspect::Available, Reason::PreparationFailed).await;
+    assert!(later.next_try_ms > first.next_try_ms, "{first:?} {later:?}");
+    assert_eq!(later.since_ms, first.since_ms);
+    apply(&node, &[&package("pp", "1")]).await;
+    let well = application_is(&node, Aspect::Available, Reason::Available).await;
+    assert!(well.since_ms >= first.since_ms && well.next_try_ms.is_none());
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_says_for_what() {
+    let world = World::new();
+    let node = world.open().await;
+    world
+        .engine()
+        .refuse("start", Error::new(aerolith_plugin_wire::Code::Internal, "no room"));
+    let services = format!(
+        "{},{}",
+        service("db", "pp", ""),
+        service("web", "pp", r#","dependsOn":["db"]"#)
+    );
+    apply(&node, &[&package("pp", "1"), &application("shop", &services)]).await;
+    let web = until("web waits", || {
+        service_of(&node, "shop", "web").filter(|web| web.state == Summary::Waiting)
+    })
+    .await;
+    let available = of(&web.conditions, Aspect::Available);
+    assert_eq!(available.reason, Reason::Waiting);
+    assert!(available.message.contains("db"), "{available:?}");
+    let db = until("db is tried again", || {
+        let db = service_of(&node, "shop", "db")?;
+        let available = of(&db.conditions, Aspect::Available);
+        available.next_try_ms.is_some().then_some(available)
+    })
+    .await;
+    assert!(
+        db.reason == Reason::Restarting && db.message.contains("no room"),
+        "{db:?}"
+    );
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_ended_for_good_fails_its_application_and_not_the_node() {
+    let world = World::new();
+    let node = world.open().await;
+    apply(&node, &[&package("pp", "1"), &shop(r#","restart":{"policy":"no"}"#)]).await;
+    running(&node, "shop.web.1").await;
+    let exit = Exit {
+        code: Some(3),
+        ..Exit::default()
+    };
+    world.engine().end("shop.web.1", exit);
+    let failed = application_is(&node, Aspect::Available, Reason::Failed).await;
+    assert!(
+        failed
+            .message
+            .contains("web: 0 of 1 ready; shop.web.1: ended with code 3"),
+        "{failed:?}"
+    );
+    assert!(node.status().conditions.iter().all(Condition::holds));
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_planned_for_is_held_and_what_is_deleted_is_being_removed() {
+    let world = World::new();
+    let node = world.open().await;
+    apply(&node, &[&package("pp", "1"), &shop("")]).await;
+    running(&node, "shop.web.1").await;
+    world
+        .engine()
+        .refuse("stop", Error::new(aerolith_plugin_wire::Code::Internal, "busy"));
+    node.delete(aerolith_model::ResourceKind::Application, "shop")
+        .await
+        .unwrap();
+    let deployed = application_is(&node, Aspect::Deployed, Reason::Removing).await;
+    assert_eq!(deployed.status, Truth::False);
+    world.engine().obey();
+    until("nothing is left", || {
+        application_of(&node, "shop").is_none().then_some(())
+    })
+    .await;
+    node.shutdown().await;
+}
