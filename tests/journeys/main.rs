@@ -9,6 +9,7 @@
 )]
 
 mod boundary;
+mod chaos;
 mod deployment;
 mod fetching;
 mod packages;

@@ -11,7 +11,7 @@ mod plugins;
 mod stages;
 
 use anyhow::{Result, bail};
-use campaign::{Campaign, KILL, POWER};
+use campaign::{CHAOS, Campaign, KILL, POWER};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -20,6 +20,8 @@ cargo xtask COMMAND
 
   test [STAGE...]      format, lint, test, docs: all that CI does, or the stages named
   demo                 build everything, run a node and deploy an application of two services
+  campaign chaos [SIZE] [SEED]
+                       SIZE (400) things happen to a node at random; record in docs/records/chaos.md
   campaign footprint [STARTS]
                        disk, start and memory of an idle node, into docs/records/footprint.md
   campaign kill [SIZE] [SEED]
@@ -51,6 +53,7 @@ fn run(words: &[&str]) -> Result<()> {
     match words {
         ["test", stages @ ..] => stages::run(stages),
         ["demo"] => demo::run(),
+        ["campaign", "chaos", numbers @ ..] if numbers.len() <= 2 => campaign(&CHAOS, numbers),
         ["campaign", "kill", numbers @ ..] if numbers.len() <= 2 => campaign(&KILL, numbers),
         ["campaign", "power", numbers @ ..] if numbers.len() <= 2 => campaign(&POWER, numbers),
         ["campaign", "fuzz"] => fuzz::run("60", None),

@@ -28,6 +28,12 @@ impl Events {
         Ok(Self(stream))
     }
 
+    /// Gives up after so long from now on when nothing comes.
+    pub(crate) fn patient_for(self, time: Duration) -> std::io::Result<Self> {
+        self.0.get_ref().set_read_timeout(Some(time))?;
+        Ok(self)
+    }
+
     /// The next event; an error when the daemon ends or nothing comes.
     pub(crate) fn next(&mut self) -> std::io::Result<serde_json::Value> {
         loop {
