@@ -12,6 +12,7 @@ mod boundary;
 mod chaos;
 mod deployment;
 mod fetching;
+mod lasting;
 mod packages;
 mod proofs;
 mod support;

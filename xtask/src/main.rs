@@ -9,6 +9,7 @@ mod fuzz;
 mod packages;
 mod plugins;
 mod stages;
+mod upgrade;
 
 use anyhow::{Result, bail};
 use campaign::{CHAOS, Campaign, KILL, POWER};
@@ -34,6 +35,8 @@ cargo xtask COMMAND
   campaign packages [ROUNDS]
                        fetch, verify, unpack beside floor and peers in ROUNDS (9); record in docs/records/packages.md
   schema               write docs/schema anew from the types
+  campaign upgrade [REV]
+                       build the daemon of REV (24b7df5) and take over from it; record in docs/records/upgrade.md
   plugins [--out DIR]  build every plugin for shipping, each alone, as lib<name>.so in DIR (default target/shipped)
   release [--out DIR]  the stripped binary with its plugins beside it, as they are installed (default target/dist)
 ";
@@ -64,6 +67,8 @@ fn run(words: &[&str]) -> Result<()> {
         ["campaign", "packages"] => packages::run("9"),
         ["campaign", "packages", rounds] => packages::run(rounds),
         ["schema"] => schema(),
+        ["campaign", "upgrade"] => upgrade::run(upgrade::FIRST),
+        ["campaign", "upgrade", revision] => upgrade::run(revision),
         ["plugins"] => plugins::ship(&root().join("target/shipped")).map(drop),
         ["plugins", "--out", folder] => plugins::ship(Path::new(folder)).map(drop),
         ["release"] => plugins::release(&root().join("target/dist")).map(drop),
