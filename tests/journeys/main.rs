@@ -9,8 +9,10 @@
 )]
 
 mod boundary;
+mod chaos;
 mod deployment;
 mod fetching;
+mod lasting;
 mod packages;
 mod proofs;
 mod support;

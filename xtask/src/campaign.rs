@@ -34,6 +34,21 @@ pub(crate) const KILL: Campaign = Campaign {
     passed: "after every kill each service ran exactly once, what already ran kept its process, nothing was half made",
 };
 
+/// Lets whatever may happen to a node happen at random.
+pub(crate) const CHAOS: Campaign = Campaign {
+    name: "chaos",
+    title: "Whatever happens to a node, at random",
+    tests: &[
+        "--package=journeys",
+        "--test=journeys",
+        "--",
+        "--exact",
+        "chaos::whatever_happens_what_runs_becomes_what_is_desired_and_nothing_else_is_left",
+    ],
+    counts: ("steps", "400"),
+    passed: "at every look what ran was what was desired, with nothing doubled, orphaned or left over",
+};
+
 /// Fails the store's disk at every step, by power cuts above all.
 pub(crate) const POWER: Campaign = Campaign {
     name: "power",

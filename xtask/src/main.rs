@@ -9,9 +9,10 @@ mod fuzz;
 mod packages;
 mod plugins;
 mod stages;
+mod upgrade;
 
 use anyhow::{Result, bail};
-use campaign::{Campaign, KILL, POWER};
+use campaign::{CHAOS, Campaign, KILL, POWER};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -20,6 +21,8 @@ cargo xtask COMMAND
 
   test [STAGE...]      format, lint, test, docs: all that CI does, or the stages named
   demo                 build everything, run a node and deploy an application of two services
+  campaign chaos [SIZE] [SEED]
+                       SIZE (400) things happen to a node at random; record in docs/records/chaos.md
   campaign footprint [STARTS]
                        disk, start and memory of an idle node, into docs/records/footprint.md
   campaign kill [SIZE] [SEED]
@@ -32,6 +35,8 @@ cargo xtask COMMAND
   campaign packages [ROUNDS]
                        fetch, verify, unpack beside floor and peers in ROUNDS (9); record in docs/records/packages.md
   schema               write docs/schema anew from the types
+  campaign upgrade [REV]
+                       build the daemon of REV (24b7df5) and take over from it; record in docs/records/upgrade.md
   plugins [--out DIR]  build every plugin for shipping, each alone, as lib<name>.so in DIR (default target/shipped)
   release [--out DIR]  the stripped binary with its plugins beside it, as they are installed (default target/dist)
 ";
@@ -51,6 +56,7 @@ fn run(words: &[&str]) -> Result<()> {
     match words {
         ["test", stages @ ..] => stages::run(stages),
         ["demo"] => demo::run(),
+        ["campaign", "chaos", numbers @ ..] if numbers.len() <= 2 => campaign(&CHAOS, numbers),
         ["campaign", "kill", numbers @ ..] if numbers.len() <= 2 => campaign(&KILL, numbers),
         ["campaign", "power", numbers @ ..] if numbers.len() <= 2 => campaign(&POWER, numbers),
         ["campaign", "fuzz"] => fuzz::run("60", None),
@@ -61,6 +67,8 @@ fn run(words: &[&str]) -> Result<()> {
         ["campaign", "packages"] => packages::run("9"),
         ["campaign", "packages", rounds] => packages::run(rounds),
         ["schema"] => schema(),
+        ["campaign", "upgrade"] => upgrade::run(upgrade::FIRST),
+        ["campaign", "upgrade", revision] => upgrade::run(revision),
         ["plugins"] => plugins::ship(&root().join("target/shipped")).map(drop),
         ["plugins", "--out", folder] => plugins::ship(Path::new(folder)).map(drop),
         ["release"] => plugins::release(&root().join("target/dist")).map(drop),

@@ -6,10 +6,10 @@ use anyhow::{Context as _, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The plugin crates of the repository, by folder.
-fn names() -> Result<Vec<String>> {
+/// The plugin crates of a checkout, by folder.
+pub(crate) fn names(checkout: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(root().join("plugins"))? {
+    for entry in fs::read_dir(checkout.join("plugins"))? {
         let entry = entry?;
         if entry.path().join("Cargo.toml").exists() {
             names.push(entry.file_name().to_string_lossy().into_owned());
@@ -22,7 +22,7 @@ fn names() -> Result<Vec<String>> {
 /// Builds every plugin for shipping into a folder, and answers the files.
 pub(crate) fn ship(folder: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(folder)?;
-    names()?.iter().map(|name| ship_one(name, folder)).collect()
+    names(&root())?.iter().map(|name| ship_one(name, folder)).collect()
 }
 
 fn ship_one(name: &str, folder: &Path) -> Result<PathBuf> {

@@ -138,7 +138,10 @@ impl Driver {
         }
         let versions: Vec<VersionId> = {
             let mut board = self.works.board();
+            let before = board.troubles.len();
             board.troubles.retain(|version, _| desired.wants(version));
+            // What was prepared of them in part is nobody's now.
+            self.unclean |= board.troubles.len() < before;
             board.reconsider(&desired);
             board.desired = desired.clone();
             board.prepared.keys().cloned().collect()
@@ -256,10 +259,15 @@ impl Driver {
             .spawn(version, async move { works.preparer.prepare(&desired, &service).await });
     }
 
-    async fn take_job(&self, version: VersionId, result: Result<Fresh, PrepareError>) {
-        self.works.board().preparing.remove(&version);
+    async fn take_job(&mut self, version: VersionId, result: Result<Fresh, PrepareError>) {
+        let is_wanted = {
+            let mut board = self.works.board();
+            board.preparing.remove(&version);
+            board.desired.wants(&version)
+        };
         match result {
             Ok(fresh) => self.take_prepared(version, fresh).await,
+            Err(_) if !is_wanted => self.unclean = true,
             Err(PrepareError::Superseded) => {}
             Err(error) => self.take_trouble(version, &error),
         }

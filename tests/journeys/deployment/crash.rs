@@ -8,6 +8,7 @@ use crate::support::build::sha256;
 use crate::support::node::{Node, instances};
 use crate::support::package::{platform, zip};
 use crate::support::processes::Process;
+use crate::support::random::{Random, report, told};
 use crate::support::server::Server;
 use crate::support::socket::Events;
 use serde_json::{Value, json};
@@ -19,18 +20,6 @@ use std::time::{Duration, Instant};
 
 /// Bytes that make the slow download large; they cannot be compressed.
 const BULK: usize = 60_000;
-
-/// Numbers that follow from a seed (Marsaglia's xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
 
 /// Where the daemon is killed, once a deployment has begun.
 #[derive(Debug, Clone, Copy)]
@@ -76,8 +65,7 @@ impl Campaign {
         let campaign = Self {
             node,
             server,
-            // Zero would stay zero.
-            random: Random(seed | 1 << 63),
+            random: Random(seed),
             recoveries: Vec::new(),
             kills: BTreeMap::new(),
         };
@@ -287,23 +275,12 @@ fn half_made(data: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn number(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
-}
-
 #[test]
 fn a_daemon_killed_anywhere_in_a_deployment_ends_up_with_each_service_running_once() {
-    let (size, seed) = (
-        number("AEROLITH_CAMPAIGN_SIZE", 12),
-        number("AEROLITH_SEED", 20_261_122),
-    );
+    let (size, seed) = (told("AEROLITH_CAMPAIGN_SIZE", 12), told("AEROLITH_SEED", 20_261_122));
     let mut campaign = Campaign::begin(seed);
     for version in 1..=size {
         campaign.round(version);
     }
-    let report = format!("size: {size}\nseed: {seed}\n{}", campaign.end());
-    eprintln!("{report}");
-    if let Ok(file) = std::env::var("AEROLITH_CAMPAIGN_REPORT") {
-        fs::write(file, report).unwrap();
-    }
+    report(&format!("size: {size}\nseed: {seed}\n{}", campaign.end()));
 }

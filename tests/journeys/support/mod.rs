@@ -9,6 +9,7 @@ pub(crate) mod moto;
 pub(crate) mod node;
 pub(crate) mod package;
 pub(crate) mod processes;
+pub(crate) mod random;
 pub(crate) mod server;
 pub(crate) mod socket;
 pub(crate) mod terminal;

@@ -33,6 +33,12 @@ impl Events {
         Ok(Self(stream))
     }
 
+    /// Gives up after so long from now on when nothing comes.
+    pub(crate) fn patient_for(self, time: Duration) -> std::io::Result<Self> {
+        self.0.get_ref().set_read_timeout(Some(time))?;
+        Ok(self)
+    }
+
     /// The next event; an error when the daemon ends or nothing comes.
     pub(crate) fn next(&mut self) -> std::io::Result<serde_json::Value> {
         loop {
@@ -81,4 +87,22 @@ fn head(stream: &mut BufReader<UnixStream>) -> std::io::Result<Head> {
             length = told.trim().parse().ok();
         }
     }
+}
+
+/// Sends a request with a body, and answers the status code, with the answer where it is one.
+pub(crate) fn send(socket: &Path, method: &str, target: &str, body: &str) -> std::io::Result<(u16, serde_json::Value)> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {target} HTTP/1.1\r\nHost: aerolith\r\nContent-Length: {length}\r\n\r\n{body}"
+    )?;
+    let (mut stream, mut first) = (BufReader::new(stream), String::new());
+    stream.read_line(&mut first)?;
+    let code = first.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let code = code.ok_or(std::io::ErrorKind::UnexpectedEof)?;
+    let mut answer = vec![0; head(&mut stream)?.unwrap_or_default()];
+    stream.read_exact(&mut answer)?;
+    Ok((code, serde_json::from_slice(&answer).unwrap_or_default()))
 }

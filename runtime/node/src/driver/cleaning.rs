@@ -11,7 +11,7 @@ use super::{Driver, Works};
 use crate::desired::Desired;
 use crate::durable::{self, FileError};
 use crate::pins::Pinned;
-use crate::prepare::{Prepared, VersionId};
+use crate::prepare::{self, Prepared, VersionId};
 
 /// Time that a cut off download stays for somebody to come back for it.
 const PART_STAYS: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -47,8 +47,8 @@ impl Driver {
             return;
         }
         self.unclean = false;
-        let logs = self.clean_logs().await;
-        let cleaned = logs.and(clean_store(&self.works).await.map(drop));
+        let rest = self.clean_logs().await.and(self.clean_versions().await);
+        let cleaned = rest.and(clean_store(&self.works).await.map(drop));
         let refused = cleaned.err().map(|error| error.to_string());
         if let Some(error) = &refused {
             tracing::warn!(error, "something that nobody needs stays for now");
@@ -66,6 +66,14 @@ impl Driver {
         }
         // Who asked may have left.
         let _ = request.send(cleaned);
+    }
+
+    /// Removes what was prepared in part of versions that nobody wants any more.
+    async fn clean_versions(&self) -> Result<(), CleanError> {
+        let mut kept: BTreeSet<VersionId> = self.works.board().troubles.keys().cloned().collect();
+        kept.extend(self.works.supervisor.all().iter().map(|watched| watched.version()));
+        let folders = self.works.preparer.folders.clone();
+        in_thread(move || Ok(prepare::load(&folders, &kept).map(drop)?)).await
     }
 
     async fn clean_logs(&self) -> Result<(), CleanError> {
