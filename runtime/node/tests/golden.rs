@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use aerolith_model::{Resource, ResourceKind};
-use aerolith_node::{Summary, Foundation, Node, Phase, Settings};
+use aerolith_node::{Foundation, Node, Phase, Settings, Summary};
 use serde_json::Value;
 use tokio::sync::watch;
 use world::*;

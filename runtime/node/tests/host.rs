@@ -9,7 +9,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use aerolith_model::ResourceKind;
-use aerolith_node::{ChangeError, Condition, HostPathRule, Node, Phase, WorkloadPolicy};
+use aerolith_node::{ChangeError, HostPathRule, Node, Phase, Summary, WorkloadPolicy};
 use world::*;
 
 const PORT: &str = "BAETYL_SERVICE_DYNAMIC_PORT";
@@ -175,7 +175,7 @@ async fn a_template_shows_each_instance_its_own_variables() {
     // What cannot be filled is told before anything is stopped.
     apply(&node, &[&conf("a\n{{.NOPE}}")]).await;
     let web = until("it cannot be filled", || {
-        service_of(&node, "shop", "web").filter(|web| web.state == Condition::Failed)
+        service_of(&node, "shop", "web").filter(|web| web.state == Summary::Failed)
     })
     .await;
     assert!(
@@ -239,7 +239,7 @@ async fn what_runs_when_the_policy_becomes_stricter_goes_on_and_is_not_started_a
     world.workloads = WorkloadPolicy::default();
     let node = world.open().await;
     let held = until("it is held", || {
-        application_of(&node, "shop").filter(|shop| shop.state == Condition::Held)
+        application_of(&node, "shop").filter(|shop| shop.state == Summary::Held)
     })
     .await;
     assert!(
@@ -269,7 +269,7 @@ async fn a_link_that_another_application_planted_leads_nowhere() {
     let node = world.open().await;
     apply(&node, &[&package("pp", "1"), &showing("near", "")]).await;
     let web = until("it is refused", || {
-        service_of(&node, "shop", "web").filter(|web| web.state == Condition::Failed)
+        service_of(&node, "shop", "web").filter(|web| web.state == Summary::Failed)
     })
     .await;
     assert!(web.reason.contains("`near`, which leads to `/etc`"), "{}", web.reason);
@@ -300,7 +300,7 @@ async fn a_limit_that_nobody_enforces_is_a_warning_and_a_user_that_nobody_takes_
     );
     apply(&node, &[&shop(r#","security":{"user":"app"}"#)]).await;
     let web = until("it is refused", || {
-        service_of(&node, "shop", "web").filter(|web| web.state == Condition::Failed)
+        service_of(&node, "shop", "web").filter(|web| web.state == Summary::Failed)
     })
     .await;
     assert!(
