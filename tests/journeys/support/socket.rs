@@ -98,11 +98,9 @@ pub(crate) fn send(socket: &Path, method: &str, target: &str, body: &str) -> std
         stream,
         "{method} {target} HTTP/1.1\r\nHost: aerolith\r\nContent-Length: {length}\r\n\r\n{body}"
     )?;
-    let (mut stream, mut first) = (BufReader::new(stream), String::new());
-    stream.read_line(&mut first)?;
-    let code = first.split(' ').nth(1).and_then(|code| code.parse().ok());
-    let code = code.ok_or(std::io::ErrorKind::UnexpectedEof)?;
-    let mut answer = vec![0; head(&mut stream)?.unwrap_or_default()];
+    let mut stream = BufReader::new(stream);
+    let Head { status, length } = head(&mut stream)?;
+    let mut answer = vec![0; length.unwrap_or_default()];
     stream.read_exact(&mut answer)?;
-    Ok((code, serde_json::from_slice(&answer).unwrap_or_default()))
+    Ok((status, serde_json::from_slice(&answer).unwrap_or_default()))
 }
