@@ -9,6 +9,7 @@ mod platforms;
 mod plugins;
 mod policies;
 mod ports;
+mod probes;
 mod stopping;
 mod survival;
 pub(crate) mod texts;
