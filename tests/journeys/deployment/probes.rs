@@ -142,6 +142,7 @@ fn a_hundred_crash_loops_do_not_hold_up_a_good_service() {
         service("good", "stay", json!({})),
         service("loop", "ends", json!({"replica": 100})),
     ];
+    let mut events = Events::listen(&node.socket(), "instance/shop.good.1/+").unwrap();
     node.ask(&file(&[
         script("stay", STAY),
         script("ends", "exit 1"),

@@ -66,12 +66,14 @@ impl Instance {
     /// Shows how far it has proven itself while it runs, and what a probe says against it.
     pub(super) fn show_fitness(&self, fitness: Fitness, reason: &str) {
         let mut view = self.watched.lock();
-        let differs = view.fitness != fitness;
+        let (is_other, is_said_otherwise) = (view.fitness != fitness, view.reason != reason);
         view.fitness = fitness;
         reason.clone_into(&mut view.reason);
         drop(view);
-        if differs {
+        if is_other {
             self.tell("fitness", &serde_json::json!({"fitness": fitness}));
+        }
+        if is_other || is_said_otherwise {
             self.shared.changed.notify_one();
         }
     }

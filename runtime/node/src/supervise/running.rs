@@ -192,30 +192,30 @@ impl Instance {
         self.record.exit = Some(exit);
         // One line for each delay: what ends at once, for ever, fills no log.
         tracing::info!(instance = %self.record.id, how = words, ?decision, "an instance has ended");
-        let next = match decision {
+        let (phase, reason, next) = match decision {
             Decision::Restart { after } => {
-                self.record.life = Life::Idle;
                 self.record.restarts += 1;
-                self.show(Phase::Restarting, words);
-                Next::Later(after, Box::new(Next::Start))
+                (Phase::Restarting, words, Next::Later(after, Box::new(Next::Start)))
             }
-            Decision::Done => self.for_good(how.is_success(), words),
-            Decision::GiveUp { why } => self.for_good(false, format!("{why}: {words}")),
+            Decision::Done if how.is_success() => (Phase::Completed, words, Next::Rest),
+            Decision::Done => (Phase::Failed, words, Next::Rest),
+            Decision::GiveUp { why } if how == Judged::Unfit => (Phase::Failed, format!("{why}: {words}"), Next::Rest),
+            Decision::GiveUp { why } => (Phase::Failed, why.to_string(), Next::Rest),
         };
+        self.record.life = match phase {
+            Phase::Restarting => Life::Idle,
+            _ => Life::Ended {
+                success: phase == Phase::Completed,
+                reason: reason.clone(),
+            },
+        };
+        // Nothing is shown to have ended for good that a power cut might undo.
+        self.keep().await;
+        self.show(phase, reason);
         if before != self.record.proof.outcome() {
             self.tell_trial();
         }
-        self.keep().await;
         next
-    }
-
-    fn for_good(&mut self, success: bool, reason: String) -> Next {
-        self.record.life = Life::Ended {
-            success,
-            reason: reason.clone(),
-        };
-        self.show(if success { Phase::Completed } else { Phase::Failed }, reason);
-        Next::Rest
     }
 
     /// What the engine keeps of an instance that is gone is its own affair: an error is only noted.
