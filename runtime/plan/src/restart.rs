@@ -108,6 +108,16 @@ impl Rule {
             forgets: true,
         }
     }
+
+    /// The rule of an init service, which runs until it ends well: without it nothing of its application starts.
+    #[must_use]
+    pub const fn of_init() -> Self {
+        Self {
+            policy: RestartPolicy::OnFailure,
+            limit: None,
+            forgets: true,
+        }
+    }
 }
 
 /// Decides over the ends of one instance.
