@@ -31,6 +31,7 @@ cargo xtask COMMAND
                        fuzz every target of fuzz/ for SECONDS (60) with nightly; record in docs/records/fuzz.md
   campaign packages [ROUNDS]
                        fetch, verify, unpack beside floor and peers in ROUNDS (9); record in docs/records/packages.md
+  schema               write docs/schema anew from the types
   plugins [--out DIR]  build every plugin for shipping, each alone, as lib<name>.so in DIR (default target/shipped)
   release [--out DIR]  the stripped binary with its plugins beside it, as they are installed (default target/dist)
 ";
@@ -59,6 +60,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["campaign", "footprint", starts] => footprint::run(starts.parse()?),
         ["campaign", "packages"] => packages::run("9"),
         ["campaign", "packages", rounds] => packages::run(rounds),
+        ["schema"] => schema(),
         ["plugins"] => plugins::ship(&root().join("target/shipped")).map(drop),
         ["plugins", "--out", folder] => plugins::ship(Path::new(folder)).map(drop),
         ["release"] => plugins::release(&root().join("target/dist")).map(drop),
@@ -73,6 +75,12 @@ fn run(words: &[&str]) -> Result<()> {
 
 fn campaign(campaign: &Campaign, numbers: &[&str]) -> Result<()> {
     campaign.run(numbers.first().copied(), numbers.get(1).copied())
+}
+
+/// Has the test that compares the published schemas with the types write them.
+fn schema() -> Result<()> {
+    let test = ["test", "-p", "aerolith", "--bin", "aerolith", "published_schemas"];
+    done(cargo().args(test).env("AEROLITH_WRITE_SCHEMAS", "1"))
 }
 
 /// The workspace's root.

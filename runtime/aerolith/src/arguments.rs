@@ -58,15 +58,15 @@ pub(crate) enum Command {
     Run(Run),
     /// Check files without a daemon, and print OK! when all are valid
     Check {
-        /// Files in Aerolith's YAML or Baetyl's JSON
+        /// Files in Aerolith's YAML or Baetyl's JSON, or folders of such; `-` is standard input
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Make the resources of a file desired
+    /// Make the resources of files desired
     Apply {
-        /// The file; `-` is standard input
-        #[arg(short, long, value_name = "FILE")]
-        file: PathBuf,
+        /// A file, or a folder of such; `-` is standard input; may be given more than once
+        #[arg(short, long, required = true, value_name = "FILE")]
+        file: Vec<PathBuf>,
         /// Only say what would be done
         #[arg(long, conflicts_with = "wait")]
         dry_run: bool,
@@ -99,6 +99,12 @@ pub(crate) enum Command {
     /// Make packages, and look into them
     #[command(subcommand)]
     Package(Package),
+    /// Print the JSON Schema of a kind of file, or say which there are
+    Schema {
+        /// Which one
+        #[arg(value_parser = crate::command::schemas())]
+        name: Option<String>,
+    },
     /// Show the version, and the daemon's where one runs
     Version,
     /// Print a completion script for a shell
@@ -125,9 +131,9 @@ pub(crate) struct Delete {
     pub(crate) kind: Option<ResourceKind>,
     /// Which one
     pub(crate) name: Option<String>,
-    /// Everything that stands in a file; `-` is standard input
+    /// Everything that stands in a file, or in a folder of such; `-` is standard input; may be given more than once
     #[arg(short, long, value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
+    pub(crate) file: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) patience: Patience,
 }

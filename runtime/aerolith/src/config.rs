@@ -1,6 +1,7 @@
 //! `aerolith.yml`: the daemon's own configuration.
 
 mod packages;
+mod updates;
 
 use std::fs;
 use std::io;
@@ -9,23 +10,28 @@ use std::path::{Path, PathBuf};
 use aerolith_model::read_yaml;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::outcome::Wrong;
+use crate::outcome::{Wrong, text_of, unreadable};
 pub(crate) use packages::{Demand, Packages};
+pub(crate) use updates::Updates;
 
 /// What the file says; a key that is not there leaves the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Config {
     /// The node's name; the host's, when absent.
     pub(crate) node_name: Option<String>,
     /// Folder of what must outlive a boot.
     #[serde(deserialize_with = "absolute")]
+    #[cfg_attr(test, schemars(regex(pattern = "^/")))]
     pub(crate) data: Option<PathBuf>,
     /// Folder of what must not.
     #[serde(deserialize_with = "absolute")]
+    #[cfg_attr(test, schemars(regex(pattern = "^/")))]
     pub(crate) runtime: Option<PathBuf>,
     /// The API's socket.
     #[serde(deserialize_with = "absolute")]
+    #[cfg_attr(test, schemars(regex(pattern = "^/")))]
     pub(crate) socket: Option<PathBuf>,
     /// How much is told.
     pub(crate) log_level: Level,
@@ -35,10 +41,13 @@ pub(crate) struct Config {
     pub(crate) plugins: Plugins,
     /// What packages must have, and may cost.
     pub(crate) packages: Packages,
+    /// How new instances prove themselves.
+    pub(crate) updates: Updates,
 }
 
 /// About all plugins; each has a file of its own in `plugins.d`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Plugins {
     /// Folders with plugins that are started without being asked for; the program's own, when absent.
@@ -47,6 +56,7 @@ pub(crate) struct Plugins {
 
 /// How much is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
     Error,
@@ -59,6 +69,7 @@ pub(crate) enum Level {
 
 /// How it is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     #[default]
@@ -84,14 +95,18 @@ impl Config {
     /// [`Wrong`] when it cannot be read, or with the place of what is wrong in it.
     pub(crate) fn load(asked: Option<&Path>, default: &Path) -> Result<Self, Wrong> {
         let path = asked.unwrap_or(default);
-        match fs::read_to_string(path) {
+        match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && asked.is_none() => Ok(Self::default()),
-            Err(error) => Err(Wrong::new(format!("{}: cannot be read: {error}", path.display()))),
-            Ok(text) => Self::read(&path.display().to_string(), &text),
+            Err(error) => Err(unreadable(&path.display().to_string(), &error)),
+            Ok(bytes) => {
+                let name = path.display().to_string();
+                Self::read(&name, &text_of(&name, &bytes)?)
+            }
         }
     }
 
-    fn read(source_name: &str, text: &str) -> Result<Self, Wrong> {
+    /// Reads a text; one without anything in it is the default.
+    pub(crate) fn read(source_name: &str, text: &str) -> Result<Self, Wrong> {
         let nothing = text
             .lines()
             .map(str::trim)
@@ -145,10 +160,15 @@ mod tests {
             error("data: /d\nlogLvel: info\n"),
             "a.yml:2:1: unknown key `logLvel` | did you mean `logLevel`?"
         );
-        assert!(error("logLevel: loud\n").starts_with("a.yml:1:11: unknown value `loud`"));
+        assert!(error("logLevel: loud\n").starts_with("a.yml:1:11: logLevel: unknown value `loud`"));
         assert!(error("runtime: run\n").contains("`run` is not an absolute path"));
         assert!(error("plugins: {folder: [/p]}\n").contains("did you mean `folders`?"));
-        assert!(error("packages: {signatures: always}\n").starts_with("a.yml:1:24: unknown value `always`"));
+        assert!(
+            error("packages: {signatures: always}\n")
+                .starts_with("a.yml:1:24: packages.signatures: unknown value `always`")
+        );
+        assert!(error("updates: {window: 10}\n").contains("a.yml:1:"));
+        assert!(error("updates: {windw: 10s}\n").contains("did you mean `window`?"));
         assert!(error("packages: {trust: keys}\n").contains("`keys` is not an absolute path"));
     }
 }

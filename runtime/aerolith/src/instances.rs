@@ -9,16 +9,18 @@ use aerolith_host::{Grants, Isolation, Source, Spec};
 use aerolith_model::read_yaml;
 use serde::Deserialize;
 
-use crate::outcome::Wrong;
+use crate::outcome::{Wrong, read_text, unreadable};
 use crate::size::Size;
 
 /// What `plugins.d/INSTANCE.yml` says.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct InstanceFile {
     /// A shipped or installed plugin; the instance's own name, when neither this nor `file` is given.
     plugin: Option<String>,
     /// A plugin's file, when it is neither shipped nor installed.
+    #[cfg_attr(test, schemars(regex(pattern = "^/")))]
     file: Option<PathBuf>,
     /// Handed to the plugin as it stands.
     config: serde_json::Map<String, serde_json::Value>,
@@ -57,18 +59,16 @@ pub(crate) type InstanceFiles = BTreeMap<String, InstanceFile>;
 /// # Errors
 /// [`Wrong`] for the first file that cannot be read, with the place of what is wrong in it.
 pub(crate) fn read_folder(folder: &Path) -> Result<InstanceFiles, Wrong> {
-    let unreadable =
-        |path: &Path, error: &io::Error| Wrong::new(format!("{}: cannot be read: {error}", path.display()));
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(InstanceFiles::new()),
-        other => other.map_err(|error| unreadable(folder, &error))?,
+        other => other.map_err(|error| unreadable(&folder.display().to_string(), &error))?,
     };
     let mut files = InstanceFiles::new();
     for entry in entries {
-        let path = entry.map_err(|error| unreadable(folder, &error))?.path();
+        let entry = entry.map_err(|error| unreadable(&folder.display().to_string(), &error))?;
+        let path = entry.path();
         let Some(name) = instance_name(&path)? else { continue };
-        let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
-        files.insert(name, read(&path.display().to_string(), &text)?);
+        files.insert(name, read(&path.display().to_string(), &read_text(&path)?)?);
     }
     Ok(files)
 }
@@ -96,7 +96,8 @@ fn instance_name(path: &Path) -> Result<Option<String>, Wrong> {
     Ok(Some(name.to_owned()))
 }
 
-fn read(source_name: &str, text: &str) -> Result<InstanceFile, Wrong> {
+/// Reads a text; one without anything in it is the default.
+pub(crate) fn read(source_name: &str, text: &str) -> Result<InstanceFile, Wrong> {
     let nothing = text
         .lines()
         .map(str::trim)

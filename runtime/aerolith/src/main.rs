@@ -73,6 +73,7 @@ fn perform(arguments: Arguments, screen: Screen) -> anyhow::Result<u8> {
         Command::Run(run) => daemon::run(run, socket)?,
         Command::Check { files } => return command::check(&files, screen),
         Command::Package(package) => return command::package(package, socket, screen),
+        Command::Schema { name } => command::schema(name.as_deref(), screen)?,
         Command::Completions { shell } => command::completions(shell, screen)?,
         Command::Plugin(Plugin::Check { file }) => command::check_plugin(&file, screen)?,
         other => asking(socket, async |client| ask(client, other, screen).await)?,
@@ -102,7 +103,11 @@ async fn ask(client: &Client, command: Command, screen: Screen) -> anyhow::Resul
         Command::Events { filter } => command::events(client, &filter, screen).await,
         Command::Plugin(plugin) => command::plugin(client, done(plugin), screen).await,
         Command::Version => command::version(client, screen).await,
-        Command::Run(_) | Command::Check { .. } | Command::Completions { .. } | Command::Package(_) => Ok(()),
+        Command::Run(_)
+        | Command::Check { .. }
+        | Command::Schema { .. }
+        | Command::Completions { .. }
+        | Command::Package(_) => Ok(()),
     }
 }
 

@@ -1,7 +1,9 @@
 //! How the program ends: what it says, and with which exit code.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::io;
+use std::path::Path;
 
 use aerolith_api::{Failure, ListenError, Reason};
 
@@ -55,6 +57,27 @@ impl From<aerolith_model::InvalidText> for Wrong {
     fn from(error: aerolith_model::InvalidText) -> Self {
         Self::new(error.to_string())
     }
+}
+
+/// The text of a file that the operator wrote.
+///
+/// # Errors
+/// [`Wrong`] when it cannot be read, or where it is no UTF-8.
+pub(crate) fn read_text(path: &Path) -> Result<String, Wrong> {
+    match fs::read(path) {
+        Ok(bytes) => text_of(&path.display().to_string(), &bytes),
+        Err(error) => Err(unreadable(&path.display().to_string(), &error)),
+    }
+}
+
+/// The text of bytes that the operator wrote, under the name that errors have for it.
+pub(crate) fn text_of(name: &str, bytes: &[u8]) -> Result<String, Wrong> {
+    Ok(aerolith_model::utf8(name, bytes)?.to_owned())
+}
+
+/// What is said of a file that cannot be read.
+pub(crate) fn unreadable(name: &str, error: &io::Error) -> Wrong {
+    Wrong::new(format!("{name}: cannot be read: {error}"))
 }
 
 /// The exit code that goes with an error. Who stops reading our output has seen enough: that is no error.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::arguments::Run;
-use crate::config::{Config, Level, LogFormat, Packages};
+use crate::config::{Config, Level, LogFormat, Packages, Updates};
 use crate::instances::{InstanceFiles, read_folder};
 use crate::outcome::Wrong;
 use crate::places::{Places, SOCKET};
@@ -29,6 +29,7 @@ pub(crate) struct Settings {
     runtime: PathBuf,
     pub(crate) folders: Vec<PathBuf>,
     pub(crate) packages: Packages,
+    updates: Updates,
 }
 
 impl Settings {
@@ -79,6 +80,7 @@ impl Settings {
             folders: config.plugins.folders.unwrap_or_else(|| shipped(program)),
             runtime,
             packages: config.packages,
+            updates: config.updates,
         })
     }
 
@@ -90,6 +92,7 @@ impl Settings {
             node: self.node.clone(),
             limits: self.packages.limits(),
             packages: self.packages.policy()?,
+            updates: self.updates.settings()?,
         })
     }
 

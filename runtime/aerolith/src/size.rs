@@ -45,6 +45,22 @@ impl TryFrom<Written> for Size {
     }
 }
 
+#[cfg(test)]
+impl schemars::JsonSchema for Size {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "bytes, such as 67108864, 64Mi or 64M",
+            "type": ["integer", "string"],
+            "minimum": 0,
+            "pattern": "^[0-9]+(Ki|Mi|Gi|Ti|k|K|M|G)?$",
+        })
+    }
+}
+
 impl fmt::Display for Size {
     /// Three digits and a decimal unit: `999 B`, `1.05 kB`, `31.2 MB`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

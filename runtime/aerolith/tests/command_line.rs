@@ -139,6 +139,160 @@ fn a_valid_file_is_ok_and_an_invalid_one_says_where() {
     assert_eq!((code, &answer[0]["valid"]), (2, &serde_json::Value::Bool(false)));
 }
 
+/// A program of the operator's own: the configuration and a file of `plugins.d`, wrong in each way that a file can be.
+#[test]
+fn what_is_wrong_in_a_file_of_the_nodes_own_is_said_with_its_place_before_anything_starts() {
+    for (file, bytes, words) in [
+        (
+            "aerolith.yml",
+            &b"logLevel: info\nlogLvel: info\n"[..],
+            ":2:1: unknown key `logLvel`",
+        ),
+        (
+            "aerolith.yml",
+            b"packages:\n  maxEntries: [many]\n",
+            ":2:15: packages.maxEntries: ",
+        ),
+        (
+            "aerolith.yml",
+            b"nodeName: caf\xe9\n",
+            ":1:14: the byte 0xe9 is no UTF-8",
+        ),
+        (
+            "aerolith.yml",
+            b"nodeName: a\nnodeName: b\n",
+            ":2:1: duplicate key `nodeName`",
+        ),
+        ("aerolith.yml", b"data: d\n", ":1:7: data: `d` is not an absolute path"),
+        ("plugins.d/a.yml", b"enabled: yes!\n", ":1:10: enabled: "),
+        ("plugins.d/a.yml", b"enable: true\n", ":1:1: unknown key `enable`"),
+        ("plugins.d/a.yml", b"config: \xff\n", ":1:9: the byte 0xff is no UTF-8"),
+        ("plugins.d/a.yml", b"config: {a: [}\n", ":1:13: "),
+    ] {
+        let place = Place::new();
+        fs::create_dir(place.path("plugins.d")).unwrap();
+        fs::write(place.path(file), bytes).unwrap();
+        let (code, _, err) = told(&place.daemon().output().unwrap());
+        assert!(code == 2 && err.contains(&format!("{file}{words}")), "{file}: {err}");
+        assert!(!place.path("data").exists(), "{file}");
+    }
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_file_is_refused_by_name() {
+    for file in ["aerolith.yml", "plugins.d/a.yml"] {
+        let place = Place::new();
+        let _ = fs::remove_file(place.path(file));
+        fs::create_dir_all(place.path(file)).unwrap();
+        let (code, _, err) = told(&place.daemon().output().unwrap());
+        let words = format!("{file}: cannot be read: Is a directory");
+        assert!(code == 2 && err.contains(&words), "{err}");
+    }
+    let place = Place::new();
+    let (code, _, err) = place.run(&["run", "--config", "none.yml"]);
+    assert!(
+        code == 2 && err.contains("none.yml: cannot be read: No such file"),
+        "{err}"
+    );
+}
+
+/// There is nothing by which a file could take in another, so no circle of files either.
+#[test]
+fn a_file_takes_in_no_other() {
+    let place = Place::new();
+    place.file("other.yml", "c4nary");
+    for include in ["!include other.yml", "!include {path: other.yml}", "{$ref: other.yml}"] {
+        let text = format!("kind: configuration\nname: conf\ndata: {{a: {include}}}\n");
+        let (_, out, err) = place.run(&["check", &place.file("a.yml", &text), "-o", "json"]);
+        assert!(
+            !out.contains("c4nary") && !err.contains("c4nary"),
+            "{include}: {out} {err}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_is_not_shown_where_it_should_not_stand() {
+    let place = Place::new();
+    for text in [
+        "kind: configuration\nname: conf\ndata: {a: {url: 'https://u:c4nary@h h/a?key=c4nary'}}\n",
+        "kind: configuration\nname: conf\ndata: {a: {url: 'https://h/a', token: [c4nary]}}\n",
+        "kind: secret\nname: pin\ndata: {a: c4nary}\n",
+        "kind: secret\nname: pin\nstringData: {a: [c4nary]}\n",
+        "kind: secret\nname: pin\nstringData: {a: c4nary}\ndata: {a: YzRuYXJ5}\n",
+        r#"[{"name": "pin", "address": "r", "username": "u", "password": ["c4nary"]}]"#,
+        r#"[{"name": "conf", "data": [{"key": "a", "value": {"type": "object", "source": "s3", "ak": "c4nary"}}]}]"#,
+    ] {
+        let (code, out, err) = place.run(&["check", &place.file("a.yml", text)]);
+        assert!(code == 2 && err.starts_with("a.yml:"), "{text}: {err}");
+        assert!(!out.contains("c4nary") && !err.contains("c4nary"), "{text}: {err}");
+    }
+}
+
+#[test]
+fn folders_several_files_and_standard_input_are_applied_as_one_change() {
+    let place = Place::new();
+    let _daemon = place.start();
+    fs::create_dir(place.path("site")).unwrap();
+    place.file("site/b.json", r#"[{"name": "weather", "services": [], "selector": "x", "volumes": [{"name": "conf", "config": {"name": "conf"}}]}]"#);
+    place.file(
+        "site/a.yml",
+        "kind: secret\nname: pin\nstringData: {a: b}\n---\nkind: secret\nname: pin2\n",
+    );
+    place.file("site/notes.txt", "?");
+    let conf = place.file("conf.yaml", "kind: configuration\nname: conf\ndata: {a: b}\n");
+    assert_eq!(place.run(&["check", "site", &conf]).1, "OK!\n");
+    let (code, out, err) = place.run(&["apply", "-f", "site", "-f", &conf]);
+    assert!(code == 0 && out.starts_with("revision 1\n"), "{out} {err}");
+    assert!(
+        err.contains("site/b.json: kept, but without effect here: selector"),
+        "{err}"
+    );
+    assert!(place.run(&["get", "secrets"]).1.contains("pin2"));
+    let (code, out, err) = place.run(&["apply", "-f", "site", "-f", "site/a.yml"]);
+    assert!(
+        code == 2 && out.is_empty() && err.contains("stands in site/a.yml too"),
+        "{err}"
+    );
+    let mut child = place
+        .command(&["apply", "-f", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, b"kind: secret\nname: last\n").unwrap();
+    drop(stdin);
+    let (code, out, _) = told(&child.wait_with_output().unwrap());
+    assert!(code == 0 && out.starts_with("revision 2\n"), "{out}");
+    let (code, _, err) = place.run(&["delete", "-f", "site", "-f", &conf]);
+    assert!(code == 0, "{err}");
+    assert!(!place.run(&["get", "applications"]).1.contains("weather"));
+}
+
+#[test]
+fn schemas_are_listed_and_printed() {
+    let place = Place::new();
+    let (code, out, _) = place.run(&["schema"]);
+    assert!(
+        code == 0 && out.contains("plugin         plugins.d/INSTANCE.yml"),
+        "{out}"
+    );
+    for name in [
+        "application",
+        "configuration",
+        "secret",
+        "program",
+        "aerolith",
+        "plugin",
+    ] {
+        let (code, out, _) = place.run(&["schema", name]);
+        let schema: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert!(code == 0 && schema["additionalProperties"] == false, "{name}");
+    }
+    assert_eq!(place.run(&["schema", "pod"]).0, 2);
+}
+
 #[test]
 fn wrong_use_and_an_absent_daemon_have_codes_of_their_own() {
     let place = Place::new();

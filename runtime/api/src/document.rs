@@ -17,13 +17,15 @@ pub struct Document {
 /// Reads a text, whichever of the two it is. `source_name` is what errors call it.
 ///
 /// # Errors
-/// What is wrong with it, beginning `source:line:column:`, or `source: path:` where only Baetyl's shape is wrong; a text
-/// without any resource is wrong too.
+/// What is wrong with it, beginning `source:line:column:`; a text without any resource is wrong too.
 pub fn read(source_name: &str, text: &str) -> Result<Document, Failure> {
     let document = if is_baetyl(text) {
         let import = import(source_name, text).map_err(|error| match error {
             ImportError::Text(error) => located(error),
-            content @ ImportError::Content { .. } => Failure::invalid(content.to_string()),
+            content @ ImportError::Content { .. } => Failure {
+                hint: content.hint(),
+                ..Failure::invalid(content.to_string())
+            },
         })?;
         let warnings = import.warnings.iter().map(|w| format!("{source_name}: {w}")).collect();
         Document {

@@ -1,23 +1,26 @@
 //! Baetyl's applications, as shown by its cloud API and as saved.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::num::NonZeroU16;
+mod probe;
+mod registry;
+mod saved;
+mod service;
+mod volume;
 
-use aerolith_model::{
-    AppName, Application, EnvVar, InvalidVolume, JobConfig, JobRestartPolicy, MountPath, Name, Port, Protocol, Service,
-    ServiceName, Volume, VolumeMount, VolumeName, VolumeSource, Workload,
-};
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use aerolith_model::{AppName, Application, JobConfig, JobRestartPolicy, Service, Timestamp, Volume, Workload};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::envelope::join;
 use crate::error::Problem;
 use crate::view::{Viewed, blank_is_none, view};
+use registry::RegistryView;
+use service::ServiceView;
+use volume::VolumeView;
 
-/// Where Baetyl mounts the package of a service when it saves an application.
-const PROGRAM_PATH: &str = "/var/lib/baetyl/bin";
-/// How it names that volume, before nine random characters.
-const PROGRAM_VOLUME: &str = "baetyl-program-config-";
+type Located<T> = Result<T, (String, Problem)>;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,7 +35,19 @@ struct ApplicationView {
     #[serde(default, deserialize_with = "blank_is_none")]
     workload: Option<Workload>,
     job_config: Option<JobConfigView>,
+    #[serde(default)]
+    cron_status: u8,
+    #[serde(default, deserialize_with = "blank_is_none")]
+    cron_time: Option<String>,
+    #[serde(default)]
+    preserve_updates: bool,
+    #[serde(default)]
+    host_network: bool,
     replica: Option<u32>,
+    #[serde(default)]
+    registries: Vec<RegistryView>,
+    #[serde(default)]
+    init_services: Vec<ServiceView>,
     #[serde(default)]
     services: Vec<ServiceView>,
     #[serde(default)]
@@ -49,115 +64,59 @@ enum Mode {
     Native,
 }
 
-#[derive(Deserialize)]
+/// Zero is what Go writes for what nobody said.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct JobConfigView {
     #[serde(default)]
+    completions: u32,
+    #[serde(default)]
+    parallelism: u32,
+    #[serde(default)]
     backoff_limit: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ServiceView {
-    name: ServiceName,
     #[serde(default, deserialize_with = "blank_is_none")]
-    program_config: Option<Name>,
-    #[serde(default, deserialize_with = "blank_is_none")]
-    image: Option<String>,
-    replica: Option<u32>,
-    #[serde(default)]
-    command: Vec<String>,
-    #[serde(default)]
-    args: Vec<String>,
-    #[serde(default, deserialize_with = "blank_is_none")]
-    working_dir: Option<MountPath>,
-    #[serde(default)]
-    env: Vec<EnvVar>,
-    #[serde(default)]
-    ports: Vec<PortView>,
-    #[serde(default)]
-    volume_mounts: Vec<MountView>,
+    restart_policy: Option<JobRestartPolicy>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PortView {
-    #[serde(default)]
-    host_port: u16,
-    container_port: NonZeroU16,
-    #[serde(default, deserialize_with = "blank_is_none")]
-    protocol: Option<Protocol>,
-    #[serde(default, rename = "hostIP", deserialize_with = "blank_is_none")]
-    host_ip: Option<IpAddr>,
+impl From<JobConfigView> for JobConfig {
+    fn from(view: JobConfigView) -> Self {
+        Self {
+            completions: NonZeroU32::new(view.completions),
+            parallelism: NonZeroU32::new(view.parallelism),
+            backoff_limit: view.backoff_limit,
+            restart_policy: view.restart_policy.unwrap_or_default(),
+        }
+    }
 }
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MountView {
-    name: VolumeName,
-    mount_path: MountPath,
-    #[serde(default, deserialize_with = "blank_is_none")]
-    sub_path: Option<MountPath>,
-    #[serde(default)]
-    read_only: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct VolumeView {
-    name: VolumeName,
-    config: Option<Reference>,
-    secret: Option<Reference>,
-    host_path: Option<HostPath>,
-    empty_dir: Option<EmptyDir>,
-}
-
-#[derive(Deserialize)]
-struct Reference {
-    name: Name,
-}
-
-#[derive(Deserialize)]
-struct HostPath {
-    path: String,
-}
-
-#[derive(Deserialize)]
-struct EmptyDir {}
 
 /// Reads an application and checks that its parts fit together.
-pub(crate) fn application(path: &str, mut fields: Map<String, Value>) -> Result<Application, (String, Problem)> {
+pub(crate) fn application(path: &str, mut fields: Map<String, Value>) -> Located<Application> {
     drop_pinned_versions(&mut fields);
     let Viewed { view, extra } = view::<ApplicationView>(path, fields)?;
-    let here = |problem| (path.to_owned(), problem);
-    check_category(view.category).map_err(here)?;
-    let replica = view.replica.unwrap_or(1);
-    let volumes: Result<_, _> = view.volumes.into_iter().map(volume).collect();
+    check_category(view.category.as_deref()).map_err(|problem| (join(path, "type"), problem))?;
+    let (workload, job_config) = work(path, &view)?;
+    let start_at = start(view.cron_status, view.cron_time.as_deref());
     let mut application = Application {
         name: view.name,
         version: String::new(),
         description: view.description,
         labels: view.labels,
-        workload: view.workload.unwrap_or_default(),
-        job_config: view.job_config.map(|JobConfigView { backoff_limit }| JobConfig {
-            completions: None,
-            parallelism: None,
-            backoff_limit,
-            restart_policy: JobRestartPolicy::default(),
-        }),
-        start_at: None,
-        preserve_updates: false,
-        host_network: false,
-        registries: Vec::new(),
-        init_services: Vec::new(),
-        services: view.services.into_iter().map(|view| service(view, replica)).collect(),
-        volumes: volumes.map_err(|error| here(error.into()))?,
+        workload,
+        job_config: job_config.map(JobConfig::from),
+        start_at: start_at.map_err(|(field, problem)| (join(path, field), problem))?,
+        preserve_updates: view.preserve_updates,
+        host_network: view.host_network,
+        registries: view.registries.into_iter().map(|registry| registry.name).collect(),
+        init_services: services(path, "initServices", view.init_services, 1)?,
+        services: services(path, "services", view.services, view.replica.unwrap_or(1))?,
+        volumes: volumes(path, view.volumes)?,
         extra,
     };
-    restore_program_configs(&mut application);
-    application
-        .validate()
-        .map_err(|invalid| here(Problem::Invalid(Box::new(invalid))))?;
+    saved::restore_program_configs(&mut application);
+    application.validate().map_err(|invalid| {
+        let at = join(path, &invalid.path);
+        (at, Problem::Invalid(Box::new(invalid)))
+    })?;
     Ok(application)
 }
 
@@ -165,7 +124,7 @@ pub(crate) fn application(path: &str, mut fields: Map<String, Value>) -> Result<
 fn drop_pinned_versions(fields: &mut Map<String, Value>) {
     let volumes = fields.get_mut("volumes").and_then(Value::as_array_mut);
     for volume in volumes.into_iter().flatten() {
-        for source in ["config", "secret"] {
+        for source in ["config", "secret", "certificate"] {
             if let Some(reference) = volume.get_mut(source).and_then(Value::as_object_mut) {
                 reference.remove("version");
             }
@@ -173,95 +132,73 @@ fn drop_pinned_versions(fields: &mut Map<String, Value>) {
     }
 }
 
-fn check_category(category: Option<String>) -> Result<(), Problem> {
+fn check_category(category: Option<&str>) -> Result<(), Problem> {
     match category {
         Some(found) if found != "container" => Err(Problem::Unsupported {
             what: "application type",
-            found,
+            found: found.to_owned(),
             instead: "only `container` applications, whose services have a programConfig or an image, run here",
         }),
         _ => Ok(()),
     }
 }
 
-fn service(view: ServiceView, default_replica: u32) -> Service {
-    Service {
-        program_config: view.program_config,
-        image: view.image,
-        replica: view.replica.unwrap_or(default_replica),
-        command: view.command,
-        args: view.args,
-        working_dir: view.working_dir,
-        env: view.env,
-        ports: view.ports.into_iter().map(port).collect(),
-        volume_mounts: view.volume_mounts.into_iter().map(mount).collect(),
-        ..Service::new(view.name)
-    }
-}
-
-fn port(view: PortView) -> Port {
-    let PortView {
-        host_port,
-        container_port,
-        protocol,
-        host_ip,
-    } = view;
-    let host_port = NonZeroU16::new(host_port);
-    Port {
-        host_port,
-        container_port,
-        protocol: protocol.unwrap_or_default(),
-        host_ip,
-    }
-}
-
-fn mount(view: MountView) -> VolumeMount {
-    let MountView {
-        name,
-        mount_path,
-        sub_path,
-        read_only,
-    } = view;
-    VolumeMount {
-        name,
-        mount_path,
-        sub_path,
-        read_only,
-    }
-}
-
-fn volume(view: VolumeView) -> Result<Volume, InvalidVolume> {
-    let mut sources = Vec::new();
-    sources.extend(view.config.map(|reference| VolumeSource::Config(reference.name)));
-    sources.extend(view.secret.map(|reference| VolumeSource::Secret(reference.name)));
-    sources.extend(view.host_path.map(|host| VolumeSource::HostPath(host.path)));
-    sources.extend(view.empty_dir.map(|EmptyDir {}| VolumeSource::EmptyDir));
-    Volume::new(view.name, sources)
-}
-
-/// Turns the saved form back: a package mounted where Baetyl looks for programs is the service's `programConfig`.
-fn restore_program_configs(application: &mut Application) {
-    let packages: BTreeMap<VolumeName, Name> = application.volumes.iter().filter_map(program_volume).collect();
-    for service in &mut application.services {
-        let mounts = &service.volume_mounts;
-        let at = mounts
-            .iter()
-            .position(|mount| mount.mount_path.as_str() == PROGRAM_PATH && packages.contains_key(mount.name.as_str()));
-        if let (Some(at), None, None) = (at, &service.program_config, &service.image) {
-            let mount = service.volume_mounts.remove(at);
-            service.program_config = packages.get(&mount.name).cloned();
+/// Workload and job of an application, or of its services where they say it, which is deprecated. What is said of jobs means
+/// nothing for any other workload.
+fn work(path: &str, view: &ApplicationView) -> Located<(Workload, Option<JobConfigView>)> {
+    let differ = |index: usize, field: &str| {
+        let path = format!("{}[{index}].{field}", join(path, "services"));
+        let other = "another service says otherwise: here one application has one, so make two applications of it";
+        (path, Problem::Field(other.to_owned()))
+    };
+    let (mut workload, mut job_config) = (view.workload, view.job_config.clone());
+    if workload.is_none() {
+        workload = view.services.iter().find_map(|service| service.workload);
+        let other = |service: &ServiceView| service.workload.is_some() && service.workload != workload;
+        if let Some(index) = view.services.iter().position(other) {
+            return Err(differ(index, "type"));
         }
     }
-    let Application { services, volumes, .. } = application;
-    let mounts = || services.iter().flat_map(|service| &service.volume_mounts);
-    volumes.retain(|volume| !packages.contains_key(&volume.name) || mounts().any(|mount| mount.name == volume.name));
+    if job_config.is_none() {
+        job_config = view.services.iter().find_map(|service| service.job_config.clone());
+        let other = |service: &ServiceView| service.job_config.is_some() && service.job_config != job_config;
+        if let Some(index) = view.services.iter().position(other) {
+            return Err(differ(index, "jobConfig"));
+        }
+    }
+    let workload = workload.unwrap_or_default();
+    Ok((workload, job_config.filter(|_| workload == Workload::Job)))
 }
 
-fn program_volume(volume: &Volume) -> Option<(VolumeName, Name)> {
-    match &volume.source {
-        VolumeSource::Config(package) if volume.name.as_str().starts_with(PROGRAM_VOLUME) => {
-            Some((volume.name.clone(), package.clone()))
-        }
-        _ => None,
+/// When a version is deployed: a `cronStatus` of 1 waits for `cronTime`, 2 has waited, 0 never does.
+fn start(status: u8, time: Option<&str>) -> Result<Option<Timestamp>, (&'static str, Problem)> {
+    match (status, time) {
+        (0 | 2, _) => Ok(None),
+        (1, Some(time)) => match time.parse() {
+            Ok(time) => Ok(Some(time)),
+            Err(error) => Err(("cronTime", Problem::Field(format!("{error}")))),
+        },
+        (1, None) => Err((
+            "cronTime",
+            Problem::Field("is missing, and `cronStatus` 1 waits for it".into()),
+        )),
+        (other, _) => Err((
+            "cronStatus",
+            Problem::Field(format!("is {other}: expected 0 (none), 1 (waiting) or 2 (done)")),
+        )),
     }
+}
+
+fn services(path: &str, list: &str, views: Vec<ServiceView>, replica: u32) -> Located<Vec<Service>> {
+    let list = join(path, list);
+    let all = views.into_iter().enumerate();
+    all.map(|(index, view)| view.read(&format!("{list}[{index}]"), replica))
+        .collect()
+}
+
+fn volumes(path: &str, views: Vec<VolumeView>) -> Located<Vec<Volume>> {
+    let list = join(path, "volumes");
+    let all = views.into_iter().enumerate();
+    all.map(|(index, view)| Volume::try_from(view).map_err(|error| (format!("{list}[{index}]"), error.into())))
+        .collect()
 }

@@ -97,11 +97,19 @@ fn kind_of_shape(fields: &Map<String, Value>) -> Option<ResourceKind> {
         .is_some_and(|labels| labels.get("secret-type").is_some());
     match () {
         () if fields.contains_key("services") => Some(ResourceKind::Application),
-        () if is_labelled_secret => Some(ResourceKind::Secret),
+        () if is_labelled_secret || is_registry(fields) => Some(ResourceKind::Secret),
         () if fields.contains_key("data") => Some(ResourceKind::Configuration),
         () => None,
     }
 }
+
+/// Whether a secret is written as the cloud shows registries: what it holds beside its name.
+pub(crate) fn is_registry(fields: &Map<String, Value>) -> bool {
+    REGISTRY.iter().all(|key| fields.contains_key(*key))
+}
+
+/// What a registry of images asks for.
+pub(crate) const REGISTRY: [&str; 3] = ["address", "username", "password"];
 
 fn keys(fields: &Map<String, Value>) -> String {
     match fields.len() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aerolith_model::{Invalid, InvalidText, InvalidVolume, Key, ParseError};
+use aerolith_model::{Invalid, InvalidSecret, InvalidText, InvalidVolume, Key, ParseError};
 
 /// Why a text is not imported. Nothing of it is taken then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,11 +11,15 @@ pub enum ImportError {
     #[error(transparent)]
     Text(#[from] ParseError),
     /// Something in it is wrong.
-    #[error("{source_name}: {path}: {problem}")]
+    #[error("{source_name}:{line}:{column}: {path}: {problem}")]
     Content {
         /// Where the text came from.
         source_name: String,
-        /// Where in it, such as `[1].data[0].value`; `.` is the whole text.
+        /// Line in it, from 1.
+        line: u64,
+        /// Column, from 1.
+        column: u64,
+        /// The field there, such as `[1].data[0].value`; `.` is the whole text.
         path: String,
         /// What is wrong.
         problem: Problem,
@@ -33,8 +37,8 @@ pub enum Problem {
     Text(#[from] InvalidText),
     /// Neither `kind` nor the shape tells what it is.
     #[error(
-        "neither an application (services), a configuration (data) nor a secret (kind: secret or label secret-type); \
-         found {found}"
+        "neither an application (services), a configuration (data) nor a secret (kind: secret, label secret-type, or address, \
+         username and password of a registry); found {found}"
     )]
     Shape {
         /// The keys that were found, or the type.
@@ -67,9 +71,27 @@ pub enum Problem {
     /// A volume without exactly one source.
     #[error(transparent)]
     Volume(#[from] InvalidVolume),
+    /// A secret without what its type needs.
+    #[error(transparent)]
+    Secret(#[from] InvalidSecret),
     /// The parts of an application do not fit together.
     #[error(transparent)]
     Invalid(Box<Invalid>),
+}
+
+impl ImportError {
+    /// What to do, where it is more than the message says.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Text(error) => error.hint.clone(),
+            Self::Content {
+                problem: Problem::Invalid(invalid),
+                ..
+            } => invalid.fault.hint(),
+            Self::Content { .. } => None,
+        }
+    }
 }
 
 /// Something that an operator should know, though the import succeeds.

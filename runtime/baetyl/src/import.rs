@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aerolith_model::{Resource, ResourceKind, read_yaml};
+use aerolith_model::{Resource, ResourceKind, locate, read_yaml};
 use serde_json::Value;
 
 use crate::application::application;
@@ -40,9 +40,12 @@ pub fn is_baetyl(text: &str) -> bool {
 pub fn import(source_name: &str, text: &str) -> Result<Import, ImportError> {
     let value: Value = read_yaml(source_name, text)?;
     let located = |(path, problem): (String, Problem)| {
+        let (line, column) = locate(text, &path);
         let path = if path.is_empty() { ".".to_owned() } else { path };
         ImportError::Content {
             source_name: source_name.to_owned(),
+            line,
+            column,
             path,
             problem,
         }

@@ -137,6 +137,7 @@ impl<'a> Companions<'a> {
             version: String::new(),
             description: format!("Keys that came with the configuration {}", self.configuration),
             labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
             data: [("accessKeyId", ak), ("secretAccessKey", sk)]
                 .into_iter()
                 .filter_map(|(key, value)| Some((key.parse().ok()?, SecretBytes(value.into_bytes()))))

@@ -54,6 +54,7 @@ pub enum Source {
 
 /// Where an instance's code runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Isolation {
     /// In the daemon: fast, and trusted like the daemon itself.

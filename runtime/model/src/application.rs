@@ -12,6 +12,7 @@ use crate::volume::Volume;
 
 /// A set of services and the volumes they share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Application {
     /// Unique among applications.
@@ -60,6 +61,7 @@ pub struct Application {
 /// Workload of an application (Baetyl v2). A node is a single host: all but `job` mean the same here, that is, every
 /// service has `replica` instances.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Workload {
     /// Keeps running.
@@ -75,6 +77,7 @@ pub enum Workload {
 
 /// How a job is retried (Baetyl v2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct JobConfig {
     /// Instances that must end well; as many as there are replicas unless said.
@@ -94,6 +97,7 @@ pub struct JobConfig {
 
 /// What Kubernetes does with a failed instance of a job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum JobRestartPolicy {
     /// Another one is made.
     #[default]

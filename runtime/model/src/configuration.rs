@@ -16,6 +16,7 @@ pub const PACKAGE_LABEL_VALUE: &str = "baetyl-program";
 
 /// A named, versioned map of entries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Configuration {
     /// Unique among configurations.
@@ -99,6 +100,7 @@ impl<'de> de::Visitor<'de> for EntryVisitor {
 
 /// Something to download, verify and perhaps unpack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Object {
     /// Where it lies.
@@ -170,6 +172,7 @@ impl Object {
 
 /// A download token; it is stored, but never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Token(pub String);
 
@@ -181,6 +184,8 @@ impl fmt::Debug for Token {
 
 /// How an object is unpacked; the first four are Baetyl v2's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::also(&["tar.gz", "tzst"])))]
 pub enum Unpack {
     /// Left as it is.
     #[default]
@@ -218,6 +223,7 @@ impl Unpack {
 /// Platform mark of an object. Which platform an object is for is read from its key alone, as in Baetyl v2; the one
 /// mark there is lifts that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ObjectPlatform {
     /// For every platform.

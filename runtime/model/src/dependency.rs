@@ -20,6 +20,7 @@ pub struct Dependency {
 
 /// Until when a service is waited for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum StartCondition {
     /// All of its instances run.
@@ -63,9 +64,12 @@ impl Serialize for Dependency {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Written {
+pub(crate) struct Written {
+    /// Who is waited for.
     service: ServiceName,
+    /// Until when; `ready` unless said.
     #[serde(default)]
     condition: StartCondition,
 }

@@ -15,10 +15,13 @@ mod hint;
 mod limits;
 mod order;
 mod parse;
+mod places;
 mod probe;
 mod program;
 mod resource;
 mod restart;
+#[cfg(feature = "schema")]
+mod schema;
 mod secret;
 mod service;
 mod signature;
@@ -39,18 +42,22 @@ pub use hint::closest;
 pub use limits::{InvalidQuantity, Quantity, Resources};
 pub use order::{Cycle, start_order};
 pub use parse::parse;
+pub use places::locate;
 pub use probe::{Check, ExecAction, HttpGet, HttpHeader, InvalidProbe, Probe, ProbePort, Scheme, TcpSocket};
 pub use program::ProgramManifest;
 pub use resource::{Resource, ResourceKind};
 pub use restart::{Backoff, InvalidRestart, Restart, RestartPolicy, Retry};
-pub use secret::{InvalidSecret, Secret, SecretBytes};
+pub use secret::{InvalidSecret, SECRET_TYPE_LABEL, Secret, SecretBytes, SecretType};
 pub use service::{
     DEFAULT_GRACE_PERIOD, Device, EnvVar, ImagePullPolicy, PackageMode, Port, Protocol, Security, Service, VolumeMount,
 };
 pub use signature::Signature;
-pub use text::{AppName, CUT, EnvName, InvalidText, Key, Md5, MountPath, Name, ServiceName, Sha256, Url, VolumeName};
+pub use text::{
+    AppName, CUT, DevicePolicy, EnvName, Hostname, InvalidText, Key, Md5, MountPath, Name, ServiceName, Sha256, Url,
+    VolumeName,
+};
 pub use timestamp::{InvalidTimestamp, Timestamp};
-pub use update::{Strategy, Update};
+pub use update::{InvalidUpdate, Strategy, Update};
 pub use validate::{Fault, Invalid};
-pub use volume::{InvalidVolume, Volume, VolumeSource};
-pub use yaml::{ParseError, read_yaml};
+pub use volume::{EmptyDir, HostPath, HostPathType, InvalidVolume, Medium, Volume, VolumeSource};
+pub use yaml::{ParseError, read_yaml, utf8};

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What a service may use at most, and what it needs (Kubernetes, Baetyl v2); names such as `cpu`, `memory`,
 /// `nvidia.com/gpu`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Resources {
     /// At most.
@@ -19,9 +21,10 @@ pub struct Resources {
     pub requests: BTreeMap<String, Quantity>,
 }
 
-/// An amount as Kubernetes writes it: `500m`, `1.5`, `256Mi`, `2G`, `1e3`. Kept as written.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+/// An amount as Kubernetes writes it: `500m`, `1.5`, `256Mi`, `2G`, `1e3`; a number may stand without
+/// quotes. Kept as written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
 pub struct Quantity {
     text: String,
     thousandths: u64,
@@ -30,8 +33,8 @@ pub struct Quantity {
 /// Text that is no amount.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{found}` is not a quantity: expected a number that is not negative, with one of m, k, M, G, T, P, Ki, Mi, Gi, Ti, Pi \
-     behind it or nothing, as in 500m or 256Mi"
+    "`{found}` is not a quantity: expected a number that is not negative, with one of n, u, m, k, M, G, T, P, Ki, Mi, Gi, Ti, \
+     Pi behind it or nothing, as in 500m or 256Mi"
 )]
 pub struct InvalidQuantity {
     /// The text as found.
@@ -70,6 +73,8 @@ fn thousandths(text: &str) -> Option<u64> {
     let (number, unit) = text.split_at(end);
     let factor = match unit {
         "" => 1e3,
+        "n" => 1e-6,
+        "u" => 1e-3,
         "m" => 1.0,
         "k" => 1e6,
         "M" => 1e9,
@@ -102,11 +107,36 @@ impl fmt::Display for Quantity {
     }
 }
 
-impl TryFrom<String> for Quantity {
-    type Error = InvalidQuantity;
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(QuantityVisitor)
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, InvalidQuantity> {
-        text.parse()
+/// Written out because an untagged enum would lose where in the text an error is.
+struct QuantityVisitor;
+
+impl Visitor<'_> for QuantityVisitor {
+    type Value = Quantity;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an amount such as 2, 500m or 256Mi")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Quantity, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Quantity, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Quantity, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Quantity, E> {
+        self.visit_str(&number.to_string())
     }
 }
 
@@ -131,12 +161,24 @@ mod tests {
             ("1e3", 1_000_000),
             ("0", 0),
             ("0.0001", 1),
+            ("5u", 1),
+            ("2000000n", 2),
         ] {
             let quantity: Quantity = text.parse().unwrap();
             assert_eq!(
                 (quantity.thousandths(), quantity.to_string().as_str()),
                 (thousandths, text)
             );
+        }
+    }
+
+    #[test]
+    fn a_number_needs_no_quotes() {
+        for (json, text) in [("2", "2"), ("0.5", "0.5"), (r#""2""#, "2")] {
+            assert_eq!(serde_json::from_str::<Quantity>(json).unwrap().to_string(), text);
+        }
+        for json in ["-1", "true", "[]", "null"] {
+            assert!(serde_json::from_str::<Quantity>(json).is_err(), "{json}");
         }
     }
 

@@ -7,11 +7,11 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::Spanned;
 
-use crate::application::Application;
 use crate::documents::documents;
 use crate::hint::closest;
+use crate::places::Places;
 use crate::resource::{Resource, ResourceKind};
 use crate::yaml::{ParseError, Piece};
 
@@ -28,25 +28,32 @@ pub fn parse(source_name: &str, text: &str) -> Result<Vec<Resource>, ParseError>
         let identity = (resource.kind(), resource.name().to_owned());
         if !seen.insert(identity) {
             let message = format!("{} `{}` stands here twice", resource.kind(), resource.name());
-            return Err(piece.error(head.name, message, Some("keep one of them".to_owned())));
+            let place = head.name.map(|name| name.referenced);
+            return Err(piece.error(place, message, Some("keep one of them".to_owned())));
         }
         resources.push(resource);
     }
     Ok(resources)
 }
 
-fn document(piece: &Piece<'_>) -> Result<(Resource, Places), ParseError> {
+fn document(piece: &Piece<'_>) -> Result<(Resource, Head), ParseError> {
     let head: Head = piece.read()?;
-    let places = Places::of(&head);
     let resource = match kind(piece, head.kind.as_ref())? {
         ResourceKind::Application => Resource::Application(piece.read::<Body<_>>()?.0),
         ResourceKind::Configuration => Resource::Configuration(piece.read::<Body<_>>()?.0),
         ResourceKind::Secret => Resource::Secret(piece.read::<Body<_>>()?.0),
     };
-    if let Resource::Application(application) = &resource {
-        validate(piece, application, &places)?;
+    match &resource {
+        Resource::Application(application) => application.validate().map_err(|invalid| {
+            let place = Places::of(piece).at(&invalid.path);
+            piece.error(place, invalid.to_string(), invalid.fault.hint())
+        })?,
+        Resource::Secret(secret) => secret
+            .validate()
+            .map_err(|invalid| piece.error(Places::of(piece).at(invalid.path()), invalid.to_string(), None))?,
+        Resource::Configuration(_) => {}
     }
-    Ok((resource, places))
+    Ok((resource, head))
 }
 
 fn kind(piece: &Piece<'_>, found: Option<&Spanned<String>>) -> Result<ResourceKind, ParseError> {
@@ -69,49 +76,11 @@ fn kind(piece: &Piece<'_>, found: Option<&Spanned<String>>) -> Result<ResourceKi
         })
 }
 
-fn validate(piece: &Piece<'_>, application: &Application, places: &Places) -> Result<(), ParseError> {
-    application.validate().map_err(|invalid| {
-        let place = invalid
-            .service
-            .and_then(|index| places.services.get(index).copied())
-            .or(places.name);
-        piece.error(place, invalid.to_string(), invalid.fault.hint())
-    })
-}
-
-/// What is read before the kind is known, and where things stand.
+/// What is read before the kind is known, and where it stands.
 #[derive(Deserialize)]
 struct Head {
     kind: Option<Spanned<String>>,
     name: Option<Spanned<IgnoredAny>>,
-    #[serde(default)]
-    services: Services,
-}
-
-struct Places {
-    name: Option<Location>,
-    services: Vec<Location>,
-}
-
-impl Places {
-    fn of(head: &Head) -> Self {
-        let Services(services) = &head.services;
-        Self {
-            name: head.name.as_ref().map(|name| name.referenced),
-            services: services.clone(),
-        }
-    }
-}
-
-/// Where each service stands; anything but a list is left for the typed reading to refuse.
-#[derive(Default)]
-struct Services(Vec<Location>);
-
-impl<'de> Deserialize<'de> for Services {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let services = Vec::<Spanned<IgnoredAny>>::deserialize(deserializer)?;
-        Ok(Self(services.iter().map(|service| service.referenced).collect()))
-    }
 }
 
 /// A resource in a map that also holds `kind`.
@@ -251,18 +220,33 @@ stringData: {key: hush}
             (
                 "name: agent",
                 "name: Agent",
-                "f.yml:4:11:",
+                "f.yml:4:11: services[0].name:",
                 "`Agent` is not a valid service name",
             ),
-            ("5s", "5", "f.yml:12:18:", "`5` is not a duration"),
-            ("on-failure", "sometimes", "f.yml:11:23:", "unknown value `sometimes`"),
+            (
+                "5s",
+                "5",
+                "f.yml:12:18: services[0].gracePeriod:",
+                "`5` is not a duration",
+            ),
+            (
+                "on-failure",
+                "sometimes",
+                "f.yml:11:23: services[0].restart.policy:",
+                "unknown value `sometimes`",
+            ),
             (
                 "    args: [--interval, '30']",
                 "    replica: many",
-                "f.yml:6:14:",
+                "f.yml:6:14: services[0].replica:",
                 "many",
             ),
-            ("unpack: zip", "unpack: rar", "f.yml:23:13:", "unknown value `rar`"),
+            (
+                "unpack: zip",
+                "unpack: rar",
+                "f.yml:23:13: data.weather-linux-amd64.zip.unpack:",
+                "unknown value `rar`",
+            ),
             ("notes.txt: |\n    hello", "notes.txt: 5", "f.yml:24:3:", "in quotes"),
             ("unpack: zip", "unpak: zip", "f.yml:23:5:", "did you mean `unpack`?"),
             (
@@ -274,7 +258,7 @@ stringData: {key: hush}
             (
                 "config: {name: weather-conf}",
                 "config: {name: A}",
-                "f.yml:15:20:",
+                "f.yml:15:20: volumes[0].config.name:",
                 "not a valid resource name",
             ),
             (
@@ -288,7 +272,7 @@ stringData: {key: hush}
             (
                 "https://files.example.net/w.zip",
                 "w.zip",
-                "f.yml:22:10:",
+                "f.yml:22:10: data.weather-linux-amd64.zip.url:",
                 "not a valid URL",
             ),
         ] {
@@ -333,10 +317,10 @@ stringData: {key: hush}
     }
 
     #[test]
-    fn a_dangling_reference_is_located_at_its_service() {
+    fn a_dangling_reference_is_located_where_it_stands() {
         let found = error(&WEATHER.replace("{name: conf, mountPath", "{name: cnf, mountPath"));
         assert!(
-            found.starts_with("f.yml:4:5:") && found.contains("`cnf`") && found.contains("`conf`"),
+            found.starts_with("f.yml:10:16:") && found.contains("`cnf`") && found.contains("`conf`"),
             "{found}"
         );
     }

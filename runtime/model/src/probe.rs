@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One probe: what is asked, and how often. Written with exactly one of `httpGet`, `tcpSocket`, `exec`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "RawProbe", into = "RawProbe")]
 pub struct Probe {
     /// What is asked.
@@ -37,6 +38,7 @@ pub enum Check {
 
 /// A `GET` request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct HttpGet {
     /// What is asked for.
@@ -57,6 +59,8 @@ pub struct HttpGet {
 
 /// The protocol of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::also(&["http"])))]
 pub enum Scheme {
     /// HTTP/1.1 without encryption, the one that there is.
     #[default]
@@ -66,6 +70,7 @@ pub enum Scheme {
 
 /// A header of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HttpHeader {
     /// Its name.
@@ -76,6 +81,7 @@ pub struct HttpHeader {
 
 /// A connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TcpSocket {
     /// Where.
@@ -87,6 +93,7 @@ pub struct TcpSocket {
 
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ExecAction {
     /// Program and arguments.
@@ -114,24 +121,55 @@ pub enum InvalidProbe {
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawProbe {
+    /// Whether a `GET` is answered with a status from 200 to 399.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     http_get: Option<HttpGet>,
+    /// Whether a connection is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tcp_socket: Option<TcpSocket>,
+    /// Whether a command beside the instance ends with 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exec: Option<ExecAction>,
+    /// Seconds between the start of an instance and the first question.
     #[serde(default, skip_serializing_if = "crate::service::is_default")]
     initial_delay_seconds: u32,
+    /// Seconds between two questions.
     #[serde(default = "ten")]
     period_seconds: NonZeroU32,
+    /// Seconds after which no answer is a bad one.
     #[serde(default = "once")]
     timeout_seconds: NonZeroU32,
+    /// Good answers in a row that make a bad state good.
     #[serde(default = "once")]
     success_threshold: NonZeroU32,
+    /// Bad answers in a row that make a good state bad.
     #[serde(default = "three")]
     failure_threshold: NonZeroU32,
+}
+
+impl Probe {
+    /// A probe of the one check that was written, as often as Kubernetes asks unless it is told.
+    ///
+    /// # Errors
+    /// [`InvalidProbe`] when there is not exactly one, or it names no program.
+    pub fn new(mut checks: Vec<Check>) -> Result<Self, InvalidProbe> {
+        let found = checks.len();
+        match checks.pop() {
+            Some(Check::Exec(exec)) if exec.command.is_empty() => Err(InvalidProbe::EmptyCommand),
+            Some(check) if found == 1 => Ok(Self {
+                check,
+                initial_delay_seconds: 0,
+                period_seconds: ten(),
+                timeout_seconds: once(),
+                success_threshold: once(),
+                failure_threshold: three(),
+            }),
+            _ => Err(InvalidProbe::Checks(found)),
+        }
+    }
 }
 
 const fn ten() -> NonZeroU32 {
@@ -156,20 +194,14 @@ impl TryFrom<RawProbe> for Probe {
     fn try_from(raw: RawProbe) -> Result<Self, InvalidProbe> {
         let http = raw.http_get.map(Check::Http);
         let tcp = raw.tcp_socket.map(Check::Tcp);
-        let mut checks: Vec<Check> = http.into_iter().chain(tcp).chain(raw.exec.map(Check::Exec)).collect();
-        let check = match (checks.pop(), checks.len()) {
-            (Some(Check::Exec(exec)), 0) if exec.command.is_empty() => return Err(InvalidProbe::EmptyCommand),
-            (Some(check), 0) => check,
-            (None, _) => return Err(InvalidProbe::Checks(0)),
-            (Some(_), others) => return Err(InvalidProbe::Checks(others + 1)),
-        };
+        let checks = http.into_iter().chain(tcp).chain(raw.exec.map(Check::Exec));
         Ok(Self {
-            check,
             initial_delay_seconds: raw.initial_delay_seconds,
             period_seconds: raw.period_seconds,
             timeout_seconds: raw.timeout_seconds,
             success_threshold: raw.success_threshold,
             failure_threshold: raw.failure_threshold,
+            ..Self::new(checks.collect())?
         })
     }
 }
@@ -238,7 +270,10 @@ impl Visitor<'_> for PortVisitor {
     fn visit_str<E: de::Error>(self, text: &str) -> Result<ProbePort, E> {
         match text {
             DYNAMIC => Ok(ProbePort::Dynamic),
-            _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+            digits => match digits.parse() {
+                Ok(number) => Ok(ProbePort::Number(number)),
+                Err(_) => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+            },
         }
     }
 }

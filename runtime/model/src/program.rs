@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use crate::yaml::{ParseError, Piece};
+use crate::yaml::{ParseError, Piece, utf8};
 
 /// The manifest of a program package (Baetyl v2, `program.yml`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +15,11 @@ pub struct ProgramManifest {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Raw {
+pub(crate) struct Raw {
+    /// The program: a file of the package, relative to `program.yml`.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     entry: Spanned<String>,
 }
 
@@ -31,10 +34,7 @@ impl ProgramManifest {
     /// # Errors
     /// Also bytes that are no UTF-8, with line and column of the first.
     pub fn read(source_name: &str, bytes: &[u8]) -> Result<Self, ParseError> {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Self::parse(source_name, text),
-            Err(error) => Err(no_text(source_name, bytes, error.valid_up_to())),
-        }
+        Self::parse(source_name, utf8(source_name, bytes)?)
     }
 
     /// Reads a `program.yml`; a byte order mark and Windows line ends are accepted. `source_name` is what errors call
@@ -80,20 +80,6 @@ impl ProgramManifest {
     #[must_use]
     pub fn entry(&self) -> &str {
         &self.entry
-    }
-}
-
-/// The error of the byte at `bad`, before which all is UTF-8.
-fn no_text(source_name: &str, bytes: &[u8], bad: usize) -> ParseError {
-    let before = String::from_utf8_lossy(&bytes[..bad]);
-    let before = before.trim_start_matches('\u{feff}');
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    ParseError {
-        source_name: source_name.to_owned(),
-        line: before.matches('\n').count() as u64 + 1,
-        column: line.chars().count() as u64 + 1,
-        message: format!("the byte 0x{:02x} is no UTF-8", bytes[bad]),
-        hint: Some("save the file as UTF-8".to_owned()),
     }
 }
 

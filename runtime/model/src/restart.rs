@@ -7,6 +7,7 @@ use crate::duration::GoDuration;
 
 /// When to start an ended instance again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RestartPolicy {
     /// Never.
@@ -20,6 +21,7 @@ pub enum RestartPolicy {
 
 /// How often to try.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// Restarts in a row before giving up; 0 means without limit.
@@ -27,7 +29,8 @@ pub struct Retry {
 }
 
 /// How long to wait before a restart.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "RawBackoff")]
 pub struct Backoff {
     /// First delay, at least 1 s.
@@ -50,6 +53,7 @@ impl Default for Backoff {
 
 /// Restart behaviour of one service.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Restart {
     /// When to restart; `always` unless said.
@@ -80,12 +84,16 @@ pub enum InvalidRestart {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct RawBackoff {
+    /// First delay, at least 1 s.
     #[serde(default = "default_min")]
     min: GoDuration,
+    /// Longest delay, at least `min`.
     #[serde(default = "default_max")]
     max: GoDuration,
+    /// What a delay is multiplied by to give the next, at least 1.
     #[serde(default = "default_factor")]
     factor: f64,
 }

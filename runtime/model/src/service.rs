@@ -7,7 +7,7 @@ use crate::duration::GoDuration;
 use crate::limits::Resources;
 use crate::probe::Probe;
 use crate::restart::Restart;
-use crate::text::{EnvName, MountPath, Name, ServiceName, VolumeName};
+use crate::text::{DevicePolicy, EnvName, Hostname, MountPath, Name, ServiceName, VolumeName};
 use crate::update::Update;
 
 /// Time between asking an instance to end and ending it, unless its service says otherwise (Baetyl v1).
@@ -15,6 +15,7 @@ pub const DEFAULT_GRACE_PERIOD: GoDuration = GoDuration::from_secs(30);
 
 /// One service of an application: a program package or an image, and how to run it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Service {
     /// Unique in the application.
@@ -75,7 +76,7 @@ pub struct Service {
     pub readiness_probe: Option<Probe>,
     /// Host name inside the instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hostname: Option<String>,
+    pub hostname: Option<Hostname>,
     /// What it may use of the machine.
     #[serde(default, skip_serializing_if = "is_default")]
     pub resources: Resources,
@@ -133,6 +134,7 @@ impl Service {
 
 /// One environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnvVar {
     /// Its name.
@@ -144,6 +146,7 @@ pub struct EnvVar {
 
 /// One port of a service (Baetyl v2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Port {
     /// Port on the host; the same as inside unless said.
@@ -161,6 +164,8 @@ pub struct Port {
 
 /// Transport of a port, written in either case.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::also(&["tcp", "udp"])))]
 pub enum Protocol {
     /// TCP.
     #[default]
@@ -171,8 +176,18 @@ pub enum Protocol {
     Udp,
 }
 
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        })
+    }
+}
+
 /// Where a volume appears in a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct VolumeMount {
     /// A volume of the application.
@@ -185,17 +200,24 @@ pub struct VolumeMount {
     /// Whether writing is refused.
     #[serde(default, skip_serializing_if = "is_default")]
     pub read_only: bool,
+    /// Whether what is shown stays as it was when the instance started (Baetyl v2). It always does here.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub immutable: bool,
+    /// Whether downloaded versions that are no longer needed are removed (Baetyl v2). They always are here.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub auto_clean: bool,
 }
 
 /// A device of the host (Baetyl v2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Device {
     /// Path on the host, the same inside.
     pub device_path: MountPath,
-    /// What may be done with it: some of `r`, `w` and `m` (make nodes).
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub policy: String,
+    /// What may be done with it; everything unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<DevicePolicy>,
     /// What it is for, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
@@ -203,6 +225,7 @@ pub struct Device {
 
 /// As whom a service runs, and what it may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Security {
     /// Whether nothing is kept from it (Baetyl v2).
@@ -215,6 +238,7 @@ pub struct Security {
 
 /// When an image is pulled (Kubernetes).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ImagePullPolicy {
     /// When it is not there.
     #[default]
@@ -227,6 +251,7 @@ pub enum ImagePullPolicy {
 
 /// Whether a service gets a copy of its package that it may write to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum PackageMode {
     /// Its own copy, shared by its instances alone.

@@ -6,14 +6,14 @@
 pub struct InvalidText {
     /// What the text was meant to be.
     pub what: &'static str,
-    /// The text as found.
+    /// The text as found; of an address without what may be secret in it.
     pub found: String,
     /// The rule in words.
     pub rule: &'static str,
 }
 
 macro_rules! checked_text {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $normalise:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:literal, $normalise:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -27,13 +27,16 @@ macro_rules! checked_text {
             }
         }
 
+        #[cfg(feature = "schema")]
+        crate::schema::text!($name, $rule, $pattern);
+
         impl TryFrom<String> for $name {
             type Error = InvalidText;
             fn try_from(found: String) -> Result<Self, InvalidText> {
                 let normalise: fn(&str) -> Option<String> = $normalise;
                 match normalise(&found) {
                     Some(text) => Ok(Self(text)),
-                    None => Err(InvalidText { what: $what, found, rule: $rule }),
+                    None => Err(InvalidText { what: $what, found: shown($what, found), rule: $rule }),
                 }
             }
         }
@@ -76,6 +79,7 @@ checked_text!(
     Name,
     "resource name",
     "2 to 63 of a-z, 0-9, `-`, `.`, a letter or digit at both ends, and not holding `baetyl`, which is reserved",
+    r"^(?!.*baetyl)[a-z0-9][-a-z0-9.]{0,61}[a-z0-9]$",
     |t| accept(t, is_name(t) && !t.contains("baetyl"))
 );
 checked_text!(
@@ -83,6 +87,7 @@ checked_text!(
     AppName,
     "application name",
     "2 to 55 of a-z, 0-9, `-`, `.`, a letter or digit at both ends, and not holding `baetyl`, which is reserved",
+    r"^(?!.*baetyl)[a-z0-9][-a-z0-9.]{0,53}[a-z0-9]$",
     |t| accept(t, is_name(t) && !t.contains("baetyl") && t.len() <= 55)
 );
 checked_text!(
@@ -90,6 +95,7 @@ checked_text!(
     ServiceName,
     "service name",
     "2 to 63 of a-z, 0-9, `-`, a letter or digit at both ends, no dots",
+    r"^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$",
     |t| accept(t, is_name(t) && !t.contains('.'))
 );
 checked_text!(
@@ -97,6 +103,7 @@ checked_text!(
     VolumeName,
     "volume name",
     "2 to 63 of a-z, 0-9, `-`, `.`, a letter or digit at both ends",
+    r"^[a-z0-9][-a-z0-9.]{0,61}[a-z0-9]$",
     |t| accept(t, is_name(t))
 );
 checked_text!(
@@ -105,6 +112,7 @@ checked_text!(
     Key,
     "key",
     "one or more of a-z, A-Z, 0-9, `-`, `.`, `_`; not `.` or `..`; not beginning with `_object_`",
+    r"^(?!_object_)(?!\.{1,2}$)[-._a-zA-Z0-9]+$",
     |t| accept(t, is_key(t))
 );
 checked_text!(
@@ -112,13 +120,31 @@ checked_text!(
     EnvName,
     "environment variable name",
     "at least one character, no `=`, no blank or control character",
+    r"^[^=\s\x00-\x1f\x7f]+$",
     |t| accept(t, !t.is_empty() && !t.contains('=') && !has_blank(t))
+);
+checked_text!(
+    /// Host name inside an instance (RFC 1123), no longer than Linux takes one.
+    Hostname,
+    "host name",
+    "1 to 64 of a-z, A-Z, 0-9, `-`, `.`, a letter or digit at both ends of each part between dots",
+    r"^(?=.{1,64}$)[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*$",
+    |t| accept(t, is_hostname(t))
+);
+checked_text!(
+    /// What may be done with a device: read, write, and make nodes of it.
+    DevicePolicy,
+    "device policy",
+    "some of the letters r, w and m, each once",
+    r"^(?!.*(.).*\1)[rwm]{1,3}$",
+    |t| accept(t, is_policy(t))
 );
 checked_text!(
     /// Where a volume appears inside an instance; relative and absolute paths both start at the instance's root.
     MountPath,
     "mount path",
     "not empty, no `..` component, no control character",
+    r"^(?!(.*[/\\])?\.\.([/\\]|$))[^\x00-\x1f\x7f]+$",
     |t| accept(t, !t.is_empty() && !t.split(['/', '\\']).any(|part| part == "..") && !t.chars().any(char::is_control))
 );
 checked_text!(
@@ -126,6 +152,7 @@ checked_text!(
     Url,
     "URL",
     "a scheme, a colon and the rest, without blanks, such as `https://host/file.zip` or `file:///srv/file.zip`",
+    r"^[a-zA-Z][-a-zA-Z0-9+.]*:[^\s\x00-\x1f\x7f]+$",
     |t| accept(t, is_url(t))
 );
 checked_text!(
@@ -133,6 +160,7 @@ checked_text!(
     Sha256,
     "sha256",
     "64 hexadecimal digits",
+    r"^[0-9a-fA-F]{64}$",
     |t| hex(t, 64)
 );
 checked_text!(
@@ -140,6 +168,7 @@ checked_text!(
     Md5,
     "md5",
     "32 hexadecimal digits",
+    r"^[0-9a-fA-F]{32}$",
     |t| hex(t, 32)
 );
 
@@ -151,22 +180,34 @@ impl Url {
     /// cut, and a mark stands in the place of what was there.
     #[must_use]
     pub fn shown(&self) -> String {
-        let end = self.0.find(['?', '#']).unwrap_or(self.0.len());
-        let (address, rest) = self.0.split_at(end);
-        // Clients disagree on how many slashes come before a user, and on which way they lean.
-        let begin = address.find(':').map_or(0, |colon| colon + 1);
-        let begin = begin
-            + address[begin..]
-                .bytes()
-                .take_while(|byte| b"/\\".contains(byte))
-                .count();
-        let (scheme, place) = address.split_at(begin);
-        let (place, path) = place.split_at(place.find(['/', '\\']).unwrap_or(place.len()));
-        let (user, host) = place.split_at(place.rfind('@').unwrap_or(0));
-        let user = if user.is_empty() { "" } else { CUT };
-        let rest = rest.get(..1).map_or_else(String::new, |mark| format!("{mark}{CUT}"));
-        format!("{scheme}{user}{host}{path}{rest}")
+        without_secrets(&self.0)
     }
+}
+
+/// What an error shows of a text that was refused.
+fn shown(what: &str, found: String) -> String {
+    match what {
+        "URL" => without_secrets(&found),
+        _ => found,
+    }
+}
+
+fn without_secrets(url: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let (address, rest) = url.split_at(end);
+    // Clients disagree on how many slashes come before a user, and on which way they lean.
+    let begin = address.find(':').map_or(0, |colon| colon + 1);
+    let begin = begin
+        + address[begin..]
+            .bytes()
+            .take_while(|byte| b"/\\".contains(byte))
+            .count();
+    let (scheme, place) = address.split_at(begin);
+    let (place, path) = place.split_at(place.find(['/', '\\']).unwrap_or(place.len()));
+    let (user, host) = place.split_at(place.rfind('@').unwrap_or(0));
+    let user = if user.is_empty() { "" } else { CUT };
+    let rest = rest.get(..1).map_or_else(String::new, |mark| format!("{mark}{CUT}"));
+    format!("{scheme}{user}{host}{path}{rest}")
 }
 
 impl From<[u8; 32]> for Sha256 {
@@ -189,6 +230,19 @@ fn is_name(text: &str) -> bool {
         && alphanumeric(*first)
         && alphanumeric(*last)
         && bytes.iter().all(|b| alphanumeric(*b) || matches!(b, b'-' | b'.'))
+}
+
+fn is_hostname(text: &str) -> bool {
+    let part = |part: &str| {
+        let edge = |c: char| c.is_ascii_alphanumeric();
+        part.starts_with(edge) && part.ends_with(edge) && part.chars().all(|c| edge(c) || c == '-')
+    };
+    text.len() <= 64 && text.split('.').all(part)
+}
+
+fn is_policy(text: &str) -> bool {
+    let letters: std::collections::BTreeSet<char> = text.chars().collect();
+    !letters.is_empty() && letters.len() == text.len() && letters.iter().all(|letter| "rwm".contains(*letter))
 }
 
 fn is_key(text: &str) -> bool {
@@ -265,6 +319,24 @@ mod tests {
     }
 
     #[test]
+    fn a_host_name_follows_rfc_1123() {
+        for good in ["a", "Web-1", "roof.example.net", "1"] {
+            assert!(valid::<Hostname>(good), "{good}");
+        }
+        for bad in ["", "-a", "a-", "a..b", ".a", "a_b", "ä", &"a".repeat(65)] {
+            assert!(!valid::<Hostname>(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_device_policy_holds_each_letter_once() {
+        assert!(valid::<DevicePolicy>("r") && valid::<DevicePolicy>("mrw"));
+        for bad in ["", "x", "rr", "rwx", "rwmr", "R"] {
+            assert!(!valid::<DevicePolicy>(bad), "{bad}");
+        }
+    }
+
+    #[test]
     fn digests_are_hexadecimal_of_their_length_and_kept_in_lower_case() {
         let digest: Sha256 = "AB".repeat(32).parse().unwrap();
         assert_eq!(digest.as_str(), "ab".repeat(32));
@@ -294,6 +366,12 @@ mod tests {
         ] {
             assert_eq!(url.parse::<Url>().unwrap().shown(), expected, "{url}");
         }
+    }
+
+    #[test]
+    fn an_address_that_is_refused_is_shown_without_what_may_be_secret() {
+        let error = "https://u:c4nary@h /a?k=c4nary".parse::<Url>().unwrap_err().to_string();
+        assert!(error.contains("`https://…@h /a?…`"), "{error}");
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::Quantity;
 use crate::text::{Name, VolumeName};
 
 /// A volume that services may mount. Written as Baetyl v2 does: `name` and exactly one of `config`, `secret`,
-/// `hostPath`, `emptyDir`.
+/// `certificate`, `hostPath`, `emptyDir`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "RawVolume", into = "RawVolume")]
 pub struct Volume {
     /// What mounts refer to; unique in the application.
@@ -20,19 +22,83 @@ pub struct Volume {
 pub enum VolumeSource {
     /// The entries of a configuration, one file per key.
     Config(Name),
-    /// The entries of a secret, one private file per key.
+    /// The entries of a secret, one private file per key. May be written as `certificate` where it is one, as Baetyl's cloud
+    /// shows it.
     Secret(Name),
-    /// A folder of the host.
-    HostPath(String),
+    /// A folder or file of the host.
+    HostPath(HostPath),
     /// An empty folder, fresh for each instance.
-    EmptyDir,
+    EmptyDir(EmptyDir),
+}
+
+/// A folder or file of the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct HostPath {
+    /// Where it lies: absolute, or below the node's folder for such.
+    pub path: String,
+    /// What must be there, or is made.
+    #[serde(default, rename = "type", skip_serializing_if = "crate::service::is_default")]
+    pub kind: HostPathType,
+}
+
+/// What must lie at a path of the host (Kubernetes).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum HostPathType {
+    /// Whatever is there; a folder is made where nothing is.
+    #[default]
+    #[serde(rename = "")]
+    Any,
+    /// A folder, made where nothing is.
+    DirectoryOrCreate,
+    /// A folder.
+    Directory,
+    /// A file, made empty where nothing is.
+    FileOrCreate,
+    /// A file.
+    File,
+    /// A Unix socket.
+    Socket,
+    /// A device that is read and written in characters.
+    CharDevice,
+    /// A device that is read and written in blocks.
+    BlockDevice,
+}
+
+/// An empty folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+pub struct EmptyDir {
+    /// On what it lies.
+    #[serde(skip_serializing_if = "crate::service::is_default")]
+    pub medium: Medium,
+    /// Bytes that may lie in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_limit: Option<Quantity>,
+}
+
+/// On what an empty folder lies (Kubernetes).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Medium {
+    /// On the disk that the instance's folder lies on.
+    #[default]
+    #[serde(rename = "")]
+    Disk,
+    /// In memory.
+    Memory,
 }
 
 /// A volume whose source is missing or not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidVolume {
     /// No source, or several.
-    #[error("volume `{volume}` has {found} sources, but needs exactly one of config, secret, hostPath, emptyDir")]
+    #[error(
+        "volume `{volume}` has {found} sources, but needs exactly one of config, secret, certificate, hostPath, emptyDir"
+    )]
     Sources {
         /// Its name.
         volume: VolumeName,
@@ -45,34 +111,34 @@ pub enum InvalidVolume {
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawVolume {
+    /// What mounts refer to; unique in the application.
     name: VolumeName,
+    /// The entries of a configuration, one file per key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     config: Option<Reference>,
+    /// The entries of a secret, one private file per key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     secret: Option<Reference>,
+    /// A secret of type certificate.
+    #[serde(default, skip_serializing)]
+    certificate: Option<Reference>,
+    /// A folder or file of the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host_path: Option<HostPath>,
+    /// An empty folder, fresh for each instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     empty_dir: Option<EmptyDir>,
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Reference {
     name: Name,
 }
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HostPath {
-    path: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EmptyDir {}
 
 impl Volume {
     /// A volume with one of the sources that were written.
@@ -82,7 +148,7 @@ impl Volume {
     pub fn new(name: VolumeName, mut sources: Vec<VolumeSource>) -> Result<Self, InvalidVolume> {
         let found = sources.len();
         match sources.pop() {
-            Some(VolumeSource::HostPath(path)) if path.is_empty() => Err(InvalidVolume::EmptyHostPath(name)),
+            Some(VolumeSource::HostPath(host)) if host.path.is_empty() => Err(InvalidVolume::EmptyHostPath(name)),
             Some(source) if found == 1 => Ok(Self { name, source }),
             _ => Err(InvalidVolume::Sources { volume: name, found }),
         }
@@ -94,9 +160,10 @@ impl TryFrom<RawVolume> for Volume {
     fn try_from(raw: RawVolume) -> Result<Self, InvalidVolume> {
         let mut sources: Vec<VolumeSource> = Vec::new();
         sources.extend(raw.config.map(|reference| VolumeSource::Config(reference.name)));
-        sources.extend(raw.secret.map(|reference| VolumeSource::Secret(reference.name)));
-        sources.extend(raw.host_path.map(|host| VolumeSource::HostPath(host.path)));
-        sources.extend(raw.empty_dir.map(|EmptyDir {}| VolumeSource::EmptyDir));
+        let secrets = raw.secret.into_iter().chain(raw.certificate);
+        sources.extend(secrets.map(|reference| VolumeSource::Secret(reference.name)));
+        sources.extend(raw.host_path.map(VolumeSource::HostPath));
+        sources.extend(raw.empty_dir.map(VolumeSource::EmptyDir));
         Self::new(raw.name, sources)
     }
 }
@@ -107,14 +174,15 @@ impl From<Volume> for RawVolume {
             name: volume.name,
             config: None,
             secret: None,
+            certificate: None,
             host_path: None,
             empty_dir: None,
         };
         match volume.source {
             VolumeSource::Config(name) => raw.config = Some(Reference { name }),
             VolumeSource::Secret(name) => raw.secret = Some(Reference { name }),
-            VolumeSource::HostPath(path) => raw.host_path = Some(HostPath { path }),
-            VolumeSource::EmptyDir => raw.empty_dir = Some(EmptyDir {}),
+            VolumeSource::HostPath(host) => raw.host_path = Some(host),
+            VolumeSource::EmptyDir(folder) => raw.empty_dir = Some(folder),
         }
         raw
     }
@@ -131,10 +199,18 @@ mod tests {
             r#"{"name":"cert","secret":{"name":"weather-cert"}}"#,
             r#"{"name":"data","hostPath":{"path":"/srv/data"}}"#,
             r#"{"name":"tmp","emptyDir":{}}"#,
+            r#"{"name":"sock","hostPath":{"path":"/run/x.sock","type":"Socket"}}"#,
+            r#"{"name":"tmp","emptyDir":{"medium":"Memory","sizeLimit":"64Mi"}}"#,
         ] {
             let volume: Volume = serde_json::from_str(json).unwrap();
             assert_eq!(serde_json::to_string(&volume).unwrap(), json);
         }
+    }
+
+    #[test]
+    fn a_certificate_is_a_secret() {
+        let volume: Volume = serde_json::from_str(r#"{"name":"cert","certificate":{"name":"web-cert"}}"#).unwrap();
+        assert_eq!(volume.source, VolumeSource::Secret("web-cert".parse().unwrap()));
     }
 
     #[test]
@@ -146,6 +222,10 @@ mod tests {
                 "has 2 sources",
             ),
             (r#"{"name":"conf","hostPath":{"path":""}}"#, "empty hostPath.path"),
+            (
+                r#"{"name":"conf","secret":{"name":"aa"},"certificate":{"name":"aa"}}"#,
+                "has 2 sources",
+            ),
         ] {
             let error = serde_json::from_str::<Volume>(json).unwrap_err().to_string();
             assert!(error.contains("`conf`") && error.contains(part), "{error}");

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_saphyr::{Error, Location};
 
 use crate::hint::closest;
+use crate::places::Places;
 
 /// What is wrong in a text, and where. Shown as `source:line:column: message (hint)`; lines and columns count from 1,
 /// columns in characters.
@@ -49,6 +50,28 @@ pub fn read_yaml<T: for<'de> Deserialize<'de>>(source_name: &str, text: &str) ->
     .read()
 }
 
+/// The text of a file, which is UTF-8.
+///
+/// # Errors
+/// Bytes that are not, with line and column of the first.
+pub fn utf8<'a>(source_name: &str, bytes: &'a [u8]) -> Result<&'a str, ParseError> {
+    std::str::from_utf8(bytes).map_err(|error| no_text(source_name, bytes, error.valid_up_to()))
+}
+
+/// The error of the byte at `bad`, before which all is UTF-8.
+fn no_text(source_name: &str, bytes: &[u8], bad: usize) -> ParseError {
+    let before = String::from_utf8_lossy(&bytes[..bad]);
+    let before = before.trim_start_matches('\u{feff}');
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    ParseError {
+        source_name: source_name.to_owned(),
+        line: before.matches('\n').count() as u64 + 1,
+        column: line.chars().count() as u64 + 1,
+        message: format!("the byte 0x{:02x} is no UTF-8", bytes[bad]),
+        hint: Some("save the file as UTF-8".to_owned()),
+    }
+}
+
 /// A piece of a source: its text, and how many lines of the source lie before it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Piece<'a> {
@@ -88,19 +111,33 @@ impl Piece<'_> {
             .to_owned()
     }
 
+    /// Unknown, missing and duplicate keys are in the message already; of anything else it is said whose value it is.
     fn explain(&self, error: &Error) -> ParseError {
+        let named = |message| (self.named(error, message), None);
         let (message, hint) = match error.without_snippet() {
             Error::SerdeUnknownField { field, expected, .. } => unknown(field, expected, "key"),
-            Error::SerdeUnknownVariant { variant, expected, .. } => unknown(variant, expected, "value"),
+            Error::SerdeUnknownVariant { variant, expected, .. } => {
+                let (message, hint) = unknown(variant, expected, "value");
+                (self.named(error, message), hint)
+            }
             Error::SerdeMissingField { field, .. } => (format!("`{field}` is missing"), None),
             Error::DuplicateMappingKey { key: Some(key), .. } => {
                 (format!("duplicate key `{key}`"), Some("keep one of them".to_owned()))
             }
-            Error::InvalidScalar { ty, location } => (format!("expected {ty}, found `{}`", self.at(*location)), None),
-            Error::Message { msg, .. } => (msg.clone(), None),
-            other => (plain(other), None),
+            Error::InvalidScalar { ty, location } => named(format!("expected {ty}, found `{}`", self.at(*location))),
+            Error::Message { msg, .. } => named(msg.clone()),
+            other => named(plain(other)),
         };
         self.error(error.location(), message, hint)
+    }
+
+    /// A message with the path of the field at whose value it is.
+    fn named(&self, error: &Error, message: String) -> String {
+        let places = Places::of(self);
+        match error.location().and_then(|at| places.path(at)) {
+            Some(path) => format!("{path}: {message}"),
+            None => message,
+        }
     }
 }
 

@@ -1,10 +1,22 @@
 //! Files that are whole or absent.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+#[cfg(test)]
+pub(crate) mod crash;
+#[cfg(test)]
+use crash::step;
+
+/// Before each change on disk; tests let it fail there.
+#[cfg(not(test))]
+fn step() -> io::Result<()> {
+    Ok(())
+}
 
 /// A file or folder that the system refused.
 #[derive(Debug, thiserror::Error)]
@@ -48,27 +60,38 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// Puts a file in place of whatever is there: staged beside it, renamed, and synced when it is to survive a power cut.
 pub(crate) fn put(path: &Path, bytes: &[u8], mode: u32, survives: Survives) -> Result<(), FileError> {
-    let staged = path.with_file_name(format!("{STAGED}{}", NUMBER.fetch_add(1, Relaxed)));
-    stage(&staged, bytes, mode, survives)?;
-    fs::rename(&staged, path).on("rename to", path)?;
+    replace(path, bytes, mode, survives)?;
     if survives == Survives::PowerCut {
         sync_parent(path)?;
     }
     Ok(())
 }
 
+/// Puts several files in place, each as [`put`] does; all of them survive a power cut once this answers.
+pub(crate) fn put_all(files: &[(PathBuf, Vec<u8>)], mode: u32) -> Result<(), FileError> {
+    for (path, bytes) in files {
+        replace(path, bytes, mode, Survives::PowerCut)?;
+    }
+    let mut synced = BTreeSet::new();
+    let mut first = files.iter().filter(|(path, _)| synced.insert(path.parent()));
+    first.try_for_each(|(path, _)| sync_parent(path))
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32, survives: Survives) -> Result<(), FileError> {
+    let staged = path.with_file_name(format!("{STAGED}{}", NUMBER.fetch_add(1, Relaxed)));
+    stage(&staged, bytes, mode, survives)?;
+    step().and_then(|()| fs::rename(&staged, path)).on("rename to", path)
+}
+
 fn stage(path: &Path, bytes: &[u8], mode: u32, survives: Survives) -> Result<(), FileError> {
     remove(path)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-        .on("create", path)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode);
+    let mut file = step().and_then(|()| options.open(path)).on("create", path)?;
     // Whatever the umask made of it.
     file.set_permissions(fs::Permissions::from_mode(mode))
         .on("set the mode of", path)?;
-    file.write_all(bytes).on("write", path)?;
+    step().and_then(|()| file.write_all(bytes)).on("write", path)?;
     if survives == Survives::PowerCut {
         file.sync_all().on("sync", path)?;
     }
@@ -78,14 +101,15 @@ fn stage(path: &Path, bytes: &[u8], mode: u32, survives: Survives) -> Result<(),
 /// Makes a rename in a file's folder, or its removal, survive a power cut.
 pub(crate) fn sync_parent(path: &Path) -> Result<(), FileError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    File::open(folder).and_then(|f| f.sync_all()).on("sync", folder)
+    let synced = step().and_then(|()| File::open(folder)?.sync_all());
+    synced.on("sync", folder)
 }
 
 /// Removes a file or a whole folder; one that is not there is no error. Follows no link.
 pub(crate) fn remove(path: &Path) -> Result<(), FileError> {
     let removed = match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
+        Ok(meta) if meta.is_dir() => step().and_then(|()| fs::remove_dir_all(path)),
+        Ok(_) => step().and_then(|()| fs::remove_file(path)),
         Err(e) => Err(e),
     };
     match removed {
@@ -137,7 +161,7 @@ pub(crate) fn set_aside(path: &Path, aside: &Path) -> Result<PathBuf, FileError>
         to = aside.join(format!("{name}.{number}"));
         number += 1;
     }
-    fs::rename(path, &to).on("set aside", path)?;
+    step().and_then(|()| fs::rename(path, &to)).on("set aside", path)?;
     Ok(to)
 }
 

@@ -36,6 +36,11 @@ impl Folders {
         self.data.join("pins.json")
     }
 
+    /// What this boot of the machine is called.
+    pub(crate) fn boot(&self) -> PathBuf {
+        self.runtime.join("boot")
+    }
+
     /// Below it, what is prepared of every application.
     pub(crate) fn applications(&self) -> PathBuf {
         self.data.join("apps")
@@ -72,6 +77,11 @@ impl Folders {
     /// Where relative host paths of volumes lie (Baetyl v2: `<lib>/host`).
     pub(crate) fn host(&self) -> PathBuf {
         self.data.join("host")
+    }
+
+    /// Which jobs ended well, and so are not run again.
+    pub(crate) fn completed(&self) -> PathBuf {
+        self.data.join("completed")
     }
 
     /// How to find each instance again.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aerolith_plan::Updates;
 use aerolith_plugin_wire::host::Dispatch;
 
 use crate::bus::Bus;
@@ -14,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::policy::PackagePolicy;
 use crate::processes::Processes;
 use crate::services::Services;
-use crate::state::State;
+use crate::state::{State, StateError};
 
 /// Where the node keeps things, and what it is called.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct Settings {
     pub limits: aerolith_packages::Limits,
     /// What packages must have to be taken.
     pub packages: PackagePolicy,
+    /// How new instances prove themselves, where their service does not say.
+    pub updates: Updates,
 }
 
 /// Why the node cannot be opened.
@@ -37,6 +40,9 @@ pub enum OpenError {
     /// Another daemon has the data folder.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The state.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The file system.
     #[error(transparent)]
     File(#[from] FileError),
@@ -71,7 +77,7 @@ impl Foundation {
         durable::folder(&settings.data, false)?;
         let lock = lock(&settings.data)?;
         durable::folder(&settings.runtime, true)?;
-        let state = State::open(settings.data.join("state"))?;
+        let state = State::open(settings.data.join("state"), settings.data.join("node.key"))?;
         let kv = Kv::new(settings.data.join("kv"));
         let runtime = tokio::runtime::Handle::current();
         let (bus, metrics, processes) = (Bus::default(), Metrics::default(), Processes::default());

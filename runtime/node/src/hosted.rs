@@ -80,6 +80,7 @@ mod tests {
             node: "n".into(),
             limits,
             packages: crate::PackagePolicy::default(),
+            updates: aerolith_plan::Updates::default(),
         })
         .unwrap();
         let mut events = foundation.bus().subscribe("plugin/#").unwrap();

@@ -158,8 +158,8 @@ pub(crate) fn relative(path: &str) -> PathBuf {
 impl Sources<'_> {
     fn what(&self, mount: &VolumeMount, source: &VolumeSource) -> Result<What, MountError> {
         match source {
-            VolumeSource::EmptyDir => Ok(What::Folder),
-            VolumeSource::HostPath(path) => self.host_path(mount, path),
+            VolumeSource::EmptyDir(_) => Ok(What::Folder),
+            VolumeSource::HostPath(host) => self.host_path(mount, &host.path),
             VolumeSource::Config(name) => match self.downloaded.get(mount.name.as_str()) {
                 Some(folder) => Ok(What::Link {
                     to: below(folder, mount),

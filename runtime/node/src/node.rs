@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aerolith_model::{Resource, ResourceKind};
 use aerolith_packages::Store;
+use aerolith_plan::InstanceId;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::admission::Admission;
 use crate::bus::{Bus, Events};
 use crate::driver::{Board, Driver, Request, Works};
-use crate::durable::FileError;
+use crate::durable::{self, FileError, Survives};
 use crate::environment::Host;
 use crate::fetch::Downloads;
 use crate::folders::Folders;
@@ -24,7 +25,7 @@ use crate::foundation::{Foundation, OpenError};
 use crate::metrics;
 use crate::pins::Pins;
 use crate::plugins::Plugins;
-use crate::prepare::{self, Preparer};
+use crate::prepare::{self, Preparer, now_ms};
 use crate::record::Records;
 use crate::state::ResourceId;
 use crate::status::{NodeStatus, status};
@@ -135,6 +136,12 @@ impl Node {
         text
     }
 
+    /// Starts at once what has failed or waits for its next start, for those instances that are wanted, and forgets their
+    /// earlier ends. Answers how many.
+    pub fn retry(&self, wanted: impl Fn(&InstanceId) -> bool) -> usize {
+        self.0.works.supervisor.retry(wanted)
+    }
+
     /// Looks again at what can be done, as after a plugin has come.
     pub fn wake(&self) {
         self.0.works.changed.notify_one();
@@ -162,7 +169,7 @@ fn open(
     let settings = &foundation.0.settings;
     let folders = Folders::of(settings);
     let store = Store::open(folders.store(), settings.limits.clone())?;
-    let records = Records(folders.records());
+    let records = Records::new(folders.records(), folders.completed());
     let found = records.load()?;
     let in_use: BTreeSet<_> = found.iter().map(|r| (r.id.service.clone(), r.fingerprint)).collect();
     let prepared = prepare::load(&folders, &in_use)?;
@@ -171,6 +178,7 @@ fn open(
             workspace::remove(&folder)?;
         }
     }
+    let boot = boot(&folders)?;
     let changed = Arc::new(Notify::new());
     let supervisor = Supervisor::new(Shared {
         plugins: plugins.clone(),
@@ -212,6 +220,7 @@ fn open(
     let (cleaning, requests) = mpsc::channel(1);
     let works = Works {
         foundation: foundation.clone(),
+        boot,
         preparer,
         supervisor,
         changed,
@@ -219,4 +228,15 @@ fn open(
         board,
     };
     Ok((Arc::new(works), requests))
+}
+
+/// What this boot of the machine is called: a name below the runtime folder, which no boot outlives.
+fn boot(folders: &Folders) -> Result<String, FileError> {
+    let path = folders.boot();
+    if let Ok(name) = fs::read_to_string(&path) {
+        return Ok(name);
+    }
+    let name = now_ms().to_string();
+    durable::put(&path, name.as_bytes(), 0o600, Survives::Crash)?;
+    Ok(name)
 }

@@ -18,6 +18,7 @@ pub struct PackagePolicy {
 
 /// What is done about a program whose entry or `program.yml` was edited on disk, before it is started again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Edited {
     /// It is put back from the store, and that is reported.

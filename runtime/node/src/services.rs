@@ -124,6 +124,7 @@ mod tests {
             node: "n".into(),
             limits: aerolith_packages::Limits::default(),
             packages: crate::PackagePolicy::default(),
+            updates: aerolith_plan::Updates::default(),
         };
         let foundation = Foundation::open(settings).unwrap();
         let client = Client(foundation.services("fetcher", "fetcher-1"));

@@ -1,85 +1,47 @@
-//! The desired state on disk: one file per version of a resource, and one head that says which versions are in force.
+//! The desired state on disk: one file per version of a resource, one history of deployments per application, and one
+//! head that says which versions are in force.
 //!
 //! ```text
-//! <folder>/head.json                        revision, and per resource the revision and digest of its file
-//! <folder>/<kind>/<name>@<revision>.json    one version, written before the head names it, never rewritten
-//! <folder>/damaged/                         what could not be read, kept for people
+//! <folder>/head.json                          schema, revision, and per resource the revision and digest of its file
+//! <folder>/<kind>/<name>@<revision>.json      one version, written before the head names it, never rewritten
+//! <folder>/secret/<name>@<revision>.sealed    the same of a secret, which only the node's key opens
+//! <folder>/history/<application>.json         its deployments, each of exact versions, and what came of them
+//! <folder>/damaged/                           what could not be read, kept for people
 //! ```
 //!
-//! The head's rename is the commit: before it nothing has changed, after it everything has.
+//! The head's rename is the commit: before it nothing has changed, after it everything has. A deployment of a revision
+//! above the head's was never made. Versions stay as long as the head or a history names them.
 
+mod checked;
+mod deployments;
+mod error;
+mod head;
+mod history;
+mod id;
 mod open;
+mod seal;
+mod versions;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use aerolith_model::{Resource, ResourceKind};
-use aerolith_packages::Digest;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::durable::{self, FileError, Survives};
+use crate::desired::Resources;
+use crate::durable::{self, FileError};
+use head::Head;
+use history::History;
+use versions::Versions;
 
-/// Which resource.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ResourceId {
-    /// Its kind.
-    pub kind: ResourceKind,
-    /// Its name, unique within the kind.
-    pub name: String,
-}
-
-impl ResourceId {
-    /// The id of the resource of this kind and name.
-    #[must_use]
-    pub fn new(kind: ResourceKind, name: impl Into<String>) -> Self {
-        Self {
-            kind,
-            name: name.into(),
-        }
-    }
-
-    /// The id of a resource.
-    #[must_use]
-    pub fn of(resource: &Resource) -> Self {
-        Self {
-            kind: resource.kind(),
-            name: resource.name().to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for ResourceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind, self.name)
-    }
-}
-
-impl From<ResourceId> for String {
-    fn from(id: ResourceId) -> Self {
-        id.to_string()
-    }
-}
-
-impl TryFrom<String> for ResourceId {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let (kind, name) = text
-            .split_once('/')
-            .ok_or_else(|| format!("`{text}` is no KIND/NAME"))?;
-        let known = ResourceKind::ALL.into_iter().find(|k| k.as_str() == kind);
-        let kind = known.ok_or_else(|| format!("`{kind}` is no kind of resource"))?;
-        if name.contains(['/', '\0']) {
-            return Err(format!("`{name}` is no name of a resource"));
-        }
-        Ok(Self {
-            kind,
-            name: name.to_owned(),
-        })
-    }
-}
+pub use deployments::RollbackError;
+pub use error::StateError;
+pub use id::ResourceId;
+#[allow(unused_imports, reason = "the API takes it up next")]
+pub(crate) use {
+    history::{Deployment, Outcome},
+    versions::Version,
+};
 
 /// A file of the state that could not be read. Its resource is held: nothing of it is started, stopped or replaced until
 /// it is applied again or deleted.
@@ -91,25 +53,17 @@ pub struct Damaged {
     pub reason: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Head {
-    revision: u64,
-    resources: BTreeMap<ResourceId, Version>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Version {
-    revision: u64,
-    sha256: String,
-}
-
 /// The desired state, in memory and on disk. Every call blocks.
 #[derive(Debug)]
 pub(crate) struct State {
     folder: PathBuf,
+    versions: Versions,
     head: Head,
-    resources: BTreeMap<ResourceId, Resource>,
+    resources: Resources,
+    histories: BTreeMap<String, History>,
     damaged: Vec<Damaged>,
+    /// The files are as memory has it. They may not be after a commit that failed half-way.
+    is_settled: bool,
 }
 
 /// What one transaction does.
@@ -124,7 +78,7 @@ impl State {
         self.head.revision
     }
 
-    pub(crate) fn resources(&self) -> &BTreeMap<ResourceId, Resource> {
+    pub(crate) fn resources(&self) -> &Resources {
         &self.resources
     }
 
@@ -144,7 +98,7 @@ impl State {
     }
 
     /// The resources as they would be after a change.
-    pub(crate) fn preview(&self, change: &Change) -> BTreeMap<ResourceId, Resource> {
+    pub(crate) fn preview(&self, change: &Change) -> Resources {
         let mut resources = self.resources.clone();
         resources.retain(|id, _| !change.delete.contains(id));
         resources.extend(change.put.iter().map(|r| (ResourceId::of(r), r.clone())));
@@ -162,13 +116,28 @@ impl State {
         let mut head = self.head.clone();
         head.revision += 1;
         head.resources.retain(|id, _| !change.delete.contains(id));
+        let mut files = Vec::new();
         for resource in &change.put {
-            let version = self.write(resource, head.revision)?;
+            let (version, path, bytes) = self.versions.encode(resource, head.revision)?;
             head.resources.insert(ResourceId::of(resource), version);
+            files.push((path, bytes));
         }
-        put_json(&self.folder.join(HEAD), &head)?;
-        self.resources = self.preview(&change);
-        self.head = head;
+        let resources = self.preview(&change);
+        let mut deployed = self.deploy(&head, &resources);
+        for (name, history) in &deployed {
+            let path = self.history_path(name);
+            files.push((path.clone(), checked::encode(history, &path)?));
+        }
+        self.store(|state| {
+            durable::put_all(&files, 0o600)?;
+            head.put(&state.folder)
+        })?;
+        deployed.values_mut().for_each(History::trim);
+        (self.head, self.resources) = (head, resources);
+        self.histories.extend(deployed);
+        let head = &self.head.resources;
+        self.histories
+            .retain(|name, _| head.contains_key(&ResourceId::new(ResourceKind::Application, name.as_str())));
         let still =
             |id: &ResourceId| !change.delete.contains(id) && !change.put.iter().any(|r| ResourceId::of(r) == *id);
         self.damaged
@@ -179,42 +148,35 @@ impl State {
         Ok(self.head.revision)
     }
 
-    fn write(&self, resource: &Resource, revision: u64) -> Result<Version, FileError> {
-        let path = self.path(&ResourceId::of(resource), revision);
-        let bytes = to_json(resource, &path)?;
-        durable::put(&path, &bytes, 0o600, Survives::PowerCut)?;
-        Ok(Version {
-            revision,
-            sha256: Digest::of(&bytes).to_string(),
-        })
-    }
-
-    fn path(&self, id: &ResourceId, revision: u64) -> PathBuf {
-        self.folder
-            .join(id.kind.as_str())
-            .join(format!("{}@{revision}.json", id.name))
-    }
-
-    /// Removes every version that the head does not name.
-    fn sweep(&self) -> Result<(), FileError> {
-        let named: Vec<PathBuf> = self
-            .head
-            .resources
-            .iter()
-            .map(|(id, version)| self.path(id, version.revision))
-            .collect();
-        for kind in ResourceKind::ALL {
-            for path in durable::entries(&self.folder.join(kind.as_str()))? {
-                if !named.contains(&path) {
-                    durable::remove(&path)?;
+    /// Writes files, or as well as it can leaves them as they were: a rename that was not synced is one that a restart
+    /// may find.
+    fn store(&mut self, write: impl FnOnce(&Self) -> Result<(), FileError>) -> Result<(), FileError> {
+        self.settle()?;
+        self.is_settled = false;
+        let written = write(self);
+        match &written {
+            Ok(()) => self.is_settled = true,
+            Err(_) => {
+                if let Err(error) = self.settle() {
+                    tracing::error!(%error, "what failed to be stored may be there after a restart");
                 }
             }
+        }
+        written
+    }
+
+    /// Makes the files again what memory has.
+    fn settle(&mut self) -> Result<(), FileError> {
+        if !self.is_settled {
+            self.head.put(&self.folder)?;
+            for (name, history) in &self.histories {
+                self.put_history(name, history)?;
+            }
+            self.is_settled = true;
         }
         Ok(())
     }
 }
-
-const HEAD: &str = "head.json";
 
 fn to_json<T: Serialize>(value: &T, path: &Path) -> Result<Vec<u8>, FileError> {
     serde_json::to_vec_pretty(value).map_err(|e| FileError {
@@ -222,10 +184,6 @@ fn to_json<T: Serialize>(value: &T, path: &Path) -> Result<Vec<u8>, FileError> {
         path: path.into(),
         source: e.into(),
     })
-}
-
-fn put_json<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
-    durable::put(path, &to_json(value, path)?, 0o600, Survives::PowerCut)
 }
 
 #[cfg(test)]

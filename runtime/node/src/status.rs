@@ -7,7 +7,7 @@ use aerolith_plan::{Goal, InstanceId, ServiceId};
 use aerolith_plugin_wire::engine::Exit;
 use serde::Serialize;
 
-use crate::desired::Desired;
+use crate::desired::{Desired, lacks_handover};
 use crate::driver::{Board, Works, subject};
 use crate::policy::PackagePolicy;
 use crate::state::Damaged;
@@ -119,9 +119,8 @@ pub(crate) fn status(works: &Works) -> NodeStatus {
     let board = works.board();
     let mut names: Vec<String> = board
         .desired
-        .goals
-        .services
-        .keys()
+        .wanted()
+        .map(|(id, _)| id)
         .map(|id| id.application.to_string())
         .collect();
     names.extend(board.desired.held.keys().cloned());
@@ -163,8 +162,10 @@ fn busy(works: &Works, board: &Board, watched: &[Arc<Watched>]) -> BTreeSet<Stri
         .iter()
         .map(subject)
         .chain(board.preparing.iter().map(|(id, _)| id));
-    ids.chain(moving.map(|w| &w.run.instance.service))
-        .map(|id| id.application.to_string())
+    let ids = ids.chain(moving.map(|w| &w.run.instance.service));
+    let open = board.courses.iter().filter(|(_, course)| course.is_open());
+    ids.map(|id| id.application.to_string())
+        .chain(open.map(|(name, _)| name.to_string()))
         .collect()
 }
 
@@ -177,7 +178,7 @@ fn application(
 ) -> ApplicationStatus {
     let known = watched.iter().map(|w| &w.run.instance.service);
     let known = known.chain(board.prepared.keys().map(|(id, _)| id));
-    let mut ids: Vec<&ServiceId> = board.desired.goals.services.keys().chain(known).collect();
+    let mut ids: Vec<&ServiceId> = board.desired.wanted().map(|(id, _)| id).chain(known).collect();
     ids.retain(|id| id.application.as_str() == name);
     ids.sort();
     ids.dedup();
@@ -204,7 +205,7 @@ fn application(
 }
 
 fn service(board: &Board, policy: &PackagePolicy, watched: &[Arc<Watched>], id: &ServiceId) -> ServiceStatus {
-    let goal = board.desired.goals.services.get(id);
+    let goal = board.desired.goal(id);
     let mine = watched.iter().filter(|w| w.run.instance.service == *id);
     let mut instances: Vec<InstanceStatus> = mine.map(|w| instance(w)).collect();
     instances.sort_by_key(|instance| instance.id.parse::<InstanceId>().map_or(0, |id| id.index));
@@ -220,7 +221,7 @@ fn service(board: &Board, policy: &PackagePolicy, watched: &[Arc<Watched>], id: 
         reason,
         fingerprint: goal.map(|goal| goal.fingerprint.to_string()),
         warnings: promised.into_iter().chain(edited).collect(),
-        replicas: goal.map_or(0, |goal| goal.service.replica),
+        replicas: goal.map_or(0, Goal::count),
         instances,
     }
 }
@@ -230,6 +231,9 @@ fn warnings(desired: &Desired, policy: &PackagePolicy, goal: &Goal) -> Vec<Strin
     let used = desired.used_by(goal);
     let objects = used.flat_map(|(c, _)| c.objects().map(move |(key, object)| (&c.name, key, object)));
     let mut warnings = Vec::new();
+    if lacks_handover(goal) {
+        warnings.push("its engine cannot hand sockets over: a new version is started once the old one has stopped".into());
+    }
     for (name, key, object) in objects {
         if !object.has_digest() {
             warnings.push(format!(
@@ -263,11 +267,11 @@ fn condition(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[In
         return (Condition::Preparing, String::new());
     }
     match observed {
-        Some(observed) if instances.len() >= goal.service.replica as usize => observed,
-        None if goal.service.replica == 0 => (Condition::Running, "no instance is wanted".into()),
+        Some(observed) if instances.len() >= goal.count() as usize => observed,
+        None if goal.count() == 0 => (Condition::Running, "no instance is wanted".into()),
         _ if goal.depends_on.is_empty() => (Condition::Starting, String::new()),
         _ => {
-            let names: Vec<String> = goal.depends_on.iter().map(|id| id.service.to_string()).collect();
+            let names: Vec<String> = goal.depends_on.keys().map(|id| id.service.to_string()).collect();
             (
                 Condition::Waiting,
                 format!("starts when these run: {}", names.join(", ")),

@@ -1,16 +1,23 @@
 //! Supervision: one task per instance leads it from its start to its end, and finds it again after the daemon was away.
 
+mod check;
+mod clock;
 mod ending;
 mod integrity;
+mod keeping;
 mod life;
+mod probing;
+mod running;
+mod starting;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use aerolith_plan::{RunId, Seen, ServiceId, Trial};
+use aerolith_plan::restart::Row;
+use aerolith_plan::trial::Proof;
+use aerolith_plan::{InstanceId, RunId, Seen, ServiceId};
 use aerolith_plugin_wire::engine::Workload;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -23,6 +30,7 @@ use crate::plugins::Plugins;
 use crate::prepare::VersionId;
 use crate::record::{Life, Record, Records, Terms};
 
+use clock::Clock;
 pub(crate) use integrity::Integrity;
 use life::Instance;
 pub use view::Phase;
@@ -57,6 +65,7 @@ pub(crate) struct Watched {
     pub(crate) output: String,
     terms: watch::Sender<Terms>,
     stop: watch::Sender<bool>,
+    again: watch::Sender<Again>,
     view: Mutex<View>,
 }
 
@@ -76,6 +85,15 @@ impl Watched {
     }
 }
 
+/// Why an instance that waits is to be tried again at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// What it waits for may be there now.
+    Reconsidered,
+    /// An operator asks: its earlier ends are forgotten.
+    Asked,
+}
+
 /// What all supervision tasks share.
 pub(crate) struct Shared {
     pub(crate) plugins: Arc<dyn Plugins>,
@@ -92,6 +110,7 @@ pub(crate) struct Shared {
 /// All instances.
 pub(crate) struct Supervisor {
     shared: Arc<Shared>,
+    clock: Clock,
     watched: Arc<Mutex<BTreeMap<RunId, Arc<Watched>>>>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -100,6 +119,7 @@ impl Supervisor {
     pub(crate) fn new(shared: Shared) -> Self {
         Self {
             shared: Arc::new(shared),
+            clock: Clock::new(),
             watched: Arc::default(),
             tasks: Mutex::default(),
         }
@@ -133,6 +153,9 @@ impl Supervisor {
             exit: None,
             edited: None,
             folder: Some(workspace.folder.clone()),
+            row: Row::default(),
+            proof: Proof::default(),
+            has_begun: false,
         };
         self.lead(record, Some(workspace));
     }
@@ -153,13 +176,14 @@ impl Supervisor {
             depends_on: record.depends_on.clone(),
             engine: record.engine.clone(),
             output: record.workload.output.clone(),
-            terms: watch::Sender::new(record.terms),
+            terms: watch::Sender::new(record.terms.clone()),
             stop: watch::Sender::new(false),
+            again: watch::Sender::new(Again::Reconsidered),
             view: Mutex::new(View::of(&record)),
         });
         all.insert(run, watched.clone());
         drop(all);
-        let instance = Instance::new(self.shared.clone(), watched, record, workspace);
+        let instance = Instance::new(self.shared.clone(), self.clock, watched, record, workspace);
         let (watched, changed) = (self.watched.clone(), self.shared.changed.clone());
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
@@ -180,9 +204,31 @@ impl Supervisor {
     /// Gives an instance new terms while it runs.
     pub(crate) fn follow(&self, run: &RunId, terms: Terms) {
         if let Some(watched) = self.lock().get(run) {
-            watched
-                .terms
-                .send_if_modified(|old| std::mem::replace(old, terms) != terms);
+            watched.terms.send_if_modified(|old| {
+                let differs = *old != terms;
+                *old = terms;
+                differs
+            });
+        }
+    }
+
+    /// Starts at once what has failed or waits for its next start, and forgets its earlier ends; answers how many of the
+    /// wanted that are.
+    pub(crate) fn retry(&self, wanted: impl Fn(&InstanceId) -> bool) -> usize {
+        let mut waiting = self.all();
+        waiting.retain(|watched| wanted(&watched.run.instance) && watched.view().is_waiting());
+        for watched in &waiting {
+            watched.again.send_replace(Again::Asked);
+        }
+        waiting.len()
+    }
+
+    /// Tries again at once what waits for something else than its own delay, as when a plugin has come.
+    pub(crate) fn reconsider(&self) {
+        for watched in self.all() {
+            if watched.view().is_stuck {
+                watched.again.send_replace(Again::Reconsidered);
+            }
         }
     }
 
@@ -194,13 +240,15 @@ impl Supervisor {
     /// Every instance, as planning sees it.
     pub(crate) fn seen(&self) -> BTreeMap<RunId, Seen> {
         let seen = |w: &Arc<Watched>| {
-            let state = w.view().planned();
+            let view = w.lock();
+            let (state, trial) = (view.planned(), view.trial);
+            let depends_on = w.depends_on.clone();
             (
                 w.run.clone(),
                 Seen {
                     state,
-                    trial: Trial::Passed,
-                    depends_on: w.depends_on.clone(),
+                    trial,
+                    depends_on,
                 },
             )
         };
@@ -226,11 +274,4 @@ impl Supervisor {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<RunId, Arc<Watched>>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Time since the machine's boot, which goes on while it sleeps.
-pub(crate) fn since_boot() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let nanoseconds = u32::try_from(now.tv_nsec).unwrap_or(0);
-    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), nanoseconds)
 }

@@ -190,7 +190,7 @@ impl<'a> Library<'a> {
         let mut before = None;
         for service in &application.init_services {
             let goal = self.goal(application, service, updates)?;
-            let rule = Rule::of_init();
+            let rule = Rule::of_init(service);
             let id = add(
                 &mut generation,
                 application,
@@ -215,7 +215,7 @@ impl<'a> Library<'a> {
             let (kind, name, exists) = match &volume.source {
                 VolumeSource::Config(name) => ("configuration", name, self.configurations.contains_key(name.as_str())),
                 VolumeSource::Secret(name) => ("secret", name, self.secrets.contains_key(name.as_str())),
-                VolumeSource::HostPath(_) | VolumeSource::EmptyDir => continue,
+                VolumeSource::HostPath(_) | VolumeSource::EmptyDir(_) => continue,
             };
             if !exists {
                 let (application, volume) = (application.name.clone(), volume.name.clone());
@@ -243,7 +243,7 @@ impl<'a> Library<'a> {
             match &volume.source {
                 VolumeSource::Config(name) => used.configurations.extend(self.configurations.get(name.as_str())),
                 VolumeSource::Secret(name) => used.secrets.extend(self.secrets.get(name.as_str())),
-                VolumeSource::HostPath(_) | VolumeSource::EmptyDir => {}
+                VolumeSource::HostPath(_) | VolumeSource::EmptyDir(_) => {}
             }
         }
         let fingerprint = Fingerprint::of(service, &used).map_err(|error| PlanError::NoCanonicalForm {

@@ -9,7 +9,9 @@ mod goals;
 mod id;
 mod observed;
 mod planner;
+pub mod probe;
 pub mod restart;
+pub mod trial;
 mod verdict;
 
 pub use fingerprint::{Fingerprint, InvalidFingerprint};

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aerolith_model::StartCondition;
+use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
 use crate::id::{RunId, ServiceId};
@@ -46,7 +47,8 @@ pub enum State {
 }
 
 /// How far a running instance has proven itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Fitness {
     /// It runs.
     Started,
@@ -57,7 +59,8 @@ pub enum Fitness {
 }
 
 /// Whether a run has proven that its version is any good. Once over, a trial stays as it came out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Trial {
     /// Not yet.
     #[default]

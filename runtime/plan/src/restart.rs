@@ -1,16 +1,19 @@
 //! Whether and when an ended instance is started again.
 //!
-//! A state machine without a clock: `now` is the time since any fixed start.
+//! A state machine without a clock and without chance: `now` is the time since the machine's boot, and a random number is
+//! passed in. What it must remember, a [`Row`], can be written down at any moment and taken up by another machine.
 
 use std::fmt;
 use std::time::Duration;
 
-use aerolith_model::{Application, DEFAULT_BACKOFF_LIMIT, RestartPolicy, Service, Workload};
+use aerolith_model::{Application, Backoff, DEFAULT_BACKOFF_LIMIT, RestartPolicy, Service, Workload};
+use serde::{Deserialize, Serialize};
 
-/// Time between an end and the restart.
-pub const DELAY: Duration = Duration::from_secs(1);
-/// Who has been up this long is restarted at once, and its earlier restarts are forgotten.
+/// Who has worked this long is restarted at once, and its row of restarts begins anew.
 pub const HEALTHY_AFTER: Duration = Duration::from_secs(10);
+/// A delay may be so much longer or shorter than the rule says, so that what ended together does not start together.
+const JITTER: f64 = 0.1;
+
 /// How an instance ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Exit {
@@ -20,6 +23,8 @@ pub enum Exit {
     Signal(i32),
     /// For want of memory.
     OutOfMemory,
+    /// It was ended because a probe found that it does not work; counts as a failure.
+    Unfit,
     /// Nobody saw how; counts as a failure.
     Unknown,
 }
@@ -29,6 +34,18 @@ impl Exit {
     #[must_use]
     pub fn is_success(self) -> bool {
         self == Self::Code(0)
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "with code {code}"),
+            Self::Signal(signal) => write!(f, "by signal {signal}"),
+            Self::OutOfMemory => f.write_str("for want of memory"),
+            Self::Unfit => f.write_str("because a probe found that it does not work"),
+            Self::Unknown => f.write_str("in a way that nobody saw"),
+        }
     }
 }
 
@@ -60,22 +77,16 @@ pub struct GiveUp {
 
 impl fmt::Display for GiveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { restarts, last } = self;
         write!(
             f,
-            "ended again after {} restarts, which is the limit; at last ",
-            self.restarts
-        )?;
-        match self.last {
-            Exit::Code(code) => write!(f, "with code {code}"),
-            Exit::Signal(signal) => write!(f, "by signal {signal}"),
-            Exit::OutOfMemory => f.write_str("for want of memory"),
-            Exit::Unknown => f.write_str("in a way that nobody saw"),
-        }
+            "ended again after {restarts} restarts, which is the limit; at last {last}"
+        )
     }
 }
 
 /// What a service wants done about ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     /// When to restart.
     pub policy: RestartPolicy,
@@ -83,22 +94,28 @@ pub struct Rule {
     pub limit: Option<u32>,
     /// Whether a healthy time makes earlier restarts forgotten; for a job it does not.
     pub forgets: bool,
+    /// Whether what ended well is never run again, not even after a boot of the machine: so it is for a job.
+    #[serde(default)]
+    pub once: bool,
+    /// How long to wait before a restart.
+    #[serde(default)]
+    pub backoff: Backoff,
 }
 
 impl Rule {
     /// The rule of a service. A job runs until it ends well, whatever its service's `restart` says, and at most
-    /// `jobConfig.backoffLimit` times more.
+    /// `jobConfig.backoffLimit` times more; how long it waits is its service's business still.
     #[must_use]
     pub fn of(application: &Application, service: &Service) -> Self {
+        let backoff = service.restart.backoff;
         if application.workload == Workload::Job {
-            let limit = application
-                .job_config
-                .as_ref()
-                .map_or(DEFAULT_BACKOFF_LIMIT, |config| config.backoff_limit);
+            let config = application.job_config.as_ref();
             return Self {
                 policy: RestartPolicy::OnFailure,
-                limit: Some(limit),
+                limit: Some(config.map_or(DEFAULT_BACKOFF_LIMIT, |config| config.backoff_limit)),
                 forgets: false,
+                once: true,
+                backoff,
             };
         }
         let max = service.restart.retry.max;
@@ -106,42 +123,86 @@ impl Rule {
             policy: service.restart.policy,
             limit: (max > 0).then_some(max),
             forgets: true,
+            once: false,
+            backoff,
         }
     }
 
-    /// The rule of an init service, which runs until it ends well: without it nothing of its application starts.
+    /// The rule of what runs before the services of an application, at each boot anew: until it ends well.
     #[must_use]
-    pub const fn of_init() -> Self {
+    pub fn of_init(service: &Service) -> Self {
+        let max = service.restart.retry.max;
         Self {
             policy: RestartPolicy::OnFailure,
-            limit: None,
-            forgets: true,
+            limit: (max > 0).then_some(max),
+            forgets: false,
+            once: false,
+            backoff: service.restart.backoff,
         }
     }
+
+    /// How long to wait after so many early ends before this one. Never less than the rule's minimum and never more than its
+    /// maximum, however many there were and whatever the random number is.
+    fn delay(&self, earlier: u64, chance: u64) -> Duration {
+        let Backoff { min, max, factor } = self.backoff;
+        let grown = min.0.as_secs_f64() * factor.powf(earlier as f64);
+        let capped = grown.min(max.0.as_secs_f64());
+        let share = chance as f64 / u64::MAX as f64;
+        let jittered = capped * (1.0 - JITTER + 2.0 * JITTER * share);
+        let delay = Duration::try_from_secs_f64(jittered).unwrap_or(max.0);
+        delay.min(max.0).max(min.0)
+    }
+}
+
+/// What is remembered of the ends of one instance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Restarts in a row.
+    restarts: u32,
+    /// Ends in a row that came before it had worked for long; they make the delays grow.
+    early: u64,
+    /// When it was started last.
+    started: Duration,
+    /// When it is to be started again.
+    due: Option<Duration>,
 }
 
 /// Decides over the ends of one instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     rule: Rule,
-    started: Duration,
-    restarts: u32,
+    row: Row,
 }
 
 impl Policy {
-    /// A policy for an instance that was first started at `now`.
+    /// A policy that goes on with a row, or begins one.
     #[must_use]
-    pub fn new(rule: Rule, now: Duration) -> Self {
-        Self {
-            rule,
-            started: now,
-            restarts: 0,
-        }
+    pub fn new(rule: Rule, row: Row) -> Self {
+        Self { rule, row }
     }
 
-    /// Takes note that the instance was started again at `now`.
+    /// What must be remembered to go on.
+    #[must_use]
+    pub fn row(&self) -> Row {
+        self.row
+    }
+
+    /// Takes note that the instance was started at `now`.
     pub fn started(&mut self, now: Duration) {
-        self.started = now;
+        self.row.started = now;
+        self.row.due = None;
+    }
+
+    /// When it was started last.
+    #[must_use]
+    pub fn since(&self) -> Duration {
+        self.row.started
+    }
+
+    /// How much of a delay is left at `now`; none unless it waits for its restart.
+    #[must_use]
+    pub fn rest(&self, now: Duration) -> Duration {
+        self.row.due.map_or(Duration::ZERO, |due| due.saturating_sub(now))
     }
 
     /// Follows a new rule from now on; restarts made so far still count.
@@ -149,172 +210,54 @@ impl Policy {
         self.rule = rule;
     }
 
+    /// Forgets all ends so far, as when an operator asks for another try.
+    pub fn forget(&mut self) {
+        self.row = Row {
+            started: self.row.started,
+            ..Row::default()
+        };
+    }
+
     /// Restarts in a row so far.
     #[must_use]
     pub fn restarts(&self) -> u32 {
-        self.restarts
+        self.row.restarts
     }
 
-    /// What to do about an end at `now`. A restart that is answered counts as made.
-    pub fn decide(&mut self, exit: Exit, now: Duration) -> Decision {
+    /// What to do about an end at `now` of what has worked until `worked`, which is the same unless it was ended for not
+    /// working. A restart that is answered counts as made.
+    pub fn decide(&mut self, exit: Exit, worked: Duration, now: Duration, chance: u64) -> Decision {
+        self.row.due = None;
         match self.rule.policy {
             RestartPolicy::No => return Decision::Done,
             RestartPolicy::OnFailure if exit.is_success() => return Decision::Done,
             RestartPolicy::OnFailure | RestartPolicy::Always => {}
         }
-        let was_healthy = now.saturating_sub(self.started) >= HEALTHY_AFTER;
+        let was_healthy = worked.saturating_sub(self.row.started) >= HEALTHY_AFTER;
+        if was_healthy {
+            self.row.early = 0;
+        }
         if was_healthy && self.rule.forgets {
-            self.restarts = 0;
+            self.row.restarts = 0;
         }
-        if self.rule.limit.is_some_and(|limit| self.restarts >= limit) {
-            return Decision::GiveUp {
-                why: GiveUp {
-                    restarts: self.restarts,
-                    last: exit,
-                },
-            };
+        let restarts = self.row.restarts;
+        if self.rule.limit.is_some_and(|limit| restarts >= limit) {
+            let why = GiveUp { restarts, last: exit };
+            return Decision::GiveUp { why };
         }
-        self.restarts = self.restarts.saturating_add(1);
-        Decision::Restart {
-            after: if was_healthy { Duration::ZERO } else { DELAY },
+        self.row.restarts = restarts.saturating_add(1);
+        let after = if was_healthy {
+            Duration::ZERO
+        } else {
+            self.rule.delay(self.row.early, chance)
+        };
+        if !was_healthy {
+            self.row.early = self.row.early.saturating_add(1);
         }
+        self.row.due = Some(now.saturating_add(after));
+        Decision::Restart { after }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const fn seconds(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    fn policy(policy: RestartPolicy, limit: Option<u32>) -> Policy {
-        Policy::new(
-            Rule {
-                policy,
-                limit,
-                forgets: true,
-            },
-            seconds(100),
-        )
-    }
-
-    fn first(of: RestartPolicy, exit: Exit) -> Decision {
-        policy(of, None).decide(exit, seconds(101))
-    }
-
-    #[test]
-    fn each_policy_decides_as_its_name_says() {
-        let again = Decision::Restart { after: DELAY };
-        for (exit, on_failure) in [
-            (Exit::Code(0), Decision::Done),
-            (Exit::Code(1), again.clone()),
-            (Exit::Signal(9), again.clone()),
-            (Exit::OutOfMemory, again.clone()),
-            (Exit::Unknown, again.clone()),
-        ] {
-            assert_eq!(first(RestartPolicy::No, exit), Decision::Done);
-            assert_eq!(first(RestartPolicy::Always, exit), again);
-            assert_eq!(first(RestartPolicy::OnFailure, exit), on_failure);
-        }
-    }
-
-    #[test]
-    fn who_was_up_long_enough_is_restarted_at_once() {
-        let after_up = |up: u64| policy(RestartPolicy::Always, None).decide(Exit::Code(1), seconds(100 + up));
-        assert_eq!(after_up(9), Decision::Restart { after: DELAY });
-        assert_eq!(after_up(10), Decision::Restart { after: Duration::ZERO });
-    }
-
-    #[test]
-    fn a_limit_of_three_gives_up_at_the_fourth_end() {
-        let mut policy = policy(RestartPolicy::OnFailure, Some(3));
-        for _ in 0..3 {
-            assert!(matches!(
-                policy.decide(Exit::Code(1), seconds(101)),
-                Decision::Restart { .. }
-            ));
-        }
-        let Decision::GiveUp { why } = policy.decide(Exit::Signal(11), seconds(101)) else {
-            panic!("{policy:?}")
-        };
-        assert_eq!(
-            why.to_string(),
-            "ended again after 3 restarts, which is the limit; at last by signal 11"
-        );
-    }
-
-    #[test]
-    fn a_healthy_time_forgets_restarts_but_not_those_of_a_job() {
-        let mut service = policy(RestartPolicy::OnFailure, Some(1));
-        let mut job = Policy::new(
-            Rule {
-                forgets: false,
-                ..service.rule
-            },
-            seconds(100),
-        );
-        for policy in [&mut service, &mut job] {
-            policy.decide(Exit::Code(1), seconds(101));
-            policy.started(seconds(102));
-        }
-        assert!(matches!(
-            service.decide(Exit::Code(1), seconds(200)),
-            Decision::Restart { .. }
-        ));
-        assert!(matches!(
-            job.decide(Exit::Code(1), seconds(200)),
-            Decision::GiveUp { .. }
-        ));
-    }
-
-    #[test]
-    fn a_new_rule_is_followed_and_restarts_made_still_count() {
-        let mut policy = policy(RestartPolicy::Always, None);
-        policy.decide(Exit::Code(1), seconds(101));
-        policy.follow(Rule {
-            limit: Some(1),
-            ..policy.rule
-        });
-        assert_eq!(policy.restarts(), 1);
-        assert!(matches!(
-            policy.decide(Exit::Code(1), seconds(101)),
-            Decision::GiveUp { .. }
-        ));
-    }
-
-    #[test]
-    fn a_job_runs_to_completion() {
-        let read = |json: &str| serde_json::from_str::<Application>(json).unwrap();
-        let json = r#"{"name":"count","workload":"job","services":[{"name":"main","image":"a"}]}"#;
-        let job = read(json);
-        let rule = Rule::of(&job, &job.services[0]);
-        assert_eq!(
-            (rule.policy, rule.limit),
-            (RestartPolicy::OnFailure, Some(DEFAULT_BACKOFF_LIMIT))
-        );
-        let job = read(&json.replace(r#""job""#, r#""job","jobConfig":{"backoffLimit":0}"#));
-        let mut policy = Policy::new(Rule::of(&job, &job.services[0]), Duration::ZERO);
-        assert_eq!(policy.clone().decide(Exit::Code(0), seconds(1)), Decision::Done);
-        assert!(matches!(
-            policy.decide(Exit::Code(1), seconds(1)),
-            Decision::GiveUp { .. }
-        ));
-    }
-
-    proptest! {
-        #[test]
-        fn a_limit_is_never_exceeded_and_none_never_gives_up(limit in 0_u32..5, ends in 1_u32..20) {
-            let mut limited = policy(RestartPolicy::Always, Some(limit));
-            let mut endless = policy(RestartPolicy::Always, None);
-            for end in 1..=ends {
-                let is_restart = matches!(limited.decide(Exit::Unknown, seconds(101)), Decision::Restart { .. });
-                prop_assert_eq!(is_restart, end <= limit);
-                let goes_on = matches!(endless.decide(Exit::Unknown, seconds(101)), Decision::Restart { .. });
-                prop_assert!(goes_on);
-            }
-        }
-    }
-}
+mod tests;

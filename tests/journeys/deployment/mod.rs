@@ -10,4 +10,5 @@ mod policies;
 mod stopping;
 mod survival;
 pub(crate) mod texts;
+mod updates;
 mod verbs;

@@ -149,3 +149,25 @@ fn damaged_state_is_said_and_kept_and_costs_nobody_else() {
         assert_eq!(node.process("shop.web.1"), before, "it is whole again, and the same");
     }
 }
+
+#[test]
+fn a_state_of_a_newer_release_is_refused_by_its_version_and_left_as_it_is() {
+    let mut node = Node::started();
+    node.apply(&staying("shop"));
+    let before = node.process("shop.web.1");
+    node.kill();
+    let head = node.path("data/state/head.json");
+    let whole = fs::read(&head).unwrap();
+    let newer = json!({"schema": 99, "writtenBy": "9.0.0"}).to_string();
+    fs::write(&head, &newer).unwrap();
+    let refused = node.daemon().output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && said.contains("written by aerolith 9.0.0"),
+        "{said}"
+    );
+    assert_eq!(fs::read_to_string(&head).unwrap(), newer);
+    fs::write(&head, whole).unwrap();
+    node.start();
+    assert_eq!(node.process("shop.web.1"), before);
+}

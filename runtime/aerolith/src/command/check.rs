@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use aerolith_api::read;
 use serde_json::{Value, json};
 
-use super::source::text;
+use super::source::{files, text};
 use crate::outcome::{DONE, WRONG, told};
 use crate::screen::Screen;
 
-/// Checks every file, and answers the exit code.
-pub(crate) fn check(files: &[PathBuf], screen: Screen) -> anyhow::Result<u8> {
+/// Checks every file, also those of folders, and answers the exit code.
+pub(crate) fn check(named: &[PathBuf], screen: Screen) -> anyhow::Result<u8> {
     let mut answers = Vec::new();
     let mut valid = true;
-    for file in files {
+    for file in &files(named)? {
         match one(file, screen) {
             Ok(answer) => answers.push(answer),
             Err(error) => {

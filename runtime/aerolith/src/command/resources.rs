@@ -1,34 +1,34 @@
 //! `aerolith apply`, `delete` and `get`: resources as they are desired.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use aerolith_api::{Applied, Failure, Reason, read};
+use aerolith_api::{Applied, Failure, Reason};
 use aerolith_model::ResourceKind;
 use anyhow::Context as _;
 use hyper::Method;
 use serde_json::Value;
 
-use super::source::text;
+use super::source::{documents, files, joined};
 use super::wait::{Wanted, Watch};
 use crate::arguments::{Delete, Patience};
 use crate::client::{Client, quoted};
 use crate::screen::Screen;
 use crate::table::{Cell, Table};
 
-/// Applies a file.
+/// Applies files as one change.
 pub(crate) async fn apply(
     client: &Client,
-    file: &Path,
+    files: &[PathBuf],
     dry_run: bool,
     patience: Patience,
     screen: Screen,
 ) -> anyhow::Result<()> {
-    let (name, text) = text(file)?;
+    let (name, text, warnings) = joined(files)?;
     let watch = Watch::begin(client, patience, screen).await?;
     let target = format!("/v1/resources?dryRun={dry_run}&source={}", quoted(&name));
     let answer = client.send(Method::PUT, &target, text).await?;
     let applied: Applied = serde_json::from_value(answer.clone())?;
-    for warning in &applied.warnings {
+    for warning in warnings.iter().chain(&applied.warnings) {
         screen.message(&format!("warning: {warning}"));
     }
     screen.tell(&answer, || summary(&applied))?;
@@ -53,24 +53,15 @@ fn summary(applied: &Applied) -> String {
     text
 }
 
-/// Deletes one resource, or everything that stands in a file: applications first, since they use the others.
+/// Deletes one resource, or everything that stands in files: applications first, since they use the others.
 pub(crate) async fn delete(client: &Client, wanted: Delete, screen: Screen) -> anyhow::Result<()> {
     let watch = Watch::begin(client, wanted.patience, screen).await?;
-    let mut targets = match (wanted.file, wanted.kind, wanted.name) {
-        (Some(file), ..) => {
-            let (name, text) = text(&file)?;
-            read(&name, &text)?
-                .resources
-                .iter()
-                .map(|r| (r.kind(), r.name().to_owned()))
-                .collect()
-        }
-        (None, Some(kind), Some(name)) => {
-            let applied = one(client, kind, &name, screen).await?;
-            return watch.until(&Wanted::gone(applied)).await;
-        }
-        _ => Vec::new(),
-    };
+    if let (Some(kind), Some(name)) = (wanted.kind, &wanted.name) {
+        let applied = one(client, kind, name, screen).await?;
+        return watch.until(&Wanted::gone(applied)).await;
+    }
+    let resources = documents(&files(&wanted.file)?)?.resources;
+    let mut targets: Vec<_> = resources.iter().map(|r| (r.kind(), r.name().to_owned())).collect();
     targets.sort();
     let mut gone = Wanted::default();
     for (kind, name) in targets {

@@ -13,6 +13,7 @@ use crate::size::Size;
 
 /// What packages must have to be taken, and what they may cost at most.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Packages {
     /// Whether an object without any digest is refused.
@@ -21,6 +22,7 @@ pub(crate) struct Packages {
     pub(crate) signatures: Demand,
     /// Folder of the public keys that are trusted.
     #[serde(deserialize_with = "absolute")]
+    #[cfg_attr(test, schemars(regex(pattern = "^/")))]
     pub(crate) trust: Option<PathBuf>,
     /// What is done about a program that was edited on disk.
     pub(crate) edited: Edited,
@@ -36,6 +38,7 @@ pub(crate) struct Packages {
 
 /// Whether something must be there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Demand {
     /// It may be absent.

@@ -1,4 +1,4 @@
-use aerolith_model::{Application, Configuration, Entry, ObjectPlatform, Unpack, VolumeSource};
+use aerolith_model::{Application, Configuration, Entry, ObjectPlatform, Unpack, VolumeSource, Workload};
 use proptest::prelude::*;
 
 use super::*;
@@ -23,7 +23,7 @@ const APPLICATION: &str = r#"{
      "args": ["--interval", "30"], "env": [{"name": "UNIT", "value": "C"}, {"name": "EMPTY", "value": ""}],
      "ports": [{"hostPort": 0, "containerPort": 80, "protocol": "", "hostIP": ""}],
      "volumeMounts": [{"name": "conf", "mountPath": "/etc/weather", "subPath": ""}],
-     "livenessProbe": {"tcpSocket": {"port": 80}}},
+     "livenessProbe": {"grpc": {"port": 81}, "tcpSocket": {"port": 80}}},
     {"name": "second", "image": "nginx:1", "command": null}
   ],
   "volumes": [{"name": "conf", "config": {"name": "weather-conf", "version": "1"}}]
@@ -62,8 +62,14 @@ fn a_configuration(text: &str) -> Configuration {
     }
 }
 
+/// What is said of a text that is refused, without line and column where a field says where it is.
 fn refusal(text: &str) -> String {
-    import("f.json", text).unwrap_err().to_string()
+    let error = import("f.json", text).unwrap_err();
+    let told = error.to_string();
+    match error {
+        ImportError::Content { line, column, .. } => told.replacen(&format!(":{line}:{column}"), "", 1),
+        ImportError::Text(_) => told,
+    }
 }
 
 #[test]
@@ -146,7 +152,7 @@ fn unknown_fields_are_kept_and_named_in_one_warning() {
     };
     let shown = warning.to_string();
     for part in [
-        "services[0].livenessProbe of application `weather`",
+        "services[0].livenessProbe.grpc of application `weather`",
         "selector",
         "system of configuration",
     ] {
@@ -156,7 +162,7 @@ fn unknown_fields_are_kept_and_named_in_one_warning() {
         panic!()
     };
     assert_eq!(weather.extra["selector"], "site=roof");
-    assert_eq!(weather.extra["services[0].livenessProbe"]["tcpSocket"]["port"], 80);
+    assert_eq!(weather.extra["services[0].livenessProbe.grpc"]["port"], 81);
     assert_eq!(
         weather.extra.len(),
         2,
@@ -288,12 +294,12 @@ fn known_fields_are_strict_and_named_by_their_path() {
         ),
         (
             APPLICATION.replace(r#""container""#, r#""helm""#),
-            ".",
+            "type",
             "application type `helm` is not supported",
         ),
         (
             APPLICATION.replace(r#""name": "conf", "mountPath""#, r#""name": "cnf", "mountPath""#),
-            ".",
+            "services[0].volumeMounts[0].name",
             "volume `cnf`",
         ),
         (
@@ -428,6 +434,155 @@ fn keys_beside_a_signed_address_are_not_kept() {
     .unwrap();
     assert_eq!(found.resources.len(), 1);
     assert!(!format!("{found:?}").contains("c4nary"));
+}
+
+const FULL: &str = include_str!("full.json");
+
+#[test]
+fn every_field_of_an_application_reaches_the_model() {
+    let (Resource::Application(found), warnings) = one(FULL) else {
+        panic!("no application")
+    };
+    let expected: Application = serde_json::from_str(
+        r#"{"name":"weather","description":"d","labels":{"a":"b"},"workload":"job",
+        "jobConfig":{"completions":4,"parallelism":2,"backoffLimit":3,"restartPolicy":"OnFailure"},
+        "startAt":"2026-11-25T08:00:00Z","preserveUpdates":true,"hostNetwork":true,"registries":["reg-a","reg-b"],
+        "initServices":[{"name":"setup","programConfig":"setup-program"}],
+        "services":[{"name":"web","hostname":"web-1","image":"nginx:1","replica":1,"command":["c"],"args":["a"],
+            "workingDir":"/srv","env":[{"name":"A","value":"b"}],"runtime":"nvidia","hostNetwork":true,
+            "ports":[{"hostPort":8080,"containerPort":80,"protocol":"UDP","hostIP":"127.0.0.1"}],
+            "volumeMounts":[{"name":"conf","mountPath":"/c","subPath":"s","readOnly":true,"immutable":true,"autoClean":true}],
+            "devices":[{"devicePath":"/dev/ttyS0","policy":"rw","description":"meter"}],
+            "resources":{"limits":{"cpu":"500m","memory":"256Mi","nvidia.com/gpu":"1"},"requests":{"cpu":"0.1"}},
+            "security":{"privileged":true},"imagePullPolicy":"Always",
+            "startupProbe":{"exec":{"command":["test","-e","x"]},"failureThreshold":30},
+            "livenessProbe":{"httpGet":{"path":"/","port":80},"periodSeconds":10},
+            "readinessProbe":{"tcpSocket":{"port":80,"host":"127.0.0.1"},"initialDelaySeconds":1,"periodSeconds":2,
+                "timeoutSeconds":3,"successThreshold":4,"failureThreshold":5}},
+            {"name":"plain","programConfig":"plain-program","replica":2}],
+        "volumes":[{"name":"conf","config":{"name":"web-conf"}},{"name":"pin","secret":{"name":"pin"}},
+            {"name":"cert","secret":{"name":"web-cert"}},{"name":"host","hostPath":{"path":"/srv","type":"Directory"}},
+            {"name":"tmp","emptyDir":{"medium":"Memory","sizeLimit":"64Mi"}}],
+        "extra":{"ota":{"task":"t"},"selector":"a=b","nodeSelector":"c=d","system":false,"dnsPolicy":"ClusterFirst",
+            "autoScaleCfg":{"minReplicas":1},"updateTime2":"x","services[0].ports[0].serviceType":"ClusterIP",
+            "services[0].ports[0].nodePort":30000,"services[0].labels":{"e":"f"}}}"#,
+    )
+    .unwrap();
+    assert_eq!(found, expected);
+    let [Warning::Unused(fields)] = &warnings[..] else {
+        panic!("{warnings:?}")
+    };
+    assert_eq!(fields.len(), expected.extra.len());
+    let ours = serde_json::to_string(&Resource::Application(found.clone())).unwrap();
+    assert_eq!(
+        aerolith_model::parse("state", &ours).unwrap(),
+        [Resource::Application(found)]
+    );
+}
+
+#[test]
+fn what_services_say_of_jobs_is_the_applications_if_they_agree() {
+    let services = |second: &str| {
+        format!(
+            r#"{{"name": "weather", "services": [
+            {{"name": "aa", "image": "a", "type": "job", "jobConfig": {{"backoffLimit": 2}}}},
+            {{"name": "bb", "image": "b", {second}}}]}}"#
+        )
+    };
+    let weather = an_application(&services(r#""type": "job""#));
+    assert_eq!(
+        (weather.workload, weather.job_config.unwrap().backoff_limit),
+        (Workload::Job, 2)
+    );
+    let other = refusal(&services(r#""type": "deployment""#));
+    assert!(
+        other.starts_with("f.json: services[1].type: ") && other.contains("two applications"),
+        "{other}"
+    );
+    let other = refusal(&services(r#""jobConfig": {"backoffLimit": 3}"#));
+    assert!(other.starts_with("f.json: services[1].jobConfig: "), "{other}");
+}
+
+#[test]
+fn only_who_waits_for_a_time_starts_at_it() {
+    let cron = |fields: &str| format!(r#"{{"name": "weather", "services": [], {fields}}}"#);
+    let waits = an_application(&cron(r#""cronStatus": 1, "cronTime": "2026-11-25T08:00:00+08:00""#));
+    assert_eq!(waits.start_at.unwrap().to_string(), "2026-11-25T08:00:00+08:00");
+    for done in [
+        r#""cronStatus": 2, "cronTime": "2026-11-25T08:00:00Z""#,
+        r#""cronStatus": 0, "cronTime": "0001-01-01T00:00:00Z""#,
+        r#""cronTime": """#,
+    ] {
+        assert_eq!(an_application(&cron(done)).start_at, None, "{done}");
+    }
+    for (wrong, path) in [
+        (r#""cronStatus": 1"#, "cronTime"),
+        (r#""cronStatus": 1, "cronTime": "soon""#, "cronTime"),
+        (r#""cronStatus": 3"#, "cronStatus"),
+        (r#""cronStatus": "1""#, "cronStatus"),
+    ] {
+        let found = refusal(&cron(wrong));
+        assert!(found.starts_with(&format!("f.json: {path}: ")), "{found}");
+    }
+}
+
+#[test]
+fn what_stands_for_nothing_in_a_probe_takes_its_default_and_what_is_wrong_is_named() {
+    let probe = |probe: &str| {
+        format!(r#"{{"name": "weather", "services": [{{"name": "aa", "image": "a", "readinessProbe": {probe}}}]}}"#)
+    };
+    let read = an_application(&probe(
+        r#"{"httpGet": {"port": "80", "path": "", "host": "", "scheme": ""}, "periodSeconds": 0, "successThreshold": 0}"#,
+    ));
+    let expected: aerolith_model::Probe = serde_json::from_str(r#"{"httpGet": {"port": 80}}"#).unwrap();
+    assert_eq!(read.services[0].readiness_probe, Some(expected));
+    for (wrong, path) in [
+        ("{}", ""),
+        (r#"{"exec": {}}"#, ""),
+        (r#"{"tcpSocket": {"port": "http"}}"#, ".tcpSocket.port"),
+        (r#"{"tcpSocket": {"port": 1}, "periodSeconds": "1"}"#, ".periodSeconds"),
+    ] {
+        let found = refusal(&probe(wrong));
+        assert!(
+            found.starts_with(&format!("f.json: services[0].readinessProbe{path}: ")),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn a_registry_becomes_a_secret_and_is_nowhere_shown() {
+    let text = r#"[{"name": "reg-a", "address": "r.example.net", "username": "u", "password": "c4nary", "more": 1}]"#;
+    let found = import("f.json", text).unwrap();
+    let [Resource::Secret(registry)] = &found.resources[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(registry.data["password"].0, b"c4nary");
+    assert_eq!(registry.kind(), Ok(Some(aerolith_model::SecretType::Registry)));
+    assert!(!format!("{found:?}").contains("c4nary"), "{found:?}");
+    let wrong = refusal(&text.replace(r#""c4nary""#, "4711"));
+    assert!(
+        wrong.starts_with("f.json: [0].password: ") && !wrong.contains("4711"),
+        "{wrong}"
+    );
+    let lacks = r#"{"name": "reg", "labels": {"secret-type": "registry"}, "data": {"address": "cg=="}}"#;
+    assert!(refusal(lacks).starts_with("f.json: data: ") && refusal(lacks).contains("`username` is missing"));
+    let app = r#"{"name": "weather", "registries": [{"name": "reg-a", "password": "c4nary"}], "services": []}"#;
+    assert!(!format!("{:?}", import("f.json", app).unwrap()).contains("c4nary"));
+}
+
+#[test]
+fn what_is_wrong_has_line_and_column() {
+    let text = "[\n {\"name\": \"weather\", \"services\": [\n   {\"name\": \"aa\", \"image\": \"a\",\n    \"replica\": \"1\"}]}]";
+    let found = import("f.json", text).unwrap_err().to_string();
+    assert!(found.starts_with("f.json:4:16: [0].services[0].replica: "), "{found}");
+    let text = text
+        .replace("\"1\"", "1, \"dependsOn\": []")
+        .replace("\"image\": \"a\",", "");
+    let found = import("f.json", &text.replace("\"image\"", "\"x\""))
+        .unwrap_err()
+        .to_string();
+    assert!(found.starts_with("f.json:3:4: [0].services[0]: "), "{found}");
 }
 
 #[test]

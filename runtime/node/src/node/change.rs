@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use aerolith_model::{Application, Resource, ResourceKind, VolumeSource};
+use aerolith_model::{Resource, ResourceKind};
 use aerolith_plan::{PlanError, Step};
 use serde::Serialize;
 use serde_json::json;
 
 use super::Node;
-use crate::desired::{Desired, Resources, each};
+use crate::desired::{Desired, Given, Resources, each};
 use crate::durable::FileError;
 use crate::foundation::Foundation;
 use crate::state::{Change, ResourceId};
+use crate::uses::users;
 
 /// What an apply does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -87,9 +88,10 @@ impl Node {
             delete: Vec::new(),
         };
         let _wake = Waking(self);
-        let (revision, after) = self.change(change, dry_run).await?;
-        let works = &self.0.works;
-        let desired = Desired::of(revision, after, &[], &*works.preparer.plugins).await;
+        let given = self.change(change, dry_run).await?;
+        let (revision, works) = (given.revision, &self.0.works);
+        let known = works.board().desired.clone();
+        let desired = Desired::of(given, &[], &known, &*works.preparer.plugins).await;
         let applications = concerned(&desired.resources, &ids);
         let steps = works.board().steps(&desired, &works.supervisor);
         if !dry_run {
@@ -114,12 +116,12 @@ impl Node {
             delete: vec![id.clone()],
         };
         let _wake = Waking(self);
-        let (revision, _) = self.change(change, false).await?;
+        let revision = self.change(change, false).await?.revision;
         self.tell(&BTreeSet::from([id]), "deleted", revision);
         Ok(revision)
     }
 
-    async fn change(&self, change: Change, dry_run: bool) -> Result<(u64, Resources), ChangeError> {
+    async fn change(&self, change: Change, dry_run: bool) -> Result<Given, ChangeError> {
         let foundation = self.0.works.foundation.clone();
         let done = tokio::task::spawn_blocking(move || commit(&foundation, change, dry_run)).await;
         done.map_err(|e| ChangeError::Thread(e.to_string()))?
@@ -161,23 +163,24 @@ impl PlannedStep {
 }
 
 /// Checks and stores under one lock, so that nothing comes between. Blocks.
-fn commit(foundation: &Foundation, change: Change, dry_run: bool) -> Result<(u64, Resources), ChangeError> {
+fn commit(foundation: &Foundation, change: Change, dry_run: bool) -> Result<Given, ChangeError> {
     let mut state = foundation.state();
+    let users = users(state.resources());
     for id in &change.delete {
         if !state.knows(id) {
             return Err(ChangeError::NotFound(id.clone()));
         }
-        let applications = users(state.resources(), id);
-        if !applications.is_empty() {
+        if let Some(applications) = users.get(id) {
             return Err(ChangeError::InUse {
                 resource: id.clone(),
-                applications,
+                applications: applications.iter().cloned().collect(),
             });
         }
     }
     let after = state.preview(&change);
-    let (_, before) = each(state.resources());
-    let (_, failures) = each(&after);
+    let updates = foundation.0.settings.updates;
+    let (_, before) = each(state.resources(), updates);
+    let (_, failures) = each(&after, updates);
     let given = |name: &str| {
         change
             .put
@@ -191,46 +194,36 @@ fn commit(foundation: &Foundation, change: Change, dry_run: bool) -> Result<(u64
     if let Some((_, error)) = new {
         return Err(Box::new(error).into());
     }
+    let put: BTreeSet<ResourceId> = change.put.iter().map(ResourceId::of).collect();
+    let mut versions = state.revisions();
     let revision = if dry_run {
+        versions.retain(|id, _| !put.contains(id));
         state.revision()
     } else {
-        state.commit(change)?
+        let revision = state.commit(change)?;
+        versions = state.revisions();
+        // Who applies the same again wants it tried again.
+        for application in concerned(&after, &put) {
+            state.retry(&application)?;
+        }
+        revision
     };
-    Ok((revision, after))
+    Ok(Given {
+        revision,
+        versions,
+        resources: after,
+        updates,
+    })
 }
 
 fn concerned(resources: &Resources, ids: &BTreeSet<ResourceId>) -> Vec<String> {
-    let of = |id: &ResourceId| match id.kind {
-        ResourceKind::Application => vec![id.name.clone()],
-        _ => users(resources, id),
-    };
-    let all: BTreeSet<String> = ids.iter().flat_map(of).collect();
+    let users = users(resources);
+    let mut all = BTreeSet::new();
+    for id in ids {
+        match id.kind {
+            ResourceKind::Application => drop(all.insert(id.name.clone())),
+            _ => all.extend(users.get(id).into_iter().flatten().cloned()),
+        }
+    }
     all.into_iter().collect()
-}
-
-/// The applications that need a configuration or a secret.
-fn users(resources: &Resources, id: &ResourceId) -> Vec<String> {
-    let applications = resources.values().filter_map(|resource| match resource {
-        Resource::Application(application) => Some(application),
-        _ => None,
-    });
-    applications
-        .filter(|application| uses(application, id))
-        .map(|application| application.name.to_string())
-        .collect()
-}
-
-fn uses(application: &Application, id: &ResourceId) -> bool {
-    let shown = |source: &VolumeSource| match source {
-        VolumeSource::Config(name) => id.kind == ResourceKind::Configuration && name.as_str() == id.name,
-        VolumeSource::Secret(name) => id.kind == ResourceKind::Secret && name.as_str() == id.name,
-        VolumeSource::HostPath(_) | VolumeSource::EmptyDir => false,
-    };
-    let is_package = id.kind == ResourceKind::Configuration;
-    let runs = |name: &aerolith_model::Name| is_package && name.as_str() == id.name;
-    application.volumes.iter().any(|volume| shown(&volume.source))
-        || application
-            .services
-            .iter()
-            .any(|service| service.program_config.as_ref().is_some_and(runs))
 }

@@ -1,7 +1,17 @@
+mod crash;
+mod damage;
+mod deploying;
+mod golden;
+mod killed;
+mod random;
+mod secrecy;
+mod seen;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use seen::{copy, differences, seen};
 
 fn resource(json: &str) -> Resource {
     serde_json::from_str(json).unwrap()
@@ -25,7 +35,7 @@ fn id(text: &str) -> ResourceId {
 }
 
 fn open(dir: &tempfile::TempDir) -> State {
-    State::open(dir.path().join("state")).unwrap()
+    State::open(dir.path().join("state"), dir.path().join("node.key")).unwrap()
 }
 
 fn files(dir: &tempfile::TempDir, kind: &str) -> Vec<String> {
@@ -68,21 +78,31 @@ fn a_change_that_changes_nothing_makes_no_revision() {
 }
 
 #[test]
-fn secrets_are_for_their_owner_alone() {
+fn everything_there_is_for_its_owner_alone() {
     let dir = tempfile::tempdir().unwrap();
     let secret = resource(r#"{"kind":"secret","name":"cert","stringData":{"key":"hush"}}"#);
-    open(&dir).commit(put(vec![secret])).unwrap();
-    let mode = |path: &str| {
-        fs::metadata(dir.path().join("state").join(path))
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777
-    };
-    assert_eq!(
-        (mode("secret/cert@1.json"), mode("secret"), mode("")),
-        (0o600, 0o700, 0o700)
-    );
+    let shop = resource(r#"{"kind":"application","name":"shop"}"#);
+    open(&dir)
+        .commit(put(vec![secret, shop, configuration("aa", "1")]))
+        .unwrap();
+    fs::write(dir.path().join("state/configuration/aa@1.json"), "{").unwrap();
+    open(&dir);
+    let (mut folders, mut found) = (vec![dir.path().join("state")], vec![dir.path().join("node.key")]);
+    while let Some(folder) = folders.pop() {
+        for path in durable::entries(&folder).unwrap() {
+            if path.is_dir() {
+                folders.push(path.clone());
+            }
+            found.push(path);
+        }
+        found.push(folder);
+    }
+    assert_eq!(found.iter().filter(|path| path.is_file()).count(), 6, "{found:?}");
+    for path in found {
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        let expected = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode, expected, "{}", path.display());
+    }
 }
 
 #[test]
@@ -90,8 +110,10 @@ fn a_crash_before_the_head_leaves_everything_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let mut state = open(&dir);
     state.commit(put(vec![configuration("aa", "1")])).unwrap();
-    state.write(&configuration("aa", "2"), 2).unwrap();
-    state.write(&configuration("new", "2"), 2).unwrap();
+    for name in ["aa", "new"] {
+        let (_, path, bytes) = state.versions.encode(&configuration(name, "2"), 2).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
     fs::write(dir.path().join("state/configuration/~7"), "{\"half").unwrap();
     fs::write(dir.path().join("state/~8"), "{\"half").unwrap();
     let again = open(&dir);

@@ -5,7 +5,8 @@ use aerolith_plugin_wire::engine::{Handle, Stop};
 use serde_json::json;
 
 use super::Phase;
-use super::life::{Instance, Next, blocking};
+use super::keeping::blocking;
+use super::life::{Instance, Next};
 use crate::record::Life;
 use crate::workspace;
 

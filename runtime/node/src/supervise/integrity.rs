@@ -9,7 +9,8 @@ use aerolith_packages::{Difference, Published, Store, StoreError, Tree, TreeId};
 use aerolith_plugin_wire::engine::Program;
 use serde_json::json;
 
-use super::life::{Instance, blocking};
+use super::keeping::blocking;
+use super::life::Instance;
 use crate::policy::Edited;
 use crate::prepare::{self, VersionId};
 use crate::program::MANIFEST;

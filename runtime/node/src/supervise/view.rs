@@ -1,6 +1,6 @@
 //! How an instance is, for planning and for people.
 
-use aerolith_plan::{Fitness, State};
+use aerolith_plan::{Fitness, State, Trial};
 use aerolith_plugin_wire::engine::Exit;
 use serde::Serialize;
 
@@ -38,6 +38,15 @@ pub(crate) struct View {
     pub(crate) restarts: u64,
     pub(crate) exit: Option<Exit>,
     pub(crate) edited: Option<String>,
+    /// How far it has proven itself since its last start, while it runs.
+    pub(crate) fitness: Fitness,
+    /// Milliseconds since 1970 of the last answer to a probe.
+    pub(crate) answered_ms: Option<u64>,
+    /// Whether its version has proven itself, and why not.
+    pub(crate) trial: Trial,
+    pub(crate) trial_reason: String,
+    /// Whether it waits for something else than its own delay.
+    pub(crate) is_stuck: bool,
 }
 
 impl View {
@@ -57,16 +66,26 @@ impl View {
             restarts,
             exit,
             edited,
+            fitness: Fitness::Started,
+            answered_ms: None,
+            trial: record.proof.outcome(),
+            trial_reason: record.proof.reason().to_owned(),
+            is_stuck: false,
         }
+    }
+
+    /// Whether another try may be asked for.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self.phase, Phase::Failed | Phase::Restarting) || self.is_stuck
     }
 
     /// As planning sees it. One that is being stopped is not up, though it may run still.
     pub(crate) fn planned(&self) -> State {
         match self.phase {
             Phase::Recovering | Phase::Starting => State::Starting,
-            // Nothing asks yet whether it is ready.
-            Phase::Running => State::Running(Fitness::Healthy),
-            Phase::Restarting | Phase::Stopping => State::Restarting,
+            Phase::Running => State::Running(self.fitness),
+            Phase::Restarting => State::Restarting,
+            Phase::Stopping => State::Stopping,
             Phase::Completed => State::Ended { success: true },
             Phase::Failed => State::Ended { success: false },
         }

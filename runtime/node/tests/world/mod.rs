@@ -11,6 +11,7 @@ use std::time::Duration;
 use aerolith_model::Resource;
 use aerolith_node::{
     ApplicationStatus, Foundation, InstanceStatus, Node, OpenError, PackagePolicy, Plugins, ServiceStatus, Settings,
+    Updates,
 };
 use aerolith_plugin_wire::engine::{
     self, Engine, Exec, Executed, Exit, Features, Fingerprint, Handle, Logs, Recover, Recovered, Signal, Status, Stop,
@@ -309,6 +310,7 @@ pub struct World {
     pub dir: tempfile::TempDir,
     pub plugins: Arc<Linked>,
     pub policy: PackagePolicy,
+    pub updates: Updates,
 }
 
 impl World {
@@ -317,6 +319,10 @@ impl World {
             dir: tempfile::tempdir().unwrap(),
             plugins: Arc::default(),
             policy: PackagePolicy::default(),
+            updates: Updates {
+                window: Duration::from_millis(5),
+                deadline: Duration::from_secs(300),
+            },
         }
     }
 
@@ -374,6 +380,7 @@ impl World {
             node: "gate".into(),
             limits: aerolith_packages::Limits::default(),
             packages: self.policy.clone(),
+            updates: self.updates,
         })
     }
 

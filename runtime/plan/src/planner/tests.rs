@@ -158,6 +158,17 @@ fn what_cannot_be_had_leaves_the_old_running_and_starts_it_after_a_power_cut() {
 }
 
 #[test]
+fn what_is_kept_for_a_rollback_is_not_removed() {
+    let mut world = settled(0, 0, &json!({}));
+    world.keep = world.observed.prepared.clone();
+    world.apply(pair(1, 1, &json!({})));
+    world.settle(0);
+    assert_eq!(world.observed.prepared.len(), 4);
+    world.keep.clear();
+    assert_eq!(shown(&world.steps()), ["remove app1.aa", "remove app1.bb"]);
+}
+
+#[test]
 fn a_crashed_instance_is_supervisions_business() {
     for state in [
         State::Restarting,

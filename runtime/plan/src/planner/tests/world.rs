@@ -58,6 +58,7 @@ pub(super) struct World {
     pub(super) good: bool,
     pub(super) attempts: u32,
     pub(super) pausing: bool,
+    pub(super) keep: BTreeSet<(ServiceId, crate::Fingerprint)>,
     /// Something new of the candidate was started in this attempt.
     begun: bool,
     /// Versions of applications that came, for what is known of each run.
@@ -98,7 +99,7 @@ impl World {
         let target = self.target().map(|target| ("app1".parse().unwrap(), target));
         Goals {
             applications: target.into_iter().collect(),
-            ..Goals::default()
+            keep: self.keep.clone(),
         }
     }
 

@@ -1,0 +1,194 @@
+//! What can be wrong inside an application, and what to do about it.
+
+use crate::order::Cycle;
+use crate::service::Protocol;
+use crate::text::{EnvName, MountPath, ServiceName, VolumeName};
+
+/// What can be wrong inside an application.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Two services have one name.
+    #[error("two services are called `{0}`")]
+    DuplicateService(ServiceName),
+    /// Two volumes have one name.
+    #[error("two volumes are called `{0}`")]
+    DuplicateVolume(VolumeName),
+    /// A mount names no volume of the application.
+    #[error("service `{service}` mounts volume `{volume}`, which the application does not have")]
+    UnknownVolume {
+        /// Who mounts.
+        service: ServiceName,
+        /// What is missing.
+        volume: VolumeName,
+        /// The likely meaning.
+        near: Option<String>,
+    },
+    /// Two mounts of a service have one path.
+    #[error("service `{service}` mounts two volumes at `{path}`")]
+    DuplicateMountPath {
+        /// Who mounts.
+        service: ServiceName,
+        /// Where.
+        path: MountPath,
+    },
+    /// A variable is set twice.
+    #[error("service `{service}` sets variable `{variable}` twice")]
+    DuplicateVariable {
+        /// Who sets.
+        service: ServiceName,
+        /// What.
+        variable: EnvName,
+    },
+    /// `dependsOn` names no service of the application.
+    #[error("service `{service}` depends on `{dependency}`, which is no service of the application")]
+    UnknownDependency {
+        /// Who waits.
+        service: ServiceName,
+        /// For whom.
+        dependency: ServiceName,
+        /// The likely meaning.
+        near: Option<String>,
+    },
+    /// `dependsOn` names a service twice.
+    #[error("service `{service}` depends on `{dependency}` twice")]
+    DuplicateDependency {
+        /// Who waits.
+        service: ServiceName,
+        /// For whom.
+        dependency: ServiceName,
+    },
+    /// A service waits for an end that never comes.
+    #[error("service `{service}` waits until `{dependency}` has succeeded, but that is started again whenever it ends")]
+    NeverSucceeds {
+        /// Who waits.
+        service: ServiceName,
+        /// For whom.
+        dependency: ServiceName,
+    },
+    /// Services wait for each other.
+    #[error(transparent)]
+    Cycle(#[from] Cycle),
+    /// Nothing to run.
+    #[error("service `{0}` has neither `programConfig` nor `image`, so there is nothing to run")]
+    NothingToRun(ServiceName),
+    /// Two things to run.
+    #[error("service `{0}` has both `programConfig` and `image`: keep one of them")]
+    TwoThingsToRun(ServiceName),
+    /// A text that must say something is empty.
+    #[error("`{field}` of service `{service}` is empty")]
+    Empty {
+        /// Whose.
+        service: ServiceName,
+        /// What.
+        field: &'static str,
+    },
+    /// An init service says something that is for services which keep running.
+    #[error("init service `{service}` has `{field}`, but init services run once, one after the other")]
+    NotOfInit {
+        /// Whose.
+        service: ServiceName,
+        /// What.
+        field: &'static str,
+    },
+    /// `jobConfig` of an application that is no job.
+    #[error("`jobConfig` is for `workload: job` alone")]
+    NoJob,
+    /// A port of the host is declared twice.
+    #[error("service `{service}` declares port {port}/{protocol} of the host, which service `{other}` declares too")]
+    DuplicatePort {
+        /// Who.
+        service: ServiceName,
+        /// Number on the host.
+        port: u16,
+        /// Transport.
+        protocol: Protocol,
+        /// Who did before.
+        other: ServiceName,
+    },
+    /// Several instances would need one port of the host.
+    #[error("service `{service}` has {replica} replicas, but only one instance can have port {port} of the host")]
+    SharedPort {
+        /// Whose.
+        service: ServiceName,
+        /// Number on the host.
+        port: u16,
+        /// How many there are.
+        replica: u32,
+    },
+    /// One bad answer ends an instance, so one good answer is all that can be asked for.
+    #[error("`{probe}.successThreshold` of service `{service}` must be 1")]
+    Threshold {
+        /// Whose.
+        service: ServiceName,
+        /// Which.
+        probe: &'static str,
+    },
+    /// A container is asked at the port that only programs are given.
+    #[error("`{probe}` of service `{service}` asks at port `dynamic`, but only programs are given one, not containers")]
+    DynamicPort {
+        /// Whose.
+        service: ServiceName,
+        /// Which.
+        probe: &'static str,
+    },
+    /// A resource that nobody knows.
+    #[error("service `{service}` names resource `{name}`, which there is not")]
+    UnknownResource {
+        /// Whose.
+        service: ServiceName,
+        /// As written.
+        name: String,
+    },
+    /// Thousandths of a byte.
+    #[error("`{name}: {amount}` of service `{service}` is in thousandths of a byte")]
+    Thousandths {
+        /// Whose.
+        service: ServiceName,
+        /// Which resource.
+        name: String,
+        /// As written.
+        amount: String,
+    },
+    /// More is needed than allowed.
+    #[error("service `{service}` requests more `{name}` than its limit")]
+    RequestAboveLimit {
+        /// Whose.
+        service: ServiceName,
+        /// Which resource.
+        name: String,
+    },
+}
+
+impl Fault {
+    /// What to do, where it is more than the message says.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::UnknownVolume { near: Some(near), .. } | Self::UnknownDependency { near: Some(near), .. } => {
+                format!("did you mean `{near}`?")
+            }
+            Self::UnknownResource { .. } => {
+                "known: cpu, memory, pids, ephemeral-storage, hugepages-SIZE, and a vendor's, as in nvidia.com/gpu"
+                    .into()
+            }
+            Self::NeverSucceeds { dependency, .. } => format!(
+                "give `{dependency}` a restart.policy of `on-failure` or `no`, make it an init service, or wait until it is \
+                 `ready`"
+            ),
+            Self::NotOfInit { field, .. } => format!("leave `{field}` away"),
+            Self::NoJob => "add `workload: job`, or leave `jobConfig` away".into(),
+            Self::DuplicatePort { .. } => "choose another hostPort, or give each a hostIP of its own".into(),
+            Self::SharedPort { .. } => {
+                "leave hostPort away, so that each instance takes the port in its BAETYL_SERVICE_DYNAMIC_PORT".into()
+            }
+            Self::DynamicPort { .. } => "name the port inside the container".into(),
+            Self::Thousandths { amount, .. } => {
+                let digits = amount.trim_end_matches('m');
+                format!("did you mean `{digits}Mi` or `{digits}M`?")
+            }
+            Self::RequestAboveLimit { .. } => "lower the request, or raise the limit".into(),
+            _ => return None,
+        };
+        Some(hint)
+    }
+}

@@ -1,0 +1,269 @@
+//! The history of deployments of each application: what is asked of it, and how it goes on.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+
+use aerolith_model::{Application, Resource, ResourceKind};
+
+use super::head::Head;
+use super::history::{Deployment, History, Outcome};
+use super::versions::Read;
+use super::{Change, ResourceId, State, Version, checked};
+use crate::desired::Resources;
+use crate::durable::{self, FileError, Survives};
+use crate::prepare::now_ms;
+use crate::uses::uses;
+
+/// The folder of the histories.
+pub(super) const HISTORY: &str = "history";
+
+/// Why there is no going back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RollbackError {
+    /// There is no such application.
+    #[error("there is no application `{0}`")]
+    NoApplication(String),
+    /// There is no such deployment.
+    #[error("application `{application}` has no deployment of revision {revision}; there are: {}", list(.known))]
+    NoDeployment {
+        /// The application.
+        application: String,
+        /// The revision asked for.
+        revision: u64,
+        /// Those that are kept, newest first.
+        known: Vec<u64>,
+    },
+    /// No earlier deployment was good.
+    #[error(
+        "application `{application}` has no earlier deployment that was good: say which of these is meant: {}",
+        list(.known)
+    )]
+    NothingBefore {
+        /// The application.
+        application: String,
+        /// The deployments that are kept, newest first.
+        known: Vec<u64>,
+    },
+    /// A part of it cannot be read.
+    #[error("the deployment of revision {revision} of application `{application}` cannot be put back: {reason}")]
+    Unreadable {
+        /// The application.
+        application: String,
+        /// The deployment.
+        revision: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+fn list(revisions: &[u64]) -> String {
+    let revisions: Vec<String> = revisions.iter().map(u64::to_string).collect();
+    revisions.join(", ")
+}
+
+#[allow(dead_code, reason = "the API takes it up next")]
+impl State {
+    /// The deployments of an application, newest first.
+    pub(crate) fn history(&self, application: &str) -> &[Deployment] {
+        self.histories.get(application).map_or(&[], History::all)
+    }
+
+    /// The newest deployment, while nobody knows what comes of it.
+    pub(crate) fn candidate(&self, application: &str) -> Option<&Deployment> {
+        self.histories.get(application)?.candidate()
+    }
+
+    /// What is to run in a candidate's place, before it can or after it has failed: the newest good one.
+    pub(crate) fn fallback(&self, application: &str) -> Option<&Deployment> {
+        self.histories.get(application)?.fallback()
+    }
+
+    /// The deployment that is to run: the newest, or after it has failed the fallback, where there is one.
+    pub(crate) fn wanted(&self, application: &str) -> Option<&Deployment> {
+        self.histories.get(application)?.wanted()
+    }
+
+    /// The resources of a deployment, exactly as they were. Errors: what is wrong with the first that cannot be read.
+    pub(crate) fn parts(&self, deployment: &Deployment) -> Result<Resources, String> {
+        let parts = deployment.parts.iter();
+        parts
+            .map(|(id, version)| Ok((id.clone(), self.part(id, version)?)))
+            .collect()
+    }
+
+    fn part(&self, id: &ResourceId, version: &Version) -> Result<Resource, String> {
+        if self.head.resources.get(id) == Some(version)
+            && let Some(resource) = self.resources.get(id)
+        {
+            return Ok(resource.clone());
+        }
+        match self.versions.read(id, version) {
+            Ok(Read::Whole(resource)) => Ok(*resource),
+            Ok(Read::Absent(reason) | Read::Damaged(reason) | Read::Locked(reason)) => Err(reason),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Whether a deployment is made of what is in force.
+    pub(crate) fn is_in_force(&self, deployment: &Deployment) -> bool {
+        let mut parts = deployment.parts.iter();
+        parts.all(|(id, version)| self.head.resources.get(id) == Some(version))
+    }
+
+    /// An attempt of a candidate begins, in this boot of the machine.
+    pub(crate) fn attempt_begins(&mut self, application: &str, revision: u64, boot: &str) -> Result<(), FileError> {
+        self.amend(application, |history| history.attempt_begins(revision, boot))?;
+        Ok(())
+    }
+
+    /// Counts a failed attempt of a candidate, and answers what came of it. After the `most`th it has failed for good,
+    /// but only where there is something to run in its place.
+    pub(crate) fn attempt_failed(
+        &mut self,
+        application: &str,
+        revision: u64,
+        reason: String,
+        most: u32,
+    ) -> Result<Outcome, FileError> {
+        let mut outcome = Outcome::Superseded;
+        self.amend(application, |history| {
+            outcome = history.attempt_failed(revision, reason, most);
+            true
+        })?;
+        Ok(outcome)
+    }
+
+    /// A deployment is good: all of it was healthy.
+    pub(crate) fn succeeded(&mut self, application: &str, revision: u64) -> Result<(), FileError> {
+        self.amend(application, |history| history.succeeded(revision))?;
+        Ok(())
+    }
+
+    /// Gives the newest deployment all of its attempts back; answers whether it had lost any.
+    pub(crate) fn retry(&mut self, application: &str) -> Result<bool, FileError> {
+        self.amend(application, History::retry)
+    }
+
+    /// Changes a history on disk and then in memory, when it is changed; answers whether it is.
+    fn amend(&mut self, application: &str, change: impl FnOnce(&mut History) -> bool) -> Result<bool, FileError> {
+        let Some(mut history) = self.histories.get(application).cloned() else {
+            return Ok(false);
+        };
+        let is_changed = change(&mut history);
+        if is_changed && self.histories.get(application) != Some(&history) {
+            self.store(|state| state.put_history(application, &history))?;
+            self.histories.insert(application.to_owned(), history);
+        }
+        Ok(is_changed)
+    }
+
+    /// The change that puts the parts of an earlier deployment back in force: of the one of a revision, or of the good
+    /// one before the newest. Others who share a part with it get a new deployment too.
+    pub(crate) fn rollback(&self, application: &str, to: Option<u64>) -> Result<Change, RollbackError> {
+        let known = || self.history(application).iter().map(|one| one.revision).collect();
+        let history = self.histories.get(application);
+        let history = history.ok_or_else(|| RollbackError::NoApplication(application.into()))?;
+        let deployment = match to {
+            Some(revision) => history.at(revision).ok_or_else(|| RollbackError::NoDeployment {
+                application: application.into(),
+                revision,
+                known: known(),
+            }),
+            None => history.before().ok_or_else(|| RollbackError::NothingBefore {
+                application: application.into(),
+                known: known(),
+            }),
+        }?;
+        let parts = self.parts(deployment).map_err(|reason| RollbackError::Unreadable {
+            application: application.into(),
+            revision: deployment.revision,
+            reason,
+        })?;
+        Ok(Change {
+            put: parts.into_values().collect(),
+            delete: Vec::new(),
+        })
+    }
+
+    /// The histories that a new head changes: a new deployment of every application of which a part is another.
+    pub(super) fn deploy(&self, head: &Head, resources: &Resources) -> BTreeMap<String, History> {
+        let at_ms = now_ms();
+        let mut deployed = BTreeMap::new();
+        for (application, version) in applications(head, resources) {
+            let name = application.name.as_str();
+            let mut history = self.histories.get(name).cloned().unwrap_or_default();
+            let parts = parts(application, head, resources);
+            let is_as_before = history.newest().is_some_and(|newest| {
+                let is_itself_as_before = newest.parts.get(&id(name)) == Some(version);
+                newest.parts == parts || application.preserve_updates && is_itself_as_before
+            });
+            if !is_as_before {
+                history.deploy(Deployment::new(head.revision, at_ms, parts));
+                deployed.insert(name.to_owned(), history);
+            }
+        }
+        deployed
+    }
+
+    /// What is in force of an application, as its only deployment: for where no history says more.
+    pub(super) fn in_force(&self, name: &str) -> History {
+        let parts = match self.resources.get(&id(name)) {
+            Some(Resource::Application(application)) => parts(application, &self.head, &self.resources),
+            _ => self
+                .head
+                .resources
+                .get_key_value(&id(name))
+                .into_iter()
+                .map(owned)
+                .collect(),
+        };
+        let newest = parts.values().map(|version| version.revision).max();
+        let mut history = History::default();
+        history.deploy(Deployment::new(newest.unwrap_or_default(), now_ms(), parts).good());
+        history
+    }
+
+    pub(super) fn history_path(&self, application: &str) -> PathBuf {
+        self.folder.join(HISTORY).join(format!("{application}.json"))
+    }
+
+    pub(super) fn put_history(&self, application: &str, history: &History) -> Result<(), FileError> {
+        let path = self.history_path(application);
+        durable::put(&path, &checked::encode(history, &path)?, 0o600, Survives::PowerCut)
+    }
+
+    /// Every version that is in force or that a history names.
+    pub(super) fn named(&self) -> HashSet<(&ResourceId, u64)> {
+        let deployments = self.histories.values().flat_map(History::all);
+        let parts = deployments.flat_map(|deployment| &deployment.parts);
+        let all = self.head.resources.iter().chain(parts);
+        all.map(|(id, version)| (id, version.revision)).collect()
+    }
+}
+
+fn id(application: &str) -> ResourceId {
+    ResourceId::new(ResourceKind::Application, application)
+}
+
+fn owned((id, version): (&ResourceId, &Version)) -> (ResourceId, Version) {
+    (id.clone(), version.clone())
+}
+
+/// The applications that can be read, with their versions in force.
+fn applications<'a>(head: &'a Head, resources: &'a Resources) -> impl Iterator<Item = (&'a Application, &'a Version)> {
+    head.resources
+        .iter()
+        .filter_map(|(id, version)| match resources.get(id) {
+            Some(Resource::Application(application)) => Some((application, version)),
+            _ => None,
+        })
+}
+
+/// The versions of an application and of all that it uses and that is in force.
+fn parts(application: &Application, head: &Head, resources: &Resources) -> BTreeMap<ResourceId, Version> {
+    let mut ids = uses(application, resources);
+    ids.insert(id(application.name.as_str()));
+    ids.iter()
+        .filter_map(|id| head.resources.get_key_value(id).map(owned))
+        .collect()
+}

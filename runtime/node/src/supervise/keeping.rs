@@ -1,0 +1,98 @@
+//! What an instance keeps on disk of itself, and what it shows and tells of itself.
+
+use aerolith_plan::Fitness;
+use aerolith_plugin_wire::{Code, Error};
+
+use super::Phase;
+use super::life::Instance;
+use crate::plugins::{self, Engine};
+use crate::prepare::{VersionId, now_ms};
+
+impl Instance {
+    pub(super) fn version(&self) -> VersionId {
+        self.watched.version()
+    }
+
+    pub(super) async fn engine(&self) -> Result<Engine, String> {
+        plugins::engine(&*self.shared.plugins, &self.record.engine)
+            .await
+            .map_err(|e| e.to_string())
+    }
+
+    pub(super) async fn save(&mut self) -> Result<(), String> {
+        self.record.terms = self.terms.borrow().clone();
+        self.record.row = self.policy.row();
+        let (records, record) = (self.shared.records.clone(), self.record.clone());
+        blocking(move || records.put(&record)).await
+    }
+
+    /// A record that cannot be written is a fault of the machine: the instance goes on, the operator is told.
+    pub(super) async fn keep(&mut self) {
+        if let Err(reason) = self.save().await {
+            tracing::error!(instance = %self.record.id, reason, "a restart of the node may not find this instance");
+        }
+    }
+
+    pub(super) fn waits(&self, phase: Phase, reason: String) {
+        tracing::warn!(instance = %self.record.id, reason, "an instance waits");
+        self.tell("failed", &serde_json::json!({"reason": reason}));
+        self.show(phase, reason);
+        self.watched.lock().is_stuck = true;
+    }
+
+    pub(super) fn show(&self, phase: Phase, reason: String) {
+        let mut view = self.watched.lock();
+        if view.phase != phase {
+            view.since_ms = now_ms();
+        }
+        if phase != Phase::Running && phase != Phase::Stopping {
+            view.pid = None;
+        }
+        view.phase = phase;
+        view.reason = reason;
+        view.restarts = self.record.restarts;
+        view.exit.clone_from(&self.record.exit);
+        view.edited.clone_from(&self.record.edited);
+        view.fitness = Fitness::Started;
+        view.answered_ms = None;
+        view.is_stuck = false;
+        view.trial = self.record.proof.outcome();
+        self.record.proof.reason().clone_into(&mut view.trial_reason);
+        drop(view);
+        self.shared.changed.notify_one();
+    }
+
+    /// Shows how far it has proven itself while it runs, and what a probe says against it.
+    pub(super) fn show_fitness(&self, fitness: Fitness, reason: &str) {
+        let mut view = self.watched.lock();
+        let differs = view.fitness != fitness;
+        view.fitness = fitness;
+        reason.clone_into(&mut view.reason);
+        drop(view);
+        if differs {
+            self.tell("fitness", &serde_json::json!({"fitness": fitness}));
+            self.shared.changed.notify_one();
+        }
+    }
+
+    pub(super) fn show_trial(&self) {
+        let mut view = self.watched.lock();
+        view.trial = self.record.proof.outcome();
+        self.record.proof.reason().clone_into(&mut view.trial_reason);
+        drop(view);
+        self.shared.changed.notify_one();
+    }
+
+    pub(super) fn tell(&self, what: &str, data: &serde_json::Value) {
+        self.shared
+            .bus
+            .tell(format!("instance/{}/{what}", self.record.id), data.clone());
+    }
+}
+
+pub(super) async fn blocking<T: Send + 'static, E: ToString + Send + 'static>(
+    step: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, String> {
+    let done = tokio::task::spawn_blocking(move || step().map_err(|e| e.to_string())).await;
+    done.map_err(|e| Error::new(Code::Internal, e).message)?
+}

@@ -1,0 +1,155 @@
+//! The questions to one running instance that are under way.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aerolith_model::{Check, Probe, ProbePort};
+use aerolith_plan::probe::{Answer, Kind};
+use aerolith_plugin_wire::engine::{Exec, Handle, Workload};
+use tokio::task::JoinSet;
+
+use super::check::{self, Failing};
+use crate::plugins::Engine;
+
+/// The variable that names the port that the node chose for an instance.
+const DYNAMIC_PORT: &str = "BAETYL_SERVICE_DYNAMIC_PORT";
+/// Where an instance is reached of which nobody knows an address of its own.
+const LOOPBACK: &str = "127.0.0.1";
+/// An engine kills a command when its time is over, and tells so within this time.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// Who is asked.
+pub(super) struct Target {
+    engine: Engine,
+    handle: Handle,
+    dynamic_port: Option<NonZeroU16>,
+}
+
+impl Target {
+    pub(super) fn of(engine: Engine, handle: Handle, workload: &Workload) -> Self {
+        let dynamic_port = workload.environment.get(DYNAMIC_PORT);
+        Self {
+            engine,
+            handle,
+            dynamic_port: dynamic_port.and_then(|port| port.parse().ok()),
+        }
+    }
+
+    async fn ask(&self, probe: &Probe) -> Result<(), Failing> {
+        let timeout = Duration::from_secs(probe.timeout_seconds.get().into());
+        let limit = match probe.check {
+            Check::Exec(_) => timeout + SLACK,
+            Check::Http(_) | Check::Tcp(_) => timeout,
+        };
+        let asked = tokio::time::timeout(limit, self.check(&probe.check, timeout)).await;
+        asked.unwrap_or_else(|_| {
+            let what = check::words(&probe.check);
+            Err(Failing::Bad(format!(
+                "{what} gave no answer within {} s",
+                timeout.as_secs()
+            )))
+        })
+    }
+
+    async fn check(&self, check: &Check, timeout: Duration) -> Result<(), Failing> {
+        match check {
+            Check::Http(get) => {
+                let (host, port) = self.place(get.host.as_deref(), get.port)?;
+                check::http(get, host, port).await
+            }
+            Check::Tcp(socket) => {
+                let (host, port) = self.place(socket.host.as_deref(), socket.port)?;
+                check::tcp(host, port).await
+            }
+            Check::Exec(exec) => {
+                let asked = Exec {
+                    handle: self.handle.clone(),
+                    command: exec.command.clone(),
+                    timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+                };
+                check::exec(&self.engine, &asked).await
+            }
+        }
+    }
+
+    fn place<'a>(&self, host: Option<&'a str>, port: ProbePort) -> Result<(&'a str, u16), Failing> {
+        let port = match port {
+            ProbePort::Number(port) => Some(port),
+            ProbePort::Dynamic => self.dynamic_port,
+        };
+        let port = port.ok_or_else(|| Failing::Bad("the node chose no port for it, so none can be asked".into()))?;
+        Ok((host.unwrap_or(LOOPBACK), port.get()))
+    }
+}
+
+/// What came of one question.
+pub(super) struct Answered {
+    pub(super) kind: Kind,
+    pub(super) answer: Answer,
+    /// What was wrong, when something was.
+    pub(super) reason: String,
+}
+
+/// Dropping them ends those that are under way, with their connections and commands.
+pub(super) struct Questions {
+    target: Arc<Target>,
+    under_way: JoinSet<(Kind, Result<(), Failing>)>,
+    /// What the last answer to each was, unless it was good.
+    complaints: BTreeMap<Kind, String>,
+}
+
+impl Questions {
+    pub(super) fn new(target: Target) -> Self {
+        Self {
+            target: Arc::new(target),
+            under_way: JoinSet::new(),
+            complaints: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn ask(&mut self, probes: Vec<(Kind, Probe)>) {
+        for (kind, probe) in probes {
+            let target = self.target.clone();
+            self.under_way.spawn(async move { (kind, target.ask(&probe).await) });
+        }
+    }
+
+    /// The next answer; never without a question under way. Cancelling the wait loses nothing.
+    pub(super) async fn next(&mut self) -> Answered {
+        loop {
+            match self.under_way.join_next().await {
+                Some(Ok((kind, result))) => return self.answered(kind, result),
+                // Dropped by us.
+                Some(Err(_)) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn answered(&mut self, kind: Kind, result: Result<(), Failing>) -> Answered {
+        let (answer, reason) = match result {
+            Ok(()) => (Answer::Good, String::new()),
+            Err(Failing::Bad(reason)) => (Answer::Bad, reason),
+            Err(Failing::Unasked(reason)) => (Answer::Unasked, reason),
+        };
+        if answer == Answer::Good {
+            self.complaints.remove(&kind);
+        } else {
+            self.complaints.insert(kind, reason.clone());
+        }
+        Answered { kind, answer, reason }
+    }
+
+    /// What is said against the instance.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let (kind, reason) = self.complaints.iter().next()?;
+        Some(format!("{kind}: {reason}"))
+    }
+
+    pub(super) fn drop_all(&mut self) {
+        self.under_way = JoinSet::new();
+        self.complaints.clear();
+    }
+}

@@ -1,0 +1,239 @@
+//! How a running instance is watched: until it ends, is to be stopped, or a probe finds that it does not work.
+
+use std::time::Duration;
+
+use aerolith_plan::probe::{Answer, Health, Kind};
+use aerolith_plan::restart::{Decision, Exit as Judged};
+use aerolith_plan::{Fitness, Trial};
+use aerolith_plugin_wire::Code;
+use aerolith_plugin_wire::engine::{Exit, Handle, Stop};
+use serde_json::json;
+
+use super::Phase;
+use super::life::{Instance, Next, Unfitness, stopped};
+use super::probing::{Answered, Questions, Target};
+use super::view::{judged, words};
+use crate::chance::chance;
+use crate::plugins::Engine;
+use crate::prepare::now_ms;
+use crate::record::Life;
+
+impl Instance {
+    pub(super) async fn running(&mut self, handle: Handle) -> Next {
+        self.record.life = Life::Running(handle.clone());
+        self.keep().await;
+        let status = match self.engine().await {
+            Ok(engine) => engine.status(&handle).await.unwrap_or_default(),
+            Err(_) => aerolith_plugin_wire::engine::Status::default(),
+        };
+        let now = self.clock.now();
+        if let Some(up) = status.up_ms.map(Duration::from_millis) {
+            self.policy.started(now.saturating_sub(up));
+        }
+        self.watched.lock().pid = status.pid;
+        self.show(Phase::Running, String::new());
+        self.tell("started", &json!({"pid": status.pid, "restarts": self.record.restarts}));
+        let (probes, window) = {
+            let terms = self.terms.borrow_and_update();
+            (terms.probes.clone(), terms.window)
+        };
+        let health = Health::new(probes, window, self.policy.since(), self.record.has_begun, now);
+        Next::Watch(handle, Box::new(health))
+    }
+
+    pub(super) async fn watch(&mut self, handle: Handle, mut health: Health) -> Next {
+        let engine = match self.engine().await {
+            Ok(engine) => engine,
+            Err(reason) => return self.again(reason, Next::Recover),
+        };
+        let mut questions = Questions::new(Target::of(engine.clone(), handle.clone(), &self.record.workload));
+        let mut ended = std::pin::pin!(engine.wait(&handle));
+        loop {
+            let now = self.clock.now();
+            self.judge(&mut health, &questions, now).await;
+            questions.ask(health.ask(now));
+            let due = self.record.proof.due(self.terms.borrow().deadline);
+            let next = health.next(now).into_iter().chain(due).min();
+            tokio::select! {
+                () = stopped(&mut self.stop) => return Next::Stop,
+                ended = &mut ended => return self.reaped(&engine, &handle, ended).await,
+                Ok(()) = self.terms.changed() => self.follow(&mut health, &mut questions),
+                answered = questions.next() => if let Some(unfitness) = self.take(&mut health, answered) {
+                    return Next::End(handle.clone(), unfitness);
+                },
+                () = self.clock.until(next) => {}
+            }
+        }
+    }
+
+    /// Waits for the end of what runs no more.
+    pub(super) async fn reap(&mut self, handle: Handle) -> Next {
+        let engine = match self.engine().await {
+            Ok(engine) => engine,
+            Err(reason) => return self.again(reason, Next::Recover),
+        };
+        tokio::select! {
+            () = stopped(&mut self.stop) => Next::Stop,
+            ended = engine.wait(&handle) => self.reaped(&engine, &handle, ended).await,
+        }
+    }
+
+    async fn reaped(
+        &mut self,
+        engine: &Engine,
+        handle: &Handle,
+        ended: Result<Exit, aerolith_plugin_wire::Error>,
+    ) -> Next {
+        let exit = match ended {
+            Ok(exit) => {
+                self.forget(engine, handle).await;
+                exit
+            }
+            Err(error) if error.code == Code::NotFound => unknown(),
+            Err(error) => return self.again(format!("the engine cannot watch it: {error}"), Next::Recover),
+        };
+        let (how, words, now) = (judged(&exit), words(&exit), self.clock.now());
+        self.ended(exit, how, now, words).await
+    }
+
+    /// Shows how it is, and whether its version has proven itself by that.
+    async fn judge(&mut self, health: &mut Health, questions: &Questions, now: Duration) {
+        let fitness = health.look(now);
+        let reason = match fitness {
+            Fitness::Started => questions.complaint().unwrap_or_default(),
+            Fitness::Ready | Fitness::Healthy => String::new(),
+        };
+        self.show_fitness(fitness, &reason);
+        let before = self.record.proof.outcome();
+        let deadline = self.terms.borrow().deadline;
+        self.record.proof.look(fitness, deadline, now);
+        let has_come_out = before != self.record.proof.outcome();
+        if has_come_out || self.record.has_begun != health.has_begun() {
+            self.record.has_begun = health.has_begun();
+            self.keep().await;
+        }
+        if has_come_out {
+            self.tell_trial();
+            self.show_trial();
+        }
+    }
+
+    fn tell_trial(&self) {
+        let proof = &self.record.proof;
+        if proof.outcome() == Trial::Failed {
+            tracing::warn!(instance = %self.record.id, reason = proof.reason(), "an instance has not proven itself");
+        }
+        self.tell("trial", &json!({"outcome": proof.outcome(), "reason": proof.reason()}));
+    }
+
+    fn follow(&mut self, health: &mut Health, questions: &mut Questions) {
+        let terms = self.terms.borrow_and_update().clone();
+        health.follow(terms.probes, terms.window, self.clock.now());
+        questions.drop_all();
+    }
+
+    /// Takes an answer; when it was one too many, how the instance was found.
+    fn take(&self, health: &mut Health, answered: Answered) -> Option<Unfitness> {
+        let Answered { kind, answer, reason } = answered;
+        let now = self.clock.now();
+        if answer != Answer::Unasked {
+            self.watched.lock().answered_ms = Some(now_ms());
+        }
+        let unfit = health.answer(kind, answer, now).err()?;
+        Some(Unfitness {
+            unfit,
+            worked: health.worked(),
+            reason,
+        })
+    }
+
+    /// Ends what does not work, as patiently as anything else, and has its restart policy decide.
+    pub(super) async fn end_unfit(&mut self, handle: Handle, unfitness: Unfitness) -> Next {
+        let Unfitness { unfit, worked, reason } = &unfitness;
+        let mut words = format!("{}: {reason}", unfit.kind);
+        if unfit.times > 1 {
+            words.push_str(&format!(", {} times in a row", unfit.times));
+        }
+        let event = match unfit.kind {
+            Kind::Startup => "notStarted",
+            Kind::Liveness | Kind::Readiness => "unfit",
+        };
+        self.tell(event, &json!({"reason": words}));
+        self.show(Phase::Stopping, words.clone());
+        let engine = match self.engine().await {
+            Ok(engine) => engine,
+            Err(reason) => return self.again(reason, Next::Recover),
+        };
+        let asked = Stop {
+            handle: handle.clone(),
+            grace_ms: self.terms.borrow().grace_ms(),
+        };
+        match engine.stop(&asked).await {
+            Ok(exit) => {
+                self.forget(&engine, &handle).await;
+                self.ended(exit, Judged::Unfit, *worked, words).await
+            }
+            Err(error) => {
+                self.waits(Phase::Stopping, format!("the engine cannot stop it: {error}"));
+                Next::Later(self.back_off(), Box::new(Next::End(handle, unfitness)))
+            }
+        }
+    }
+
+    async fn ended(&mut self, exit: Exit, how: Judged, worked: Duration, words: String) -> Next {
+        self.failures = 0;
+        self.watched.lock().pid = None;
+        self.tell("exited", &json!(exit));
+        let shown = self.record.id.to_string();
+        self.shared
+            .metrics
+            .count("aerolith_instance_exits_total", &[("instance_id", &shown)]);
+        let rule = self.terms.borrow().rule;
+        self.policy.follow(rule);
+        let decision = self.policy.decide(how, worked, self.clock.now(), chance());
+        let before = self.record.proof.outcome();
+        self.record.proof.ended(how, &decision, !rule.forgets, &words);
+        self.record.exit = Some(exit);
+        // One line for each delay: what ends at once, for ever, fills no log.
+        tracing::info!(instance = %self.record.id, how = words, ?decision, "an instance has ended");
+        let next = match decision {
+            Decision::Restart { after } => {
+                self.record.life = Life::Idle;
+                self.record.restarts += 1;
+                self.show(Phase::Restarting, words);
+                Next::Later(after, Box::new(Next::Start))
+            }
+            Decision::Done => self.for_good(how.is_success(), words),
+            Decision::GiveUp { why } => self.for_good(false, format!("{why}: {words}")),
+        };
+        if before != self.record.proof.outcome() {
+            self.tell_trial();
+        }
+        self.keep().await;
+        next
+    }
+
+    fn for_good(&mut self, success: bool, reason: String) -> Next {
+        self.record.life = Life::Ended {
+            success,
+            reason: reason.clone(),
+        };
+        self.show(if success { Phase::Completed } else { Phase::Failed }, reason);
+        Next::Rest
+    }
+
+    /// What the engine keeps of an instance that is gone is its own affair: an error is only noted.
+    pub(super) async fn forget(&self, engine: &Engine, handle: &Handle) {
+        if let Err(error) = engine.remove(handle).await {
+            tracing::warn!(instance = %self.record.id, %error, "the engine keeps something of an ended instance");
+        }
+    }
+}
+
+/// The end of something that ended while nobody looked.
+fn unknown() -> Exit {
+    Exit {
+        unknown: true,
+        ..Exit::default()
+    }
+}

@@ -1,0 +1,158 @@
+//! How an instance is started, or found again.
+
+use std::fs;
+
+use aerolith_plugin_wire::engine::{Handle, Recover};
+use aerolith_plugin_wire::{Code, Error};
+use serde_json::json;
+
+use super::keeping::blocking;
+use super::life::{Instance, Next};
+use super::{Phase, Workspace};
+use crate::admission::Refusal;
+use crate::record::Life;
+use crate::workspace;
+
+/// Why an instance could not be started.
+enum Refused {
+    /// The policy takes no more what it is made of, and nothing of it runs.
+    Forbidden(Refusal),
+    /// Nothing of it runs.
+    Clear(String),
+    /// Nothing of it runs, and trying again will not help: it is made so that it cannot be started.
+    Hopeless(String),
+    /// It may run.
+    Unclear(String),
+}
+
+impl Refused {
+    /// What an engine answers to a start.
+    fn by_engine(error: &Error) -> Self {
+        let reason = format!("cannot be started: {error}");
+        match error.code {
+            Code::Timeout | Code::Stopped | Code::Panic | Code::Unavailable => Self::Unclear(reason),
+            _ if error.retryable => Self::Clear(reason),
+            _ => Self::Hopeless(reason),
+        }
+    }
+}
+
+impl Instance {
+    pub(super) async fn recover(&mut self) -> Next {
+        match self.look().await {
+            Ok(Some(handle)) => {
+                self.tell("adopted", &json!({}));
+                self.running(handle).await
+            }
+            // It has ended: the engine may know how, as when only the engine was away, and gives up what it holds of it.
+            Ok(None) => match self.record.life.clone() {
+                Life::Running(handle) => Next::Reap(handle),
+                Life::Intended => match self.clear_remains().await {
+                    Ok(()) => self.start().await,
+                    Err(reason) => self.again(reason, Next::Recover),
+                },
+                Life::Idle | Life::Ended { .. } => self.start().await,
+            },
+            Err(reason) => self.again(reason, Next::Recover),
+        }
+    }
+
+    /// Asks the engine whether the instance runs.
+    pub(super) async fn look(&self) -> Result<Option<Handle>, String> {
+        let engine = self.engine().await?;
+        let handle = match &self.record.life {
+            Life::Running(handle) => Some(handle.clone()),
+            _ => None,
+        };
+        let (instance, token) = (self.record.id.to_string(), self.record.workload.token.clone());
+        let asked = Recover {
+            instance,
+            token,
+            handle,
+        };
+        let found = engine
+            .recover(&asked)
+            .await
+            .map_err(|e| format!("the engine cannot look for it: {e}"))?;
+        tracing::info!(instance = %self.record.id, found = found.handle.is_some(), reason = found.reason, "recovered");
+        Ok(found.handle)
+    }
+
+    pub(super) async fn start(&mut self) -> Next {
+        if *self.stop.borrow() {
+            return Next::Stop;
+        }
+        self.show(Phase::Starting, String::new());
+        match self.try_start().await {
+            Ok(handle) => {
+                self.failures = 0;
+                self.attend();
+                self.policy.started(self.clock.now());
+                self.running(handle).await
+            }
+            // It may have been started all the same: its token tells.
+            Err(Refused::Unclear(reason)) => self.again(reason, Next::Recover),
+            Err(Refused::Clear(reason)) => self.nothing_runs(reason).await,
+            Err(Refused::Hopeless(reason)) => {
+                self.record.proof.refused(&reason);
+                self.nothing_runs(reason).await
+            }
+            Err(Refused::Forbidden(refusal)) => {
+                self.record.life = Life::Idle;
+                self.keep().await;
+                self.waits(Phase::Restarting, refusal.to_string());
+                Next::Barred(refusal)
+            }
+        }
+    }
+
+    async fn nothing_runs(&mut self, reason: String) -> Next {
+        self.record.life = Life::Idle;
+        self.keep().await;
+        self.again(reason, Next::Start)
+    }
+
+    /// What comes directly before the start is what may have changed by then.
+    async fn try_start(&mut self) -> Result<Handle, Refused> {
+        let engine = self.engine().await.map_err(Refused::Clear)?;
+        self.make_workspace().await.map_err(Refused::Clear)?;
+        self.record.workload.token = token().map_err(Refused::Clear)?;
+        self.record.life = Life::Intended;
+        self.record.has_begun = false;
+        self.save().await.map_err(Refused::Clear)?;
+        let admitted = self.shared.admission.of(&self.version()).await;
+        admitted.map_err(Refused::Forbidden)?;
+        self.check().await.map_err(Refused::Clear)?;
+        let started = engine.start(&self.record.workload).await;
+        started.map_err(|error| Refused::by_engine(&error))
+    }
+
+    async fn make_workspace(&mut self) -> Result<(), String> {
+        let Some(Workspace {
+            folder,
+            places,
+            start_in,
+        }) = self.workspace.clone()
+        else {
+            return Ok(());
+        };
+        let output = std::path::PathBuf::from(&self.record.workload.output);
+        blocking(move || {
+            if let Some(parent) = output.parent() {
+                crate::durable::folder(parent, true)?;
+            }
+            workspace::make(&folder, &places, &start_in)
+        })
+        .await?;
+        self.workspace = None;
+        Ok(())
+    }
+}
+
+/// Unique for each start, across restarts of the daemon (random(4)).
+fn token() -> Result<String, String> {
+    const SOURCE: &str = "/proc/sys/kernel/random/uuid";
+    fs::read_to_string(SOURCE)
+        .map(|text| text.trim().to_owned())
+        .map_err(|e| format!("cannot read {SOURCE}: {e}"))
+}

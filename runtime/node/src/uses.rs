@@ -1,0 +1,113 @@
+//! What an application uses: one rule for what may be deleted and for what a deployment is made of. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aerolith_model::{Application, Configuration, Name, Resource, ResourceKind, Service, VolumeSource};
+
+use crate::desired::Resources;
+use crate::state::ResourceId;
+
+/// The configurations and secrets that an application names, and the secrets that its configurations name for the
+/// fetching of their objects; whether they exist or not.
+pub(crate) fn uses(application: &Application, resources: &Resources) -> BTreeSet<ResourceId> {
+    let mut used: BTreeSet<ResourceId> = named(application).collect();
+    let configurations = used.iter().filter_map(|id| match resources.get(id) {
+        Some(Resource::Configuration(configuration)) => Some(configuration),
+        _ => None,
+    });
+    let credentials: Vec<ResourceId> = configurations.flat_map(credentials).collect();
+    used.extend(credentials);
+    used
+}
+
+/// The applications that use each configuration and secret, by name.
+pub(crate) fn users(resources: &Resources) -> BTreeMap<ResourceId, BTreeSet<String>> {
+    let mut users: BTreeMap<ResourceId, BTreeSet<String>> = BTreeMap::new();
+    for resource in resources.values() {
+        if let Resource::Application(application) = resource {
+            for id in uses(application, resources) {
+                users.entry(id).or_default().insert(application.name.to_string());
+            }
+        }
+    }
+    users
+}
+
+fn named(application: &Application) -> impl Iterator<Item = ResourceId> + '_ {
+    let shown = application.volumes.iter().filter_map(|volume| match &volume.source {
+        VolumeSource::Config(name) => Some((ResourceKind::Configuration, name)),
+        VolumeSource::Secret(name) => Some((ResourceKind::Secret, name)),
+        VolumeSource::HostPath(_) | VolumeSource::EmptyDir(_) => None,
+    });
+    let services = application.services.iter().chain(&application.init_services);
+    let run = services.filter_map(program);
+    let registries = application.registries.iter().map(|name| (ResourceKind::Secret, name));
+    let all = shown.chain(run).chain(registries);
+    all.map(|(kind, name)| ResourceId::new(kind, name.as_str()))
+}
+
+fn program(service: &Service) -> Option<(ResourceKind, &Name)> {
+    service
+        .program_config
+        .as_ref()
+        .map(|name| (ResourceKind::Configuration, name))
+}
+
+fn credentials(configuration: &Configuration) -> impl Iterator<Item = ResourceId> + '_ {
+    let named = configuration
+        .objects()
+        .filter_map(|(_, object)| object.credentials.as_ref());
+    named.map(|name| ResourceId::new(ResourceKind::Secret, name.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resources(all: &[&str]) -> Resources {
+        let all = all.iter().map(|json| serde_json::from_str::<Resource>(json).unwrap());
+        all.map(|resource| (ResourceId::of(&resource), resource)).collect()
+    }
+
+    fn shown(ids: impl IntoIterator<Item = ResourceId>) -> Vec<String> {
+        ids.into_iter().map(|id| id.to_string()).collect()
+    }
+
+    #[test]
+    fn everything_that_an_application_names_is_used_and_so_are_the_credentials_of_its_objects() {
+        let all = resources(&[
+            r#"{"kind":"application","name":"shop","registries":["hub"],
+                "services":[{"name":"web","programConfig":"pp"}],"initServices":[{"name":"init","programConfig":"setup"}],
+                "volumes":[{"name":"aa","config":{"name":"conf"}},{"name":"bb","secret":{"name":"cert"}},
+                    {"name":"cc","hostPath":{"path":"/srv"}},{"name":"dd","emptyDir":{}}]}"#,
+            r#"{"kind":"configuration","name":"pp","data":{"a.zip":{"url":"https://h/a.zip","credentials":"login"}}}"#,
+            r#"{"kind":"configuration","name":"other","data":{"a.zip":{"url":"https://h/a.zip","credentials":"key"}}}"#,
+        ]);
+        let users = users(&all);
+        assert_eq!(
+            shown(users.keys().cloned()),
+            [
+                "configuration/conf",
+                "configuration/pp",
+                "configuration/setup",
+                "secret/cert",
+                "secret/hub",
+                "secret/login"
+            ]
+        );
+        assert!(users.values().all(|by| by.iter().eq(["shop"])));
+    }
+
+    #[test]
+    fn who_shares_a_configuration_is_named_once_each() {
+        let app = |name: &str| {
+            format!(
+                r#"{{"kind":"application","name":"{name}","services":[{{"name":"aa","programConfig":"pp"}},
+                {{"name":"bb","programConfig":"pp"}}]}}"#
+            )
+        };
+        let users = users(&resources(&[&app("one"), &app("two")]));
+        let pp = ResourceId::new(ResourceKind::Configuration, "pp");
+        assert!(users[&pp].iter().eq(["one", "two"]));
+    }
+}
