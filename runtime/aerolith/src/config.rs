@@ -1,6 +1,7 @@
 //! `aerolith.yml`: the daemon's own configuration.
 
 mod packages;
+mod updates;
 mod workloads;
 
 use std::fs;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::outcome::{Wrong, text_of, unreadable};
 pub(crate) use packages::{Demand, Packages};
+pub(crate) use updates::Updates;
 pub(crate) use workloads::{Ports, Workloads};
 
 /// What the file says; a key that is not there leaves the default.
@@ -48,6 +50,8 @@ pub(crate) struct Config {
     /// The file that holds the machine's serial number (Baetyl v1).
     #[serde(deserialize_with = "absolute")]
     pub(crate) snfile: Option<PathBuf>,
+    /// How new instances prove themselves.
+    pub(crate) updates: Updates,
 }
 
 /// About all plugins; each has a file of its own in `plugins.d`.
@@ -172,6 +176,8 @@ mod tests {
             error("packages: {signatures: always}\n")
                 .starts_with("a.yml:1:24: packages.signatures: unknown value `always`")
         );
+        assert!(error("updates: {window: 10}\n").contains("a.yml:1:"));
+        assert!(error("updates: {windw: 10s}\n").contains("did you mean `window`?"));
         assert!(error("packages: {trust: keys}\n").contains("`keys` is not an absolute path"));
     }
 }

@@ -9,7 +9,7 @@ use aerolith_node::PortRange;
 use anyhow::Context as _;
 
 use crate::arguments::Run;
-use crate::config::{Config, Level, LogFormat, Packages, Workloads};
+use crate::config::{Config, Level, LogFormat, Packages, Updates, Workloads};
 use crate::instances::{InstanceFiles, read_folder};
 use crate::outcome::Wrong;
 use crate::places::{Places, SOCKET};
@@ -33,6 +33,7 @@ pub(crate) struct Settings {
     workloads: Workloads,
     ports: PortRange,
     snfile: Option<PathBuf>,
+    updates: Updates,
 }
 
 impl Settings {
@@ -86,6 +87,7 @@ impl Settings {
             workloads: config.policy,
             ports: config.ports.dynamic,
             snfile: config.snfile,
+            updates: config.updates,
         })
     }
 
@@ -94,6 +96,7 @@ impl Settings {
         Ok(aerolith_node::Settings {
             limits: self.packages.limits(),
             packages: self.packages.policy()?,
+            updates: self.updates.settings()?,
             workloads: self.workloads.policy(),
             ports: self.ports,
             serial: self.serial(),

@@ -1,11 +1,13 @@
 //! What is desired, as planning and executing need it: resources with packages resolved for this machine, and goals.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aerolith_model::{
-    Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes, VolumeSource,
+    AppName, Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes,
+    Strategy, VolumeSource,
 };
-use aerolith_plan::{Goal, Goals, PlanError, ServiceId, goals};
+use aerolith_plan::{Generation, Goal, Library, PlanError, ServiceId, Updates};
 use aerolith_plugin_wire::Error;
 use aerolith_plugin_wire::arch::{Choice, Object, Objects};
 use aerolith_plugin_wire::engine::Features;
@@ -18,7 +20,7 @@ use crate::state::{Damaged, ResourceId};
 
 pub(crate) type Resources = BTreeMap<ResourceId, Resource>;
 
-/// One revision of the desired state.
+/// Resources that belong together: one revision of the desired state, or what one deployment of an application was made of.
 #[derive(Debug, Default)]
 pub(crate) struct Desired {
     pub(crate) revision: u64,
@@ -28,7 +30,8 @@ pub(crate) struct Desired {
     pub(crate) resources: Resources,
     /// Packages of which nobody could say what is for this machine, with the reason.
     pub(crate) unresolved: BTreeMap<String, String>,
-    pub(crate) goals: Goals,
+    /// What shall run of every application.
+    pub(crate) generations: BTreeMap<AppName, Arc<Generation>>,
     /// Applications that are left as they are, with the reason.
     pub(crate) held: BTreeMap<String, String>,
     /// What the engines can do, by their kinds.
@@ -36,31 +39,37 @@ pub(crate) struct Desired {
 }
 
 impl Desired {
-    /// Resolves and plans for a state. Nothing fails as a whole: what cannot be planned for is held, with its reason.
-    pub(crate) async fn of(revision: u64, resources: Resources, damaged: &[Damaged], plugins: &dyn Plugins) -> Self {
-        let (resources, unresolved) = resolve(resources, plugins).await;
-        let mut desired = Self {
+    /// Resolves and plans for a state. Nothing fails as a whole: what cannot be planned for is held, with its reason. What
+    /// was resolved in `known`, and is the same version here, is not asked for again.
+    pub(crate) async fn of(given: Given, damaged: &[Damaged], known: &Self, plugins: &dyn Plugins) -> Self {
+        let Given {
             revision,
+            versions,
+            mut resources,
+            updates,
+        } = given;
+        let unresolved = resolve(&mut resources, &versions, known, plugins).await;
+        let (generations, failures) = each(&resources, updates);
+        let failures = failures.into_iter().map(|(name, error)| (name, error.to_string()));
+        Self {
+            revision,
+            held: held(damaged).chain(failures).collect(),
+            versions,
             resources,
             unresolved,
+            generations,
             engines: plugins::features(plugins).await,
-            ..Self::default()
-        };
-        for damage in damaged {
-            if let Some(id) = damage
-                .resource
-                .as_ref()
-                .filter(|id| id.kind == ResourceKind::Application)
-            {
-                desired.held.insert(id.name.clone(), damage.reason.clone());
-            }
         }
-        let (services, failures) = each(&desired.resources);
-        desired.goals = services;
-        desired
-            .held
-            .extend(failures.into_iter().map(|(name, error)| (name, error.to_string())));
-        desired
+    }
+
+    /// What shall run of every service.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = (&ServiceId, &Goal)> {
+        self.generations.values().flat_map(|generation| generation.iter())
+    }
+
+    /// What shall run of a service.
+    pub(crate) fn goal(&self, service: &ServiceId) -> Option<&Goal> {
+        self.generations.get(&service.application)?.get(service)
     }
 
     /// Holds the applications that ask more of the host than the policy allows now.
@@ -79,13 +88,7 @@ impl Desired {
 
     /// Whether this version of a service is the one that is to run.
     pub(crate) fn wants(&self, (service, fingerprint): &VersionId) -> bool {
-        let goal = self.goals.services.get(service);
-        goal.is_some_and(|goal| goal.fingerprint == *fingerprint)
-    }
-
-    /// What shall run of every service.
-    pub(crate) fn wanted(&self) -> impl Iterator<Item = (&ServiceId, &Goal)> {
-        self.goals.services.iter()
+        self.goal(service).is_some_and(|goal| goal.fingerprint == *fingerprint)
     }
 
     pub(crate) fn application(&self, name: &str) -> Option<&Application> {
@@ -102,6 +105,13 @@ impl Desired {
             Some(Resource::Configuration(configuration)) => Some(configuration),
             _ => None,
         }
+    }
+
+    /// A package as it was resolved, if it is there in this version.
+    fn resolved(&self, id: &ResourceId, version: Option<&u64>) -> Option<&Configuration> {
+        let is_same = version.is_some() && self.versions.get(id) == version;
+        let is_resolved = !self.unresolved.contains_key(&id.name);
+        self.configuration(&id.name).filter(|_| is_same && is_resolved)
     }
 
     /// The configurations that a service is made of, and whether it runs or mounts each.
@@ -180,21 +190,54 @@ impl Desired {
     }
 }
 
-/// Goals of every application that can be planned for, and the errors of the others.
-pub(crate) fn each(resources: &Resources) -> (Goals, BTreeMap<String, PlanError>) {
-    let (mut all, mut failures) = (Goals::default(), BTreeMap::new());
+/// What a desired state is made from.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    pub(crate) revision: u64,
+    pub(crate) versions: BTreeMap<ResourceId, u64>,
+    pub(crate) resources: Resources,
+    /// How new instances prove themselves, where their service does not say.
+    pub(crate) updates: Updates,
+}
+
+fn held(damaged: &[Damaged]) -> impl Iterator<Item = (String, String)> {
+    damaged.iter().filter_map(|damage| {
+        let id = damage.resource.as_ref()?;
+        let is_application = id.kind == ResourceKind::Application;
+        is_application.then(|| (id.name.clone(), damage.reason.clone()))
+    })
+}
+
+/// What shall run of every application that can be planned for, and the errors of the others.
+pub(crate) fn each(
+    resources: &Resources,
+    updates: Updates,
+) -> (BTreeMap<AppName, Arc<Generation>>, BTreeMap<String, PlanError>) {
+    let (mut all, mut failures) = (BTreeMap::new(), BTreeMap::new());
     let parts = Parts::of(resources);
+    let library = Library::new(parts.configurations, parts.secrets);
     for application in &parts.applications {
-        match goals(
-            [*application],
-            parts.configurations.iter().copied(),
-            parts.secrets.iter().copied(),
-        ) {
-            Ok(goals) => all.services.extend(goals.services),
+        match library.generation(application, updates) {
+            Ok(mut generation) => {
+                generation.values_mut().for_each(without_handover);
+                all.insert(application.name.clone(), Arc::new(generation));
+            }
             Err(error) => drop(failures.insert(application.name.to_string(), error)),
         }
     }
     (all, failures)
+}
+
+/// No engine hands sockets over yet: what asks for it is restarted, and warned of.
+fn without_handover(goal: &mut Goal) {
+    if goal.strategy == Strategy::Handover {
+        goal.strategy = Strategy::Restart;
+    }
+}
+
+/// Whether a service is updated in another way than it asks for.
+pub(crate) fn lacks_handover(goal: &Goal) -> bool {
+    goal.service.update.strategy == Some(Strategy::Handover) && goal.strategy != Strategy::Handover
 }
 
 #[derive(Default)]
@@ -218,15 +261,24 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Takes from every package the objects that are not for this machine.
-async fn resolve(mut resources: Resources, plugins: &dyn Plugins) -> (Resources, BTreeMap<String, String>) {
+/// Takes from every package the objects that are not for this machine, and answers of which nobody could say it.
+async fn resolve(
+    resources: &mut Resources,
+    versions: &BTreeMap<ResourceId, u64>,
+    known: &Desired,
+    plugins: &dyn Plugins,
+) -> BTreeMap<String, String> {
     let resolver = plugins::resolver(plugins);
     let mut unresolved = BTreeMap::new();
-    for resource in resources.values_mut() {
+    for (id, resource) in resources {
         let Resource::Configuration(package) = resource else {
             continue;
         };
         if !package.is_package() || package.objects().next().is_none() {
+            continue;
+        }
+        if let Some(resolved) = known.resolved(id, versions.get(id)) {
+            *package = resolved.clone();
             continue;
         }
         let resolved = match &resolver {
@@ -238,7 +290,7 @@ async fn resolve(mut resources: Resources, plugins: &dyn Plugins) -> (Resources,
             Err(reason) => drop(unresolved.insert(package.name.to_string(), reason)),
         }
     }
-    (resources, unresolved)
+    unresolved
 }
 
 /// Asks which objects of a package are for a platform, or for this machine's own.

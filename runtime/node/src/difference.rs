@@ -149,7 +149,7 @@ impl Sides<'_> {
     }
 
     fn service(&self, id: &ServiceId, old: Option<&Goal>, new: Option<&Goal>) -> ServiceChange {
-        let replicas = |goal: Option<&Goal>| goal.map_or(0, |goal| goal.service.replica);
+        let replicas = |goal: Option<&Goal>| goal.map_or(0, Goal::count);
         let changes = match (old, new) {
             (Some(old), Some(new)) => self.changes(old, new),
             _ => Vec::new(),
@@ -166,7 +166,7 @@ impl Sides<'_> {
         ServiceChange {
             name: id.service.to_string(),
             action,
-            strategy: new.filter(|_| action == Action::Updated).map(strategy),
+            strategy: new.filter(|_| action == Action::Updated).map(|goal| goal.strategy),
             replicas: (replicas(old), replicas(new)),
             changes,
             fetches: new.filter(|_| is_new).map(|new| self.fetches(new)).unwrap_or_default(),
@@ -242,13 +242,6 @@ fn contents<'a>(desired: &'a Desired, goal: &'a Goal) -> BTreeMap<(String, Strin
         }
     }
     contents
-}
-
-/// Two of what has a port of the host for itself cannot be beside each other.
-fn strategy(goal: &Goal) -> Strategy {
-    let has_fixed = goal.service.ports.iter().any(|port| port.host_port.is_some());
-    let fitting = if has_fixed { Strategy::Restart } else { Strategy::Switch };
-    goal.service.update.strategy.unwrap_or(fitting)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod board;
 mod calm;
 mod cleaning;
+mod course;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::admission::judge;
 use crate::bus::Events;
-use crate::desired::Desired;
+use crate::desired::{Desired, Given};
 use crate::foundation::Foundation;
 use crate::jobs::Jobs;
 use crate::layout::relative;
@@ -29,7 +30,7 @@ use crate::supervise::{Launch, Supervisor, Watched, Workspace};
 use crate::workload::{engine_kind, workload};
 
 pub(crate) use board::Board;
-use board::Trouble;
+use board::{Trouble, context};
 use calm::Calm;
 pub use cleaning::CleanError;
 pub(crate) use cleaning::{Request, in_thread, on_board, preview_clean};
@@ -39,6 +40,8 @@ pub(crate) struct Works {
     pub(crate) foundation: Foundation,
     pub(crate) preparer: Preparer,
     pub(crate) supervisor: Supervisor,
+    /// What this boot of the machine is called.
+    pub(crate) boot: String,
     pub(crate) changed: Arc<Notify>,
     /// Asks the driver to clean.
     pub(crate) cleaning: mpsc::Sender<Request>,
@@ -93,18 +96,14 @@ impl Driver {
             self.take_lost();
             let now = Instant::now();
             while self.advance(now).await {}
+            if self.conclude(now).await {
+                continue;
+            }
             self.clean().await;
             self.news.tell(self.works.foundation.bus(), status(&self.works));
             self.tell_ports().await;
             // What was due has been taken up, if planning still wants it.
-            let again_at = self
-                .works
-                .board()
-                .troubles
-                .values()
-                .map(|t| t.again_at)
-                .filter(|at| *at > now)
-                .min();
+            let again_at = self.works.board().wakes_at(now);
             calm.looked(now);
             tokio::select! {
                 () = calm.changed(&self.works.changed) => {}
@@ -117,48 +116,61 @@ impl Driver {
     }
 
     async fn read_desired(&mut self) {
-        let (revision, resources, versions, damaged) = {
-            let state = self.works.foundation.state();
-            let is_known = state.revision() == self.works.board().desired.revision;
-            if is_known && !self.stale {
-                return;
-            }
-            let (resources, versions) = (state.resources().clone(), state.revisions());
-            (state.revision(), resources, versions, state.damaged().to_vec())
-        };
-        self.stale = false;
-        let plugins = &*self.works.preparer.plugins;
-        let desired = Desired::of(revision, resources, &damaged, plugins).await;
-        let desired = Arc::new(Desired {
-            versions,
-            ..desired.hold_refused(&self.works.preparer.rules)
-        });
-        for (name, reason) in &desired.held {
-            tracing::error!(application = name, reason, "an application is left as it is");
+        let is_fresh = self.read_head().await;
+        if !self.read_courses(is_fresh).await {
+            return;
         }
         let versions: Vec<VersionId> = {
             let mut board = self.works.board();
-            let before = board.troubles.len();
-            board.troubles.retain(|version, _| desired.wants(version));
+            let Board { troubles, courses, .. } = &mut *board;
+            let before = troubles.len();
+            troubles.retain(|version, _| context(courses, version).is_some());
             // What was prepared of them in part is nobody's now.
-            self.unclean |= board.troubles.len() < before;
-            board.reconsider(&desired);
-            board.desired = desired.clone();
+            self.unclean |= troubles.len() < before;
             board.prepared.keys().cloned().collect()
         };
         self.keep_claims(&versions).await;
         self.judge_all();
-        self.follow(&desired);
+        self.follow();
+    }
+
+    /// Takes up what is in force; answers whether it may be another than before.
+    async fn read_head(&mut self) -> bool {
+        let (given, damaged) = {
+            let state = self.works.foundation.state();
+            let is_known = state.revision() == self.works.board().desired.revision;
+            if is_known && !self.stale {
+                return false;
+            }
+            let given = Given {
+                revision: state.revision(),
+                versions: state.revisions(),
+                resources: state.resources().clone(),
+                updates: self.works.foundation.0.settings.updates,
+            };
+            (given, state.damaged().to_vec())
+        };
+        let known = match std::mem::take(&mut self.stale) {
+            true => Arc::default(),
+            false => self.works.board().desired.clone(),
+        };
+        let desired = Desired::of(given, &damaged, &known, &*self.works.preparer.plugins).await;
+        let desired = desired.hold_refused(&self.works.preparer.rules);
+        for (name, reason) in &desired.held {
+            tracing::error!(application = name, reason, "an application is left as it is");
+        }
+        let mut board = self.works.board();
+        board.reconsider(&desired);
+        board.desired = Arc::new(desired);
+        true
     }
 
     /// What is desired and lost its stored tree is prepared no more: planning has it prepared again.
     fn take_lost(&self) {
         let lost = self.works.supervisor.take_lost();
         let mut board = self.works.board();
-        let desired = board.desired.clone();
-        board
-            .prepared
-            .retain(|version, _| !(lost.contains(version) && desired.wants(version)));
+        let Board { prepared, courses, .. } = &mut *board;
+        prepared.retain(|version, _| !(lost.contains(version) && context(courses, version).is_some()));
     }
 
     /// Keeps with each version what speaks for it now: a signature changes, and nothing is prepared or restarted for it.
@@ -211,9 +223,13 @@ impl Driver {
     }
 
     /// Tells running instances what has changed without replacing them.
-    fn follow(&self, desired: &Desired) {
+    fn follow(&self) {
         for watched in self.works.supervisor.all() {
-            if let Some(goal) = desired.goals.services.get(&watched.run.instance.service) {
+            let desired = self.works.board().context(&watched.version());
+            if let Some(goal) = desired
+                .as_ref()
+                .and_then(|desired| desired.goal(&watched.run.instance.service))
+            {
                 self.works.supervisor.follow(&watched.run, Terms::of(goal));
             }
         }
@@ -221,20 +237,18 @@ impl Driver {
 
     /// Takes every step that may be taken; answers whether planning again may give others at once.
     async fn advance(&mut self, now: Instant) -> bool {
-        let (desired, steps) = {
+        let steps = {
             let board = self.works.board();
-            (
-                board.desired.clone(),
-                board.steps(&board.desired, &self.works.supervisor),
-            )
+            board.steps(&board.desired, &self.works.supervisor)
         };
+        self.begin_attempts(&steps).await;
         let mut removed = false;
         let mut started = false;
         for step in steps {
             match step {
-                Step::Prepare { service, fingerprint } => self.prepare(&desired, (service, fingerprint), now),
+                Step::Prepare { service, fingerprint } => self.prepare((service, fingerprint), now),
                 Step::Stop { run } => self.works.supervisor.stop(&run),
-                Step::Start { run } => started |= self.start(&desired, &run),
+                Step::Start { run } => started |= self.start(&run),
                 Step::Remove { service, fingerprint } => removed |= self.remove((service, fingerprint)).await,
             }
         }
@@ -242,9 +256,12 @@ impl Driver {
         started || removed
     }
 
-    fn prepare(&mut self, desired: &Arc<Desired>, version: VersionId, now: Instant) {
-        {
+    fn prepare(&mut self, version: VersionId, now: Instant) {
+        let desired = {
             let mut board = self.works.board();
+            let Some(desired) = board.context(&version) else {
+                return;
+            };
             let waits = board
                 .troubles
                 .get(&version)
@@ -252,8 +269,9 @@ impl Driver {
             if waits || !board.preparing.insert(version.clone()) {
                 return;
             }
-        }
-        let (works, desired) = (self.works.clone(), desired.clone());
+            desired
+        };
+        let works = self.works.clone();
         let service = version.0.clone();
         self.jobs
             .spawn(version, async move { works.preparer.prepare(&desired, &service).await });
@@ -306,16 +324,19 @@ impl Driver {
         board.troubles.insert(version, trouble);
     }
 
-    fn start(&self, desired: &Desired, run: &RunId) -> bool {
+    fn start(&self, run: &RunId) -> bool {
         let works = &self.works;
-        let Some(goal) = desired.goals.services.get(&run.instance.service) else {
+        let (desired, prepared) = {
+            let (board, version) = (works.board(), (run.instance.service.clone(), run.fingerprint));
+            (board.context(&version), board.prepared.get(&version).cloned())
+        };
+        let (Some(desired), Some(prepared)) = (desired, prepared) else {
             return false;
         };
-        let version = (run.instance.service.clone(), goal.fingerprint);
-        let Some(prepared) = works.board().prepared.get(&version).cloned() else {
+        let Some(goal) = desired.goal(&run.instance.service) else {
             return false;
         };
-        let places = match works.preparer.places(desired, goal, &prepared) {
+        let places = match works.preparer.places(&desired, goal, &prepared) {
             Ok(places) => places,
             Err(error) => {
                 // Preparing checked the same places: only a fault of the program gets here.
@@ -332,12 +353,12 @@ impl Driver {
             .unwrap_or_default();
         works.supervisor.start(Launch {
             run: run.clone(),
-            depends_on: goal.depends_on.clone(),
+            depends_on: goal.depends_on.keys().cloned().collect(),
             engine: engine_kind(goal),
             workload: workload(
                 &works.preparer.folders,
                 &works.preparer.host,
-                desired,
+                &desired,
                 goal,
                 &prepared,
                 run,
@@ -406,7 +427,8 @@ fn found(works: &Works) -> Table {
     });
     let ready: Vec<Ready> = ready.collect();
     let known = watched.iter().map(|w| &w.run.instance.service);
-    registry(desired.goals.services.keys().chain(known), &ready)
+    let wanted = desired.wanted().map(|(id, _)| id);
+    registry(wanted.chain(known), &ready)
 }
 
 async fn until(at: Option<Instant>) {

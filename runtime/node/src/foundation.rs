@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aerolith_plan::Updates;
 use aerolith_plugin_wire::host::Dispatch;
 
 use crate::bus::Bus;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub ports: PortRange,
     /// The machine's serial number, given to instances as `BAETYL_HOST_SN`.
     pub serial: String,
+    /// How new instances prove themselves, where their service does not say.
+    pub updates: Updates,
 }
 
 impl Settings {
@@ -51,6 +54,7 @@ impl Settings {
             workloads: WorkloadPolicy::default(),
             ports: PortRange::default(),
             serial: String::new(),
+            updates: Updates::default(),
         }
     }
 }

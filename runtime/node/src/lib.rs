@@ -33,6 +33,7 @@ mod processes;
 mod program;
 mod record;
 mod registry;
+mod rollout;
 mod services;
 mod state;
 mod status;
@@ -44,6 +45,7 @@ mod uses;
 mod workload;
 mod workspace;
 
+pub use aerolith_plan::Updates;
 pub use bus::{Bus, Events};
 pub use difference::{Action, ApplicationChange, ResourceChange, ServiceChange};
 pub use driver::CleanError;
@@ -64,6 +66,7 @@ pub use ports::{InvalidRange, PortConflict, PortRange};
 pub use prepare::PrepareError;
 pub use processes::Processes;
 pub use program::PackageError;
+pub use rollout::{Rollout, Stage};
 pub use services::Services;
 pub use state::{Damaged, Outcome, ResourceId, RollbackError, StateError};
 pub use status::{

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use crate::admission::Admission;
 use crate::bus::{Bus, Events};
 use crate::driver::{Board, Driver, Request, Works};
-use crate::durable::FileError;
+use crate::durable::{self, FileError, Survives};
 use crate::environment::Host;
 use crate::fetch::Downloads;
 use crate::folders::Folders;
@@ -27,7 +27,7 @@ use crate::pins::Pins;
 use crate::plugins::Plugins;
 use crate::policy::Rules;
 use crate::ports::Ports;
-use crate::prepare::{self, Preparer};
+use crate::prepare::{self, Preparer, now_ms};
 use crate::record::Records;
 use crate::status::{Condition, NodeStatus, status};
 use crate::supervise::{Integrity, Phase, Shared, Supervisor};
@@ -162,6 +162,7 @@ fn open(
             workspace::remove(&folder)?;
         }
     }
+    let boot = boot(&folders)?;
     let changed = Arc::new(Notify::new());
     let rules = Arc::new(Rules::of(settings, folders.host()));
     let ports = Arc::new(Ports::new(settings.ports, &found));
@@ -209,6 +210,7 @@ fn open(
     let (cleaning, requests) = mpsc::channel(1);
     let works = Works {
         foundation: foundation.clone(),
+        boot,
         preparer,
         supervisor,
         changed,
@@ -216,4 +218,15 @@ fn open(
         board,
     };
     Ok((Arc::new(works), requests))
+}
+
+/// What this boot of the machine is called: a name below the runtime folder, which no boot outlives.
+fn boot(folders: &Folders) -> Result<String, FileError> {
+    let path = folders.boot();
+    if let Ok(name) = fs::read_to_string(&path) {
+        return Ok(name);
+    }
+    let name = now_ms().to_string();
+    durable::put(&path, name.as_bytes(), 0o600, Survives::Crash)?;
+    Ok(name)
 }

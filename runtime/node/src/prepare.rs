@@ -152,7 +152,7 @@ impl Preparer {
     /// Fetches, verifies, unpacks, publishes, checks out, and asks the engine. What was done stays done for the next
     /// try when a later step fails.
     pub(crate) async fn prepare(&self, desired: &Desired, id: &ServiceId) -> Result<Fresh, PrepareError> {
-        let goal = desired.goals.services.get(id).ok_or(PrepareError::Superseded)?;
+        let goal = desired.goal(id).ok_or(PrepareError::Superseded)?;
         let folder = self.folders.version(id, &goal.fingerprint);
         let mut fresh = Fresh::default();
         fresh.prepared.at_ms = now_ms();

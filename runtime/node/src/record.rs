@@ -141,8 +141,8 @@ impl Terms {
             rule: goal.restart,
             grace_ms: u64::try_from(service.grace_period.0.as_millis()).unwrap_or(u64::MAX),
             probes: Probes::of(service),
-            window: service.update.window.map_or(WINDOW, |window| window.0),
-            deadline: service.update.deadline.map_or(DEADLINE, |deadline| deadline.0),
+            window: goal.updates.window,
+            deadline: goal.updates.deadline,
         }
     }
 

@@ -38,7 +38,6 @@ pub use deployments::RollbackError;
 pub use error::StateError;
 pub use history::Outcome;
 pub use id::ResourceId;
-#[allow(unused_imports, reason = "planning takes it up next")]
 pub(crate) use {history::Deployment, versions::Version};
 
 /// A file of the state that could not be read. Its resource is held: nothing of it is started, stopped or replaced until

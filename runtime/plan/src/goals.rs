@@ -1,45 +1,108 @@
 //! Goals: applications flattened into services, with every reference followed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
 
 use aerolith_model::{
-    AppName, Application, Configuration, Invalid, Name, Secret, Service, ServiceName, Volume, VolumeName, VolumeSource,
+    AppName, Application, Configuration, Invalid, Name, Secret, Service, ServiceName, StartCondition, Strategy, Volume,
+    VolumeName, VolumeSource, Workload,
 };
 
 use crate::fingerprint::{Fingerprint, Used};
-use crate::id::ServiceId;
+use crate::id::{RunId, ServiceId};
 use crate::restart::Rule;
 
 /// What shall run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Goals {
-    /// Every service of every application.
-    pub services: BTreeMap<ServiceId, Goal>,
+    /// Every application.
+    pub applications: BTreeMap<AppName, Target>,
     /// Prepared services that stay though nothing runs them, so that a rollback is quick.
     pub keep: BTreeSet<(ServiceId, Fingerprint)>,
 }
+
+/// What shall run of one application, and what does if that cannot be had.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Target {
+    /// The version to come to.
+    pub candidate: Arc<Generation>,
+    /// The version that was good before. It runs until the candidate is prepared, and again if that fails. There is none
+    /// once the candidate has been found good.
+    pub fallback: Option<Arc<Generation>>,
+    /// Whether the candidate is left alone now: it has failed, or its time has not come.
+    pub withheld: bool,
+}
+
+/// The services of one version of an application.
+pub type Generation = BTreeMap<ServiceId, Goal>;
 
 /// What shall run of one service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Goal {
     /// Changes exactly when instances must be replaced.
     pub fingerprint: Fingerprint,
-    /// The service as written, with its number of instances.
+    /// The service as written.
     pub service: Service,
+    /// How many instances there are, where they run to completion.
+    pub job: Option<Job>,
     /// The volumes it mounts, in the order of their names.
     pub volumes: Vec<Volume>,
-    /// Services that must run before it starts.
-    pub depends_on: BTreeSet<ServiceId>,
+    /// The services that it waits for before it starts, and until when.
+    pub depends_on: BTreeMap<ServiceId, StartCondition>,
     /// What to do when an instance ends.
     pub restart: Rule,
+    /// In which order it takes the place of another version.
+    pub strategy: Strategy,
+    /// How a new instance proves itself.
+    pub updates: Updates,
+}
+
+/// How many instances of a job there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Job {
+    /// So many must end well.
+    pub completions: u32,
+    /// At most so many run at once.
+    pub parallelism: u32,
+}
+
+/// How a new instance proves itself, unless its service says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Updates {
+    /// It must be ready so long without interruption.
+    pub window: Duration,
+    /// It must have proven itself by then.
+    pub deadline: Duration,
+}
+
+impl Default for Updates {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(10),
+            deadline: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Goal {
+    /// How many instances there shall be.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.job.map_or(self.service.replica, |job| job.completions)
+    }
+
+    /// Whether a run is one of those that shall be, given that it is of this service.
+    #[must_use]
+    pub fn wants(&self, run: &RunId) -> bool {
+        run.fingerprint == self.fingerprint && (1..=self.count()).contains(&run.instance.index)
+    }
 }
 
 /// Why applications cannot be planned for. Nothing is planned then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// Two applications have one name.
-    #[error("two applications are called `{0}`")]
-    DuplicateApplication(AppName),
     /// An application's parts do not fit together; circles of dependencies are named here.
     #[error(transparent)]
     Invalid(#[from] Box<Invalid>),
@@ -95,53 +158,58 @@ pub enum PlanError {
     },
 }
 
-/// Everything that applications may refer to, by name.
-struct Library<'a> {
+/// Everything that applications may refer to, by name. Give packages as resolved for this node, that is, with the objects
+/// of its platform only: then an object added for another platform changes no fingerprint.
+#[derive(Debug, Clone, Default)]
+pub struct Library<'a> {
     configurations: BTreeMap<&'a str, &'a Configuration>,
     secrets: BTreeMap<&'a str, &'a Secret>,
 }
 
-/// Flattens applications into goals. Give packages as resolved for this node, that is, with the objects of its platform
-/// only: then an object added for another platform changes no fingerprint.
-///
-/// # Errors
-/// [`PlanError`] names who needs what.
-pub fn goals<'a>(
-    applications: impl IntoIterator<Item = &'a Application>,
-    configurations: impl IntoIterator<Item = &'a Configuration>,
-    secrets: impl IntoIterator<Item = &'a Secret>,
-) -> Result<Goals, PlanError> {
-    let library = Library {
-        configurations: configurations
-            .into_iter()
-            .map(|item| (item.name.as_str(), item))
-            .collect(),
-        secrets: secrets.into_iter().map(|item| (item.name.as_str(), item)).collect(),
-    };
-    let mut seen = BTreeSet::new();
-    let mut services = BTreeMap::new();
-    for application in applications {
-        if !seen.insert(&application.name) {
-            return Err(PlanError::DuplicateApplication(application.name.clone()));
-        }
-        application.validate().map_err(Box::new)?;
-        library.check_volumes(application)?;
-        for service in &application.services {
-            let id = ServiceId {
-                application: application.name.clone(),
-                service: service.name.clone(),
-            };
-            let goal = library.goal(application, service, &id)?;
-            services.insert(id, goal);
+impl<'a> Library<'a> {
+    /// A library of these.
+    pub fn new(
+        configurations: impl IntoIterator<Item = &'a Configuration>,
+        secrets: impl IntoIterator<Item = &'a Secret>,
+    ) -> Self {
+        let configurations = configurations.into_iter();
+        Self {
+            configurations: configurations.map(|item| (item.name.as_str(), item)).collect(),
+            secrets: secrets.into_iter().map(|item| (item.name.as_str(), item)).collect(),
         }
     }
-    Ok(Goals {
-        services,
-        keep: BTreeSet::new(),
-    })
-}
 
-impl Library<'_> {
+    /// Flattens an application into goals. Init services come first, one after the other, and all others after them.
+    ///
+    /// # Errors
+    /// [`PlanError`] names who needs what.
+    pub fn generation(&self, application: &Application, updates: Updates) -> Result<Generation, PlanError> {
+        application.validate().map_err(Box::new)?;
+        self.check_volumes(application)?;
+        let mut generation = Generation::new();
+        let mut before = None;
+        for service in &application.init_services {
+            let goal = self.goal(application, service, updates)?;
+            let rule = Rule::of_init(service);
+            let id = add(
+                &mut generation,
+                application,
+                Goal {
+                    restart: rule,
+                    job: None,
+                    ..goal
+                },
+                before.as_ref(),
+            );
+            before = Some(id);
+        }
+        for service in &application.services {
+            let goal = self.goal(application, service, updates)?;
+            add(&mut generation, application, goal, before.as_ref());
+        }
+        Ok(generation)
+    }
+
     fn check_volumes(&self, application: &Application) -> Result<(), PlanError> {
         for volume in &application.volumes {
             let (kind, name, exists) = match &volume.source {
@@ -162,7 +230,7 @@ impl Library<'_> {
         Ok(())
     }
 
-    fn goal(&self, application: &Application, service: &Service, id: &ServiceId) -> Result<Goal, PlanError> {
+    fn goal(&self, application: &Application, service: &Service, updates: Updates) -> Result<Goal, PlanError> {
         let is_mounted = |volume: &&Volume| service.volume_mounts.iter().any(|mount| mount.name == volume.name);
         let mut volumes: Vec<&Volume> = application.volumes.iter().filter(is_mounted).collect();
         volumes.sort_by(|a, b| a.name.cmp(&b.name));
@@ -183,12 +251,20 @@ impl Library<'_> {
             service: service.name.clone(),
             reason: error.to_string(),
         })?;
+        let (id, update) = (id_of(application, service), &service.update);
+        let depends_on = service.depends_on.iter();
         Ok(Goal {
             fingerprint,
             service: service.clone(),
+            job: job(application, service),
             volumes: used.volumes.into_iter().cloned().collect(),
-            depends_on: service.depends_on.iter().map(|on| id.sibling(&on.service)).collect(),
+            depends_on: depends_on.map(|on| (id.sibling(&on.service), on.condition)).collect(),
             restart: Rule::of(application, service),
+            strategy: strategy(application, service),
+            updates: Updates {
+                window: update.window.map_or(updates.window, |window| window.0),
+                deadline: update.deadline.map_or(updates.deadline, |deadline| deadline.0),
+            },
         })
     }
 
@@ -215,6 +291,48 @@ impl Library<'_> {
             },
         })
     }
+}
+
+/// Adds a goal that waits for the last init service, and answers its service.
+fn add(generation: &mut Generation, application: &Application, mut goal: Goal, init: Option<&ServiceId>) -> ServiceId {
+    let id = id_of(application, &goal.service);
+    if let Some(init) = init {
+        goal.depends_on.insert(init.clone(), StartCondition::Succeeded);
+    }
+    generation.insert(id.clone(), goal);
+    id
+}
+
+fn id_of(application: &Application, service: &Service) -> ServiceId {
+    ServiceId {
+        application: application.name.clone(),
+        service: service.name.clone(),
+    }
+}
+
+fn job(application: &Application, service: &Service) -> Option<Job> {
+    if application.workload != Workload::Job {
+        return None;
+    }
+    let config = application.job_config.as_ref();
+    let completions = config.and_then(|config| config.completions);
+    let completions = completions.map_or(service.replica, NonZeroU32::get);
+    let parallelism = config.and_then(|config| config.parallelism);
+    Some(Job {
+        completions,
+        parallelism: parallelism.map_or(completions, NonZeroU32::get),
+    })
+}
+
+/// Two of what has a port of the host for itself cannot be beside each other.
+fn strategy(application: &Application, service: &Service) -> Strategy {
+    let shares_network = application.host_network || service.host_network;
+    let has_fixed = service
+        .ports
+        .iter()
+        .any(|port| port.host_port.is_some() || shares_network);
+    let fitting = if has_fixed { Strategy::Restart } else { Strategy::Switch };
+    service.update.strategy.unwrap_or(fitting)
 }
 
 #[cfg(test)]

@@ -7,12 +7,16 @@
 mod fingerprint;
 mod goals;
 mod id;
+mod observed;
 mod planner;
 pub mod probe;
 pub mod restart;
 pub mod trial;
+mod verdict;
 
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
-pub use goals::{Goal, Goals, PlanError, goals};
+pub use goals::{Generation, Goal, Goals, Job, Library, PlanError, Target, Updates};
 pub use id::{InstanceId, InvalidInstanceId, RunId, ServiceId};
-pub use planner::{Fitness, Observed, Seen, State, Step, Trial, plan};
+pub use observed::{Fitness, Observed, Seen, State, Trial};
+pub use planner::{Step, plan};
+pub use verdict::{Verdict, verdict};

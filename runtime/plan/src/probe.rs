@@ -8,7 +8,7 @@ use std::time::Duration;
 use aerolith_model::{Probe, Service};
 use serde::{Deserialize, Serialize};
 
-use crate::planner::Fitness;
+use crate::observed::Fitness;
 
 /// An answer counts for so many periods of its probe. Whoever was not heard for longer is not known to be ready.
 const FRESH: u32 = 3;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::planner::{Fitness, Trial};
+use crate::observed::{Fitness, Trial};
 use crate::restart::{Decision, Exit};
 
 /// The trial of one run. It comes out once, and stays so; one that is going on when it is written down begins anew.

@@ -13,4 +13,5 @@ mod probes;
 mod stopping;
 mod survival;
 pub(crate) mod texts;
+mod updates;
 mod verbs;

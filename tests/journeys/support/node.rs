@@ -45,7 +45,7 @@ impl Node {
         };
         fs::create_dir(node.path("plugins")).unwrap();
         let places = format!(
-            "nodeName: roof\nruntime: {}\nplugins: {{folders: [{}]}}\n",
+            "nodeName: roof\nruntime: {}\nplugins: {{folders: [{}]}}\nupdates: {{window: 100ms}}\n",
             node.path("run").display(),
             node.path("plugins").display()
         );

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerolith_plan::{Fingerprint, Goals, Observed, ServiceId, Step, plan};
+use aerolith_model::AppName;
+use aerolith_plan::{Generation, Goals, Observed, ServiceId, Step, Target, plan};
 use tokio::time::Instant;
 
 use super::subject;
@@ -13,6 +14,7 @@ use crate::chance::chance;
 use crate::desired::Desired;
 use crate::fetch::jittered;
 use crate::prepare::{self, PrepareError, Prepared, VersionId};
+use crate::rollout::{Course, Rollout};
 use crate::status::Chronicle;
 use crate::supervise::Supervisor;
 
@@ -25,6 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 #[derive(Default)]
 pub(crate) struct Board {
     pub(crate) desired: Arc<Desired>,
+    /// How each application comes from one version to the next.
+    pub(crate) courses: BTreeMap<AppName, Course>,
     pub(crate) prepared: BTreeMap<VersionId, Prepared>,
     pub(crate) preparing: BTreeSet<VersionId>,
     pub(crate) troubles: BTreeMap<VersionId, Trouble>,
@@ -52,13 +56,10 @@ pub(crate) struct Trouble {
 impl Board {
     /// The steps that may be taken now, without those of applications that are held.
     pub(crate) fn steps(&self, desired: &Desired, supervisor: &Supervisor) -> Vec<Step> {
-        let goals = Goals {
-            keep: self.former(&desired.goals),
-            ..desired.goals.clone()
-        };
+        let goals = self.goals(desired);
         // What is desired and refused by a policy become stricter is to be prepared again, which says why it cannot be.
         let admission = supervisor.admission();
-        let is_there = |version: &&VersionId| !desired.wants(version) || admission.admits(version);
+        let is_there = |version: &&VersionId| self.context(version).is_none() || admission.admits(version);
         let prepared = self.prepared.keys().filter(is_there).cloned().collect();
         let observed = Observed {
             instances: supervisor.seen(),
@@ -69,46 +70,104 @@ impl Board {
         steps
     }
 
+    /// What is worked towards, were this desired: where it is another version than is known of an application, as if that
+    /// came now.
+    fn goals(&self, desired: &Desired) -> Goals {
+        let now = Instant::now();
+        let is_in_force = Arc::as_ptr(&self.desired) == std::ptr::from_ref(desired);
+        let target = |(name, candidate): (&AppName, &Arc<Generation>)| {
+            let course = self.courses.get(name);
+            let known = course.and_then(|course| course.target(name, now));
+            let target = match known {
+                Some(known) if is_in_force || known.candidate == *candidate => known,
+                Some(known) => Target {
+                    fallback: Some(known.fallback.unwrap_or(known.candidate)),
+                    candidate: candidate.clone(),
+                    withheld: false,
+                },
+                None => Target {
+                    candidate: candidate.clone(),
+                    ..Target::default()
+                },
+            };
+            (name.clone(), target)
+        };
+        Goals {
+            applications: desired.generations.iter().map(target).collect(),
+            keep: self.former(),
+        }
+    }
+
+    /// What a version of a service is made of, if it is to run or may be put back.
+    pub(crate) fn context(&self, version: &VersionId) -> Option<Arc<Desired>> {
+        context(&self.courses, version).cloned()
+    }
+
+    /// Everything that something may be made of.
+    pub(crate) fn contexts(&self) -> Vec<Arc<Desired>> {
+        let mut all = vec![self.desired.clone()];
+        for course in self.courses.values() {
+            let before = course.before.iter().map(|before| &before.desired);
+            let others = before
+                .chain([&course.candidate])
+                .filter(|it| !Arc::ptr_eq(it, &self.desired));
+            all.extend(others.cloned());
+        }
+        all
+    }
+
+    /// When time alone may change what is to be done.
+    pub(super) fn wakes_at(&self, now: Instant) -> Option<Instant> {
+        let troubles = self
+            .troubles
+            .values()
+            .map(|trouble| trouble.again_at)
+            .filter(|at| *at > now);
+        let courses = self.courses.values().filter_map(|course| course.wakes_at(now));
+        troubles.chain(courses).min()
+    }
+
+    /// How the update of an application stands.
+    pub(crate) fn rollout(&self, name: &AppName) -> Option<Rollout> {
+        let course = self.courses.get(name)?;
+        let mut goals = course.candidate.generations.get(name)?.iter();
+        let is_prepared = |id: &ServiceId, fingerprint| self.prepared.contains_key(&(id.clone(), fingerprint));
+        let is_prepared = goals.all(|(id, goal)| goal.count() == 0 || is_prepared(id, goal.fingerprint));
+        Some(course.rollout(Instant::now(), is_prepared))
+    }
+
     /// Lets what may have been put right be tried at once.
     pub(super) fn reconsider(&mut self, desired: &Desired) {
         for ((id, _), trouble) in &mut self.troubles {
-            let goal = desired.goals.services.get(id);
+            let goal = desired.goal(id);
             if goal.is_some_and(|goal| desired.differs(&self.desired, goal)) {
                 trouble.hurry();
             }
         }
     }
 
-    /// Of each desired service the version before, so that going back is quick.
-    fn former(&self, goals: &Goals) -> BTreeSet<VersionId> {
-        let mut latest: BTreeMap<&ServiceId, (u64, Fingerprint)> = BTreeMap::new();
-        for ((service, fingerprint), prepared) in &self.prepared {
-            let is_former = goals
-                .services
-                .get(service)
-                .is_some_and(|goal| goal.fingerprint != *fingerprint);
-            let is_later = latest.get(service).is_none_or(|(at, _)| *at < prepared.at_ms);
-            if is_former && is_later {
-                latest.insert(service, (prepared.at_ms, *fingerprint));
-            }
-        }
-        latest
-            .into_iter()
-            .map(|(service, (_, fingerprint))| (service.clone(), fingerprint))
-            .collect()
+    /// What the good deployment before was made of, so that going back is quick.
+    fn former(&self) -> BTreeSet<VersionId> {
+        let before = self.courses.iter().filter_map(|(name, course)| {
+            let before = course.before.as_ref()?;
+            before.desired.generations.get(name)
+        });
+        let goals = before.flat_map(|generation| generation.iter());
+        goals.map(|(id, goal)| (id.clone(), goal.fingerprint)).collect()
     }
 
     /// Takes up what speaks for a version now, and answers what is to be kept of it if that is something else than before.
     pub(super) fn renew_claims(&mut self, version: &VersionId) -> Option<Prepared> {
-        let desired = self.desired.clone();
-        let goal = desired
-            .goals
-            .services
-            .get(&version.0)
-            .filter(|_| desired.wants(version))?;
+        let desired = self.context(version)?;
+        let goal = desired.goal(&version.0)?;
         let prepared = self.prepared.get_mut(version)?;
         prepared.renew_claims(claims(&desired, goal)).then(|| prepared.clone())
     }
+}
+
+/// What a version of a service is made of, if it is to run or may be put back.
+pub(super) fn context<'a>(courses: &'a BTreeMap<AppName, Course>, version: &VersionId) -> Option<&'a Arc<Desired>> {
+    courses.get(&version.0.application)?.context(version)
 }
 
 impl Trouble {

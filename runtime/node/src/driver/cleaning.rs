@@ -99,7 +99,7 @@ impl Driver {
             .iter()
             .map(|w| w.run.instance.service.application.to_string())
             .collect();
-        left.extend(board.desired.goals.services.keys().map(|id| id.application.to_string()));
+        left.extend(board.desired.generations.keys().map(ToString::to_string));
         left.extend(board.desired.held.keys().cloned());
         left
     }
@@ -119,10 +119,10 @@ impl Works {
 async fn clean_store(works: &Arc<Works>) -> Result<Cleaned, CleanError> {
     let works = works.clone();
     in_thread(move || {
-        let (desired, prepared) = on_board(&works);
-        let is_configured = |name: &str| desired.configuration(name).is_some();
+        let (contexts, prepared) = made_of(&works);
+        let is_configured = |name: &str| contexts.iter().any(|desired| desired.configuration(name).is_some());
         works.preparer.downloads.forget(is_configured)?;
-        let is_needed = needed(&works, &desired, &prepared);
+        let is_needed = needed(&works, &contexts, &prepared);
         Ok(works.preparer.store.clean(&kept_parts(), is_needed)?)
     })
     .await
@@ -132,20 +132,21 @@ async fn clean_store(works: &Arc<Works>) -> Result<Cleaned, CleanError> {
 pub(crate) async fn preview_clean(works: &Arc<Works>) -> Result<Cleaned, CleanError> {
     let works = works.clone();
     in_thread(move || {
-        let (desired, prepared) = on_board(&works);
-        let is_needed = needed(&works, &desired, &prepared);
+        let (contexts, prepared) = made_of(&works);
+        let is_needed = needed(&works, &contexts, &prepared);
         Ok(works.preparer.store.preview_clean(&kept_parts(), is_needed)?)
     })
     .await
 }
 
-/// Whether the desired state names something, or a prepared version is made of it. Blocks.
+/// Whether the desired state names something, or a deployment that may be put back does, or a prepared version is made of it. Blocks.
 fn needed<'a>(
     works: &Works,
-    desired: &Desired,
+    contexts: &[Arc<Desired>],
     prepared: &'a BTreeMap<VersionId, Prepared>,
 ) -> impl Fn(&Stored) -> bool + use<'a> {
-    let promised: BTreeSet<Digest> = works.promised(desired).map(|(_, digest)| digest).collect();
+    let promised = contexts.iter().flat_map(|desired| works.promised(desired));
+    let promised: BTreeSet<Digest> = promised.map(|(_, digest)| digest).collect();
     move |stored| {
         let is_promised = matches!(stored, Stored::Blob(digest) if promised.contains(digest));
         is_promised || prepared.values().any(|version| version.uses(stored))
@@ -156,6 +157,12 @@ fn needed<'a>(
 pub(crate) fn on_board(works: &Works) -> (Arc<Desired>, BTreeMap<VersionId, Prepared>) {
     let board = works.board();
     (board.desired.clone(), board.prepared.clone())
+}
+
+/// What something may be made of and what is prepared, at one moment.
+fn made_of(works: &Works) -> (Vec<Arc<Desired>>, BTreeMap<VersionId, Prepared>) {
+    let board = works.board();
+    (board.contexts(), board.prepared.clone())
 }
 
 fn kept_parts() -> KeptParts {

@@ -1,5 +1,6 @@
 use super::*;
 use aerolith_model::Application;
+use aerolith_plan::Updates;
 
 fn resources() -> BTreeMap<ResourceId, Resource> {
     let all = [
@@ -30,13 +31,14 @@ fn of(mounts: &str) -> Result<Vec<Place>, MountError> {
             Resource::Application(_) => {}
         }
     }
-    let goals = aerolith_plan::goals([&application], configurations, secrets).unwrap();
+    let library = aerolith_plan::Library::new(configurations, secrets);
+    let goals = library.generation(&application, Updates::default()).unwrap();
     let downloaded = BTreeMap::new();
     let sources = Sources {
         resources: &all,
         downloaded: &downloaded,
     };
-    layout(goals.services.values().next().unwrap(), &sources)
+    layout(goals.values().next().unwrap(), &sources)
 }
 
 fn mount(name: &str, path: &str) -> String {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Node;
-use crate::desired::{Desired, Resources, each};
+use crate::desired::{Desired, Given, Resources, each};
 use crate::difference::{Action, ApplicationChange, ResourceChange, difference, resources};
 use crate::durable::FileError;
 use crate::foundation::Foundation;
@@ -145,15 +145,16 @@ impl Node {
     ) -> Result<Applied, ChangeError> {
         let works = &self.0.works;
         let plugins = &*works.preparer.plugins;
-        let resources = resources(&done.before, &done.after);
+        let resources = resources(&done.before.resources, &done.after.resources);
         let removed: BTreeSet<ResourceId> = of_action(&resources, Action::Removed).collect();
-        let desired = Desired::of(done.revision, done.after, &[], plugins).await;
+        let known = works.board().desired.clone();
+        let desired = Desired::of(done.after, &[], &known, plugins).await;
         let desired = desired.hold_refused(&works.preparer.rules);
         let mut applications = concerned(&desired.resources, given);
         applications.extend(names(&removed));
         let mut changes = Vec::new();
         if dry_run {
-            let before = Desired::of(done.revision, done.before, &[], plugins).await;
+            let before = Desired::of(done.before, &[], &known, plugins).await;
             changes = difference(&before, &desired, &applications, &|object| self.has(object));
         } else {
             self.tell(given, "applied", done.revision);
@@ -248,8 +249,8 @@ impl PlannedStep {
 /// A change that was made, or would be.
 pub(super) struct Done {
     pub(super) revision: u64,
-    before: Resources,
-    after: Resources,
+    before: Given,
+    after: Given,
 }
 
 /// Checks and stores under one lock, so that nothing comes between. Blocks.
@@ -261,31 +262,43 @@ fn commit(
 ) -> Result<Done, ChangeError> {
     let mut state = foundation.state();
     let change = change(&state)?;
-    let (before, after) = (state.resources().clone(), state.preview(&change));
+    let updates = foundation.0.settings.updates;
+    let given = |state: &State, resources| Given {
+        revision: state.revision(),
+        versions: state.revisions(),
+        resources,
+        updates,
+    };
+    let (before, resources) = (given(&state, state.resources().clone()), state.preview(&change));
     allowed(rules, &change)?;
-    check(&state, &change, &before, &after)?;
-    let concerned = concerned(&after, &change.put.iter().map(ResourceId::of).collect());
+    check(&state, &change, &before, &resources)?;
+    let put: BTreeSet<ResourceId> = change.put.iter().map(ResourceId::of).collect();
+    let concerned = concerned(&resources, &put);
+    let mut after = given(&state, resources);
     if dry_run {
-        let revision = state.revision();
-        return Ok(Done {
-            revision,
-            before,
-            after,
-        });
-    }
-    let revision = state.commit(change)?;
-    for application in concerned {
-        state.retry(&application)?;
+        after.versions.retain(|id, _| !put.contains(id));
+    } else {
+        after.revision = state.commit(change)?;
+        after.versions = state.revisions();
+        // Who applies the same again wants it tried again.
+        for application in concerned {
+            state.retry(&application)?;
+        }
     }
     Ok(Done {
-        revision,
+        revision: after.revision,
         before,
         after,
     })
 }
 
 /// Whether the applications fit together with what they need once the change is made.
-fn check(state: &State, change: &Change, before: &Resources, after: &Resources) -> Result<(), ChangeError> {
+fn check(state: &State, change: &Change, before: &Given, after: &Resources) -> Result<(), ChangeError> {
+    let Given {
+        resources: before,
+        updates,
+        ..
+    } = before;
     let users = users(after);
     for id in &change.delete {
         if !state.knows(id) {
@@ -301,8 +314,8 @@ fn check(state: &State, change: &Change, before: &Resources, after: &Resources) 
     if let Some(conflict) = new_conflict(before, after) {
         return Err(conflict.into());
     }
-    let (_, before) = each(before);
-    let (_, failures) = each(after);
+    let (_, before) = each(before, *updates);
+    let (_, failures) = each(after, *updates);
     let given = |name: &str| {
         let mut put = change.put.iter();
         put.any(|r| r.kind() == ResourceKind::Application && r.name() == name)

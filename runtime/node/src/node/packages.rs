@@ -110,7 +110,7 @@ impl Uses {
         let (desired, prepared) = on_board(works);
         let running = works.supervisor.all();
         let version = |((service, fingerprint), prepared)| {
-            let goal = desired.goals.services.get(&service);
+            let goal = desired.goal(&service);
             let is_desired = goal.is_some_and(|goal| goal.fingerprint == fingerprint);
             let runs = running.iter().any(|w| service.runs(fingerprint, &w.run));
             Version {
@@ -158,7 +158,7 @@ impl Uses {
 
 fn promised(works: &Works, desired: &Desired) -> BTreeMap<Digest, BTreeSet<String>> {
     let mut users: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (service, goal) in &desired.goals.services {
+    for (service, goal) in desired.wanted() {
         for (configuration, _) in desired.used_by(goal) {
             users
                 .entry(configuration.name.as_str())

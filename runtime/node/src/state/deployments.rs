@@ -61,7 +61,7 @@ fn list(revisions: &[u64]) -> String {
     revisions.join(", ")
 }
 
-#[allow(dead_code, reason = "planning and the API take it up next")]
+#[allow(dead_code, reason = "the API takes it up next")]
 impl State {
     /// The deployments of an application, newest first.
     pub(crate) fn history(&self, application: &str) -> &[Deployment] {
@@ -111,6 +111,18 @@ impl State {
             Ok(Read::Absent(reason) | Read::Damaged(reason) | Read::Locked(reason)) => Err(reason),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    /// Whether a deployment is made of what is in force.
+    pub(crate) fn is_in_force(&self, deployment: &Deployment) -> bool {
+        let mut parts = deployment.parts.iter();
+        parts.all(|(id, version)| self.head.resources.get(id) == Some(version))
+    }
+
+    /// An attempt of a candidate begins, in this boot of the machine.
+    pub(crate) fn attempt_begins(&mut self, application: &str, revision: u64, boot: &str) -> Result<(), FileError> {
+        self.amend(application, |history| history.attempt_begins(revision, boot))?;
+        Ok(())
     }
 
     /// Counts a failed attempt of a candidate, and answers what came of it. After the `most`th it has failed for good,

@@ -25,6 +25,9 @@ pub(crate) struct Deployment {
     pub(crate) outcome: Outcome,
     /// Why the last attempt failed; empty where none did.
     pub(crate) reason: String,
+    /// The boot of the machine in which an attempt was begun of which nothing has come yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tried_in: Option<String>,
 }
 
 /// What came of a deployment.
@@ -56,6 +59,7 @@ impl Deployment {
             attempts: 0,
             outcome: Outcome::Pending,
             reason: String::new(),
+            tried_in: None,
         }
     }
 
@@ -142,6 +146,13 @@ impl History {
         self.deployments.len() < before
     }
 
+    /// An attempt of the candidate begins; one of another changes nothing.
+    pub(super) fn attempt_begins(&mut self, revision: u64, boot: &str) -> bool {
+        let newest = self.deployments.first_mut();
+        let candidate = newest.filter(|one| one.revision == revision && one.outcome == Outcome::Pending);
+        candidate.map(|one| one.tried_in = Some(boot.to_owned())).is_some()
+    }
+
     /// Counts a failed attempt of the candidate; one of another changes nothing.
     pub(super) fn attempt_failed(&mut self, revision: u64, reason: String, most: u32) -> Outcome {
         let has_fallback = self.fallback().is_some();
@@ -149,6 +160,7 @@ impl History {
             Some(newest) if newest.revision == revision && newest.outcome == Outcome::Pending => {
                 newest.attempts = newest.attempts.saturating_add(1);
                 newest.reason = reason;
+                newest.tried_in = None;
                 if has_fallback && newest.attempts >= most {
                     newest.outcome = Outcome::Failed;
                 }
@@ -162,7 +174,8 @@ impl History {
     pub(super) fn succeeded(&mut self, revision: u64) -> bool {
         let known = self.at_mut(revision);
         let open = known.filter(|one| matches!(one.outcome, Outcome::Pending | Outcome::Superseded));
-        open.map(|one| one.outcome = Outcome::Good).is_some()
+        open.map(|one| (one.outcome, one.tried_in) = (Outcome::Good, None))
+            .is_some()
     }
 
     /// Gives the newest all of its attempts back, and answers whether it had lost some.
@@ -176,6 +189,7 @@ impl History {
             Some(newest) => {
                 (newest.outcome, newest.attempts) = (Outcome::Pending, 0);
                 newest.reason.clear();
+                newest.tried_in = None;
                 true
             }
             None => false,

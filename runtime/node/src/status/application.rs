@@ -7,6 +7,7 @@ use super::chronicle::Subject;
 use super::condition::{Aspect, Condition, Reason};
 use super::picture::Picture;
 use super::service::ServiceStatus;
+use crate::rollout::{MOST_ATTEMPTS, Rollout, Stage};
 
 /// How an application is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -70,13 +71,48 @@ impl Picture<'_> {
         if desired.application(name).is_none() {
             return Condition::is_not(Aspect::Deployed, Reason::Removing, "it is wanted no more");
         }
-        let standing = services.iter().map(|service| (service, standing(service)));
-        let behind = standing.filter(|(_, standing)| !standing.holds());
-        let worst = behind.max_by_key(|(_, standing)| severity(standing.reason));
-        match worst {
-            Some((service, standing)) => of_service(service, &standing),
-            None => Condition::is(Aspect::Deployed, Reason::Deployed),
-        }
+        let rollout = name.parse().ok().and_then(|name| self.board.rollout(&name));
+        rollout
+            .as_ref()
+            .and_then(of_rollout)
+            .unwrap_or_else(|| standing_of(services))
+    }
+}
+
+/// What the course of an update says of it; nothing where its services say more.
+fn of_rollout(rollout: &Rollout) -> Option<Condition> {
+    let Rollout {
+        revision,
+        stage,
+        reason,
+        attempts,
+        fallback,
+        next_try_ms,
+    } = rollout;
+    let runs = fallback.map_or_else(String::new, |fallback| {
+        format!("; revision {fallback} runs in its place")
+    });
+    let reason_word = match stage {
+        Stage::RolledBack => Reason::RolledBack,
+        Stage::Pausing => Reason::Progressing,
+        Stage::Scheduled => Reason::Scheduled,
+        Stage::Preparing | Stage::Trying | Stage::Good => return None,
+    };
+    let message = match stage {
+        Stage::Scheduled => format!("revision {revision}: {reason}{runs}"),
+        _ => format!("revision {revision} failed {attempts} of {MOST_ATTEMPTS} times: {reason}{runs}"),
+    };
+    Some(Condition::is_not(Aspect::Deployed, reason_word, message).tried_at(*next_try_ms))
+}
+
+/// How far the wanted versions of all services are.
+fn standing_of(services: &[ServiceStatus]) -> Condition {
+    let standing = services.iter().map(|service| (service, standing(service)));
+    let behind = standing.filter(|(_, standing)| !standing.holds());
+    let worst = behind.max_by_key(|(_, standing)| severity(standing.reason));
+    match worst {
+        Some((service, standing)) => of_service(service, &standing),
+        None => Condition::is(Aspect::Deployed, Reason::Deployed),
     }
 }
 

@@ -84,7 +84,7 @@ fn conditions(view: &View) -> Vec<Condition> {
     };
     let fitness = match view.planned() {
         State::Running(fitness) => Some(fitness),
-        State::Starting | State::Restarting | State::Ended { .. } => None,
+        State::Starting | State::Restarting | State::Stopping | State::Ended { .. } => None,
     };
     let (ready, healthy) = match fitness {
         Some(Fitness::Healthy) => ((Truth::True, Reason::Ready), (Truth::True, Reason::Healthy)),

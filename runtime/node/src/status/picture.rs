@@ -79,7 +79,11 @@ fn busy(works: &Works, board: &Board, instances: &BTreeMap<&ServiceId, Vec<(&Run
         .iter()
         .filter(|(_, all)| all.iter().any(|(_, view)| !rests(view.phase)));
     let ids = stepping.chain(preparing).chain(moving.map(|(id, _)| *id));
-    ids.map(|id| id.application.to_string()).collect()
+    let open = board.courses.iter().filter(|(_, course)| course.is_open());
+    ids.map(|id| &id.application)
+        .chain(open.map(|(name, _)| name))
+        .map(ToString::to_string)
+        .collect()
 }
 
 /// Whether an instance stays as it is until something happens.

@@ -9,7 +9,7 @@ use super::chronicle::Subject;
 use super::condition::{Aspect, Condition, Reason};
 use super::instance::InstanceStatus;
 use super::picture::Picture;
-use crate::desired::Desired;
+use crate::desired::{Desired, lacks_handover};
 use crate::driver::Board;
 use crate::enforcement::unenforced;
 use crate::policy::PackagePolicy;
@@ -73,7 +73,7 @@ impl Picture<'_> {
                 .chain(self.in_vain(goal))
                 .chain(edited)
                 .collect(),
-            replicas: goal.map_or(0, |goal| goal.service.replica),
+            replicas: goal.map_or(0, Goal::count),
             instances,
         }
     }
@@ -119,7 +119,7 @@ fn prepared(board: &Board, id: &ServiceId, goal: &Goal) -> Condition {
 }
 
 fn available(goal: &Goal, prepared: &Condition, instances: &[InstanceStatus]) -> Condition {
-    let wanted = goal.service.replica as usize;
+    let wanted = goal.count() as usize;
     let serving = instances.iter().filter(|instance| instance.serves()).count();
     if serving >= wanted {
         let done = |instance: &InstanceStatus| instance.state == Phase::Completed;
@@ -151,10 +151,10 @@ fn available(goal: &Goal, prepared: &Condition, instances: &[InstanceStatus]) ->
 
 /// What a service waits for that is prepared and has no instance yet.
 fn waits(goal: &Goal) -> Option<String> {
-    let all = goal.service.depends_on.iter().map(|on| match on.condition {
-        StartCondition::Started => format!("{} runs", on.service),
-        StartCondition::Ready => format!("{} is ready", on.service),
-        StartCondition::Succeeded => format!("{} has ended well", on.service),
+    let all = goal.depends_on.iter().map(|(id, condition)| match condition {
+        StartCondition::Started => format!("{} runs", id.service),
+        StartCondition::Ready => format!("{} is ready", id.service),
+        StartCondition::Succeeded => format!("{} has ended well", id.service),
     });
     let all: Vec<String> = all.collect();
     (!all.is_empty()).then(|| format!("starts when {}", all.join(" and ")))
@@ -165,6 +165,10 @@ fn warnings(desired: &Desired, policy: &PackagePolicy, goal: &Goal) -> Vec<Strin
     let used = desired.used_by(goal);
     let objects = used.flat_map(|(c, _)| c.objects().map(move |(key, object)| (&c.name, key, object)));
     let mut warnings = Vec::new();
+    if lacks_handover(goal) {
+        warnings
+            .push("its engine cannot hand sockets over: a new version is started once the old one has stopped".into());
+    }
     for (name, key, object) in objects {
         if !object.has_digest() {
             warnings.push(format!(
@@ -198,8 +202,8 @@ fn summary(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[Inst
         return (Summary::Preparing, String::new());
     }
     match observed {
-        Some(observed) if instances.len() >= goal.service.replica as usize => observed,
-        None if goal.service.replica == 0 => (Summary::Running, "no instance is wanted".into()),
+        Some(observed) if instances.len() >= goal.count() as usize => observed,
+        None if goal.count() == 0 => (Summary::Running, "no instance is wanted".into()),
         _ => waits(goal).map_or((Summary::Starting, String::new()), |waits| (Summary::Waiting, waits)),
     }
 }

@@ -89,7 +89,8 @@ impl View {
         match self.phase {
             Phase::Recovering | Phase::Starting => State::Starting,
             Phase::Running => State::Running(self.fitness),
-            Phase::Waiting | Phase::Restarting | Phase::Stopping => State::Restarting,
+            Phase::Waiting | Phase::Restarting => State::Restarting,
+            Phase::Stopping => State::Stopping,
             Phase::Completed => State::Ended { success: true },
             Phase::Failed => State::Ended { success: false },
         }

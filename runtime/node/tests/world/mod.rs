@@ -11,7 +11,7 @@ use std::time::Duration;
 use aerolith_model::Resource;
 use aerolith_node::{
     ApplicationStatus, Foundation, InstanceStatus, Node, OpenError, PackagePolicy, Plugins, PortRange, ServiceStatus,
-    Settings, WorkloadPolicy,
+    Settings, Updates, WorkloadPolicy,
 };
 use aerolith_plugin_wire::engine::{
     self, Engine, Exec, Executed, Exit, Features, Fingerprint, Handle, Logs, Recover, Recovered, Signal, Status, Stop,
@@ -342,6 +342,7 @@ pub struct World {
     pub policy: PackagePolicy,
     pub workloads: WorkloadPolicy,
     pub ports: PortRange,
+    pub updates: Updates,
 }
 
 impl World {
@@ -352,6 +353,10 @@ impl World {
             policy: PackagePolicy::default(),
             workloads: WorkloadPolicy::default(),
             ports: PortRange::default(),
+            updates: Updates {
+                window: Duration::from_millis(5),
+                deadline: Duration::from_secs(300),
+            },
         }
     }
 
@@ -405,6 +410,7 @@ impl World {
     pub fn foundation(&self) -> std::result::Result<Foundation, OpenError> {
         Foundation::open(Settings {
             packages: self.policy.clone(),
+            updates: self.updates,
             workloads: self.workloads.clone(),
             ports: self.ports,
             ..Settings::new(self.path("data"), self.path("run"), "gate".into())

@@ -40,7 +40,8 @@ stringData: {key: hush}
 const SIGNED: &str =
     "signature: 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=='";
 
-fn flatten(text: &str) -> Result<Goals, PlanError> {
+/// The services of all applications.
+fn flatten(text: &str) -> Result<Generation, PlanError> {
     let resources = parse("w.yml", text).unwrap();
     let applications = resources.iter().filter_map(|resource| match resource {
         Resource::Application(application) => Some(application),
@@ -54,16 +55,18 @@ fn flatten(text: &str) -> Result<Goals, PlanError> {
         Resource::Secret(secret) => Some(secret),
         _ => None,
     });
-    goals(applications, configurations, secrets)
+    let library = Library::new(configurations, secrets);
+    let mut all = Generation::new();
+    for application in applications {
+        all.extend(library.generation(application, Updates::default())?);
+    }
+    Ok(all)
 }
 
 /// The services whose fingerprint a change of the text changes.
 fn changed(from: &str, to: &str) -> Vec<String> {
     assert!(WORLD.contains(from), "{from}");
-    let (before, after) = (
-        flatten(WORLD).unwrap().services,
-        flatten(&WORLD.replace(from, to)).unwrap().services,
-    );
+    let (before, after) = (flatten(WORLD).unwrap(), flatten(&WORLD.replace(from, to)).unwrap());
     let differs = |(id, goal): &(&ServiceId, &Goal)| after[id].fingerprint != goal.fingerprint;
     before.iter().filter(differs).map(|(id, _)| id.to_string()).collect()
 }
@@ -79,11 +82,11 @@ fn without(kind_and_name: &str) -> String {
 #[test]
 fn applications_are_flattened_into_services() {
     let goals = flatten(WORLD).unwrap();
-    let names: Vec<_> = goals.services.keys().map(ToString::to_string).collect();
+    let names: Vec<_> = goals.keys().map(ToString::to_string).collect();
     assert_eq!(names, ["other.agent", "other.page", "weather.agent", "weather.store"]);
-    let agent = &goals.services.values().nth(2).unwrap();
+    let agent = &goals.values().nth(2).unwrap();
     assert_eq!(
-        agent.depends_on.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        agent.depends_on.keys().map(ToString::to_string).collect::<Vec<_>>(),
         ["weather.store"]
     );
     assert_eq!(agent.volumes.len(), 1);
@@ -142,7 +145,7 @@ fn an_object_with_a_digest_may_move_and_be_renamed_unless_its_name_is_seen() {
         let digest = "ab".repeat(32);
         let object = format!("{{url: '{place}', sha256: '{digest}', unpack: {unpack}}}");
         let world = WORLD.replace("{url: 'https://h/a.zip', unpack: zip, token: t1}", &object);
-        let services = flatten(&world).unwrap().services;
+        let services = flatten(&world).unwrap();
         services.into_values().map(|goal| goal.fingerprint).collect()
     };
     let (before, moved, renamed) = ("https://h/1/a-7.zip", "s3://b/2/a-7.zip", "https://h/1/a-8.zip");
@@ -162,7 +165,7 @@ fn a_signature_replaces_an_instance_only_where_no_digest_says_what_runs() {
     let with_digest = WORLD.replace("token: t1", digest);
     let signed = with_digest.replace(digest, &format!("{digest}, {SIGNED}"));
     let fingerprints = |text: &str| -> Vec<_> {
-        let services = flatten(text).unwrap().services;
+        let services = flatten(text).unwrap();
         services.into_values().map(|goal| goal.fingerprint).collect()
     };
     assert_eq!(fingerprints(&with_digest), fingerprints(&signed));
@@ -210,18 +213,88 @@ fn a_configuration_without_the_label_is_no_program() {
 }
 
 #[test]
-fn circles_and_doubled_applications_are_refused_by_name() {
-    let read = |json: &str| serde_json::from_str::<Application>(json).unwrap();
-    let plain = read(r#"{"name":"weather","services":[{"name":"agent","image":"a"}]}"#);
-    let error = goals([&plain, &plain], [], []).unwrap_err().to_string();
-    assert_eq!(error, "two applications are called `weather`");
-    let circle = read(
+fn circles_are_refused_by_name() {
+    let error = alone(
         r#"{"name":"weather","services":[{"name":"agent","image":"a","dependsOn":["store"]},
             {"name":"store","image":"a","dependsOn":["agent"]}]}"#,
     );
-    let error = goals([&circle], [], []).unwrap_err().to_string();
+    let error = error.unwrap_err().to_string();
     assert!(
         error.contains("`weather`") && error.contains("agent -> store -> agent"),
         "{error}"
     );
+}
+
+/// An application that refers to nothing, as its services are to run.
+fn alone(json: &str) -> Result<Vec<Goal>, PlanError> {
+    let application: Application = serde_json::from_str(json).unwrap();
+    let generation = Library::default().generation(&application, Updates::default())?;
+    Ok(generation.into_values().collect())
+}
+
+#[test]
+fn two_versions_are_beside_each_other_unless_they_want_the_same_port_or_it_is_said_otherwise() {
+    let strategy = |more: &str| {
+        let json = format!(r#"{{"name":"app1","services":[{{"name":"web","image":"a"{more}}}]}}"#);
+        alone(&json).unwrap()[0].strategy
+    };
+    for (more, expected) in [
+        ("", Strategy::Switch),
+        (r#","ports":[{"containerPort":80}]"#, Strategy::Switch),
+        (r#","ports":[{"containerPort":80,"hostPort":8080}]"#, Strategy::Restart),
+        (
+            r#","ports":[{"containerPort":80}],"hostNetwork":true"#,
+            Strategy::Restart,
+        ),
+        (r#","hostNetwork":true"#, Strategy::Switch),
+        (
+            r#","ports":[{"containerPort":80,"hostPort":8080}],"update":{"strategy":"handover"}"#,
+            Strategy::Handover,
+        ),
+    ] {
+        assert_eq!(strategy(more), expected, "{more}");
+    }
+}
+
+#[test]
+fn a_service_says_how_it_proves_itself_and_the_node_says_it_for_the_others() {
+    let services =
+        r#"{"name":"app1","services":[{"name":"aa","image":"a","update":{"window":"1s"}},{"name":"bb","image":"b"}]}"#;
+    let goals = alone(services).unwrap();
+    let window = Duration::from_secs(1);
+    let said = Updates {
+        window,
+        ..Updates::default()
+    };
+    assert_eq!([goals[0].updates, goals[1].updates], [said, Updates::default()]);
+}
+
+#[test]
+fn a_job_has_as_many_instances_as_must_end_well() {
+    let job = |config: &str| {
+        let json = format!(
+            r#"{{"name":"app1","workload":"job"{config},"services":[{{"name":"sum","image":"a","replica":2}}]}}"#
+        );
+        let goal = &alone(&json).unwrap()[0];
+        (goal.count(), goal.job.unwrap().parallelism)
+    };
+    assert_eq!(job(""), (2, 2));
+    assert_eq!(job(r#","jobConfig":{"completions":5}"#), (5, 5));
+    assert_eq!(job(r#","jobConfig":{"completions":5,"parallelism":3}"#), (5, 3));
+}
+
+#[test]
+fn init_services_come_one_after_the_other_and_everything_after_them() {
+    let goals = alone(
+        r#"{"name":"app1","initServices":[{"name":"zz","image":"a"},{"name":"yy","image":"a"}],
+            "services":[{"name":"aa","image":"a"},{"name":"bb","image":"a","dependsOn":["aa"]}]}"#,
+    );
+    let waits = |goal: &Goal| {
+        let on = |(id, condition): (&ServiceId, &StartCondition)| format!("{} {}", id.service, condition.as_str());
+        goal.depends_on.iter().map(on).collect::<Vec<_>>()
+    };
+    let waits: Vec<_> = goals.unwrap().iter().map(waits).collect();
+    let after_init = vec!["yy succeeded".to_owned()];
+    let both = vec!["aa ready".to_owned(), "yy succeeded".to_owned()];
+    assert_eq!(waits, [after_init, both, vec!["zz succeeded".to_owned()], vec![]]);
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use aerolith_plan::Updates;
+
 use super::seen::in_memory;
 use super::*;
 use crate::desired::{Resources, each};
@@ -86,11 +88,11 @@ fn check(state: &State) {
 fn a_service_has_the_fingerprint_that_every_release_gave_it() {
     for schema in [1, 2] {
         let state = open(&copied(schema));
-        let (goals, failures) = each(state.resources());
+        let (goals, failures) = each(state.resources(), Updates::default());
         assert!(failures.is_empty(), "{failures:?}");
         let found = goals
-            .services
-            .iter()
+            .values()
+            .flat_map(|generation| generation.iter())
             .map(|(id, goal)| format!("{id} {}", goal.fingerprint));
         let found: Vec<String> = found.filter(|line| !line.starts_with("camera")).collect();
         assert_eq!(

@@ -1,0 +1,228 @@
+//! How an application comes from one version to the next, as far as its history and the clock say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aerolith_model::{AppName, Resource, ResourceKind};
+use aerolith_plan::{Generation, Target};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::desired::Desired;
+use crate::prepare::{VersionId, now_ms};
+use crate::state::{Deployment, Outcome, ResourceId};
+
+/// So often a version is tried.
+pub(crate) const MOST_ATTEMPTS: u32 = 2;
+/// Time between two attempts.
+pub(crate) const PAUSE: Duration = Duration::from_secs(10);
+/// The clock may be put right at any time, so nobody waits for a time of day longer than this without looking at it.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// How far the newest deployment of an application has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) outcome: Outcome,
+    pub(crate) attempts: u32,
+    pub(crate) reason: String,
+    /// The boot in which it is being tried.
+    pub(crate) tried_in: Option<String>,
+}
+
+impl Progress {
+    pub(crate) fn of(deployment: &Deployment) -> Self {
+        Self {
+            outcome: deployment.outcome,
+            attempts: deployment.attempts,
+            reason: deployment.reason.clone(),
+            tried_in: deployment.tried_in.clone(),
+        }
+    }
+
+    /// Of one that is remembered no more.
+    pub(crate) fn superseded() -> Self {
+        Self {
+            outcome: Outcome::Superseded,
+            attempts: 0,
+            reason: String::new(),
+            tried_in: None,
+        }
+    }
+}
+
+/// The newest deployment of an application, and the good one before it.
+#[derive(Debug, Clone)]
+pub(crate) struct Course {
+    pub(crate) revision: u64,
+    pub(crate) progress: Progress,
+    pub(crate) candidate: Arc<Desired>,
+    /// What is put back while the newest is not good; then what is kept so that going back is quick.
+    pub(crate) before: Option<Earlier>,
+    /// No attempt is made earlier.
+    pub(crate) again_at: Option<Instant>,
+    /// Milliseconds since 1970 before which it is not deployed.
+    start_at_ms: Option<u64>,
+}
+
+/// An earlier deployment that was good.
+#[derive(Debug, Clone)]
+pub(crate) struct Earlier {
+    pub(crate) revision: u64,
+    pub(crate) desired: Arc<Desired>,
+}
+
+/// How an update stands, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollout {
+    /// The revision that made the newest deployment.
+    pub revision: u64,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Why the last attempt failed, or what it waits for.
+    pub reason: String,
+    /// How often it was tried and failed.
+    pub attempts: u32,
+    /// The revision of the good deployment that runs in its place, or until it is good.
+    pub fallback: Option<u64>,
+    /// Milliseconds since 1970 of the next attempt, while it waits for one.
+    pub next_try_ms: Option<u64>,
+}
+
+/// How far an update has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Stage {
+    /// It waits for its time.
+    Scheduled,
+    /// What it needs is being fetched; what was good runs.
+    Preparing,
+    /// Its instances are started and watched.
+    Trying,
+    /// All of it has proven itself.
+    Good,
+    /// It has failed, and is tried again in a moment. What was good runs.
+    Pausing,
+    /// It has failed as often as it may. What was good runs.
+    RolledBack,
+}
+
+impl Course {
+    pub(crate) fn new(
+        name: &str,
+        revision: u64,
+        progress: Progress,
+        candidate: Arc<Desired>,
+        before: Option<Earlier>,
+    ) -> Self {
+        let id = ResourceId::new(ResourceKind::Application, name);
+        let start_at_ms = match candidate.resources.get(&id) {
+            Some(Resource::Application(application)) => {
+                application.start_at.as_ref().map(aerolith_model::Timestamp::ms)
+            }
+            _ => None,
+        };
+        Self {
+            revision,
+            progress,
+            candidate,
+            before,
+            again_at: None,
+            start_at_ms,
+        }
+    }
+
+    pub(crate) fn is_good(&self) -> bool {
+        self.progress.outcome == Outcome::Good
+    }
+
+    /// Whether something is put back when it fails, and nobody knows yet if it does.
+    pub(crate) fn is_open(&self) -> bool {
+        self.before.is_some() && self.progress.outcome == Outcome::Pending
+    }
+
+    /// What is put back when it fails.
+    pub(crate) fn fallback(&self, name: &AppName) -> Option<Arc<Generation>> {
+        let before = self.before.as_ref().filter(|_| !self.is_good());
+        before.and_then(|before| before.desired.generations.get(name).cloned())
+    }
+
+    pub(crate) fn target(&self, name: &AppName, now: Instant) -> Option<Target> {
+        Some(Target {
+            candidate: self.candidate.generations.get(name)?.clone(),
+            fallback: self.fallback(name),
+            withheld: self.is_withheld(now),
+        })
+    }
+
+    fn is_withheld(&self, now: Instant) -> bool {
+        match self.progress.outcome {
+            Outcome::Good => false,
+            Outcome::Failed => true,
+            Outcome::Pending | Outcome::Superseded => self.is_pausing(now) || self.is_early(),
+        }
+    }
+
+    fn is_pausing(&self, now: Instant) -> bool {
+        self.again_at.is_some_and(|at| at > now)
+    }
+
+    fn next_try_ms(&self, now: Instant) -> Option<u64> {
+        let pause = self.again_at.and_then(|at| at.checked_duration_since(now));
+        let pause = pause.filter(|pause| !pause.is_zero() && self.progress.outcome == Outcome::Pending);
+        let pause = pause.map(|pause| now_ms().saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)));
+        pause.max(self.start_at_ms.filter(|_| self.is_early()))
+    }
+
+    fn is_early(&self) -> bool {
+        self.start_at_ms.is_some_and(|at| at > now_ms())
+    }
+
+    /// When time alone may change what is to be done.
+    pub(crate) fn wakes_at(&self, now: Instant) -> Option<Instant> {
+        if self.is_good() {
+            return None;
+        }
+        let start_at = self.start_at_ms.filter(|_| self.is_early());
+        let start_at = start_at.map(|at| now + Duration::from_millis(at.saturating_sub(now_ms())).min(LOOK_AGAIN));
+        let again_at = self.again_at.filter(|at| *at > now);
+        start_at.into_iter().chain(again_at).min()
+    }
+
+    /// What a version of a service belongs to, first what runs now.
+    pub(crate) fn context(&self, version: &VersionId) -> Option<&Arc<Desired>> {
+        let before = self
+            .before
+            .as_ref()
+            .filter(|_| !self.is_good())
+            .map(|before| &before.desired);
+        let mut both = [Some(&self.candidate), before];
+        if self.progress.outcome == Outcome::Failed {
+            both.reverse();
+        }
+        both.into_iter().flatten().find(|desired| desired.wants(version))
+    }
+
+    pub(crate) fn rollout(&self, now: Instant, is_prepared: bool) -> Rollout {
+        let (stage, reason) = match self.progress.outcome {
+            Outcome::Good => (Stage::Good, String::new()),
+            Outcome::Failed => (Stage::RolledBack, self.progress.reason.clone()),
+            _ if self.is_pausing(now) => (Stage::Pausing, self.progress.reason.clone()),
+            _ if self.is_early() => (Stage::Scheduled, "it waits for the time of its startAt".into()),
+            _ if is_prepared => (Stage::Trying, self.progress.reason.clone()),
+            _ => (Stage::Preparing, self.progress.reason.clone()),
+        };
+        Rollout {
+            revision: self.revision,
+            stage,
+            reason,
+            attempts: self.progress.attempts,
+            next_try_ms: self.next_try_ms(now),
+            fallback: self
+                .before
+                .as_ref()
+                .filter(|_| !self.is_good())
+                .map(|before| before.revision),
+        }
+    }
+}

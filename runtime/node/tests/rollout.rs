@@ -1,0 +1,388 @@
+//! Updates: what comes of a new version, and what runs until that is known.
+
+#![allow(clippy::unwrap_used, reason = "all of this is test code")]
+
+mod world;
+
+use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aerolith_model::ResourceKind;
+use aerolith_node::{Events, Node};
+use serde_json::Value;
+use world::*;
+
+const WEB: &str = "shop.web.1";
+/// Longer than the time between two attempts.
+const PAUSE: Duration = Duration::from_secs(11);
+
+fn shop(more: &str) -> String {
+    application("shop", &service("web", "pp", more))
+}
+
+/// A world in which a new instance must be ready for a while.
+fn watchful() -> World {
+    let mut world = World::new();
+    world.updates.window = Duration::from_secs(1);
+    world
+}
+
+/// A node on which the first version has been found good.
+async fn settled(world: &World, more: &str) -> Node {
+    let node = world.open().await;
+    let mut events = node.events("app/shop/deployed").unwrap();
+    apply(&node, &[&package("pp", "1"), &shop(more)]).await;
+    events.next().await.unwrap();
+    node
+}
+
+async fn told(events: &mut Events, topic: &str) -> Value {
+    loop {
+        let event = events.next().await.unwrap();
+        // How the application is now is told by the same words.
+        if event.topic == topic && event.data.get("attempts").is_some() {
+            return event.data;
+        }
+    }
+}
+
+fn alive(world: &World) -> Vec<u32> {
+    let runs = world.engine().runs_of(WEB);
+    runs.iter().filter(|run| run.is_alive()).map(|run| run.pid).collect()
+}
+
+/// Waits for the newest run of the service to be this one of all, and lets it end badly.
+async fn fail(world: &World, nth: usize) {
+    until("a new one is started", || {
+        (world.engine().runs_of(WEB).len() == nth).then_some(())
+    })
+    .await;
+    world.engine().end(WEB, code(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_new_runs_beside_the_old_until_it_has_been_ready_for_its_window() {
+    let world = watchful();
+    let node = settled(&world, "").await;
+    let old = alive(&world);
+    let mut events = node.events("app/shop/deployed").unwrap();
+    apply(&node, &[&package("pp", "2")]).await;
+    let both = until("both run", || (alive(&world).len() == 2).then(|| alive(&world))).await;
+    assert_eq!(both[0], old[0]);
+    assert_eq!(events.next().await.unwrap().data["revision"], 2);
+    until("the old one is stopped", || (alive(&world) == both[1..]).then_some(())).await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_twice_is_not_tried_again_until_somebody_applies_it_again() {
+    let world = watchful();
+    let node = settled(&world, r#","restart":{"policy":"no"}"#).await;
+    let old = alive(&world);
+    let mut events = node.events("app/shop/#").unwrap();
+    apply(&node, &[&package("pp", "2")]).await;
+    for attempt in 1..=2 {
+        fail(&world, 1 + attempt).await;
+        let data = told(&mut events, "app/shop/failed").await;
+        assert_eq!(
+            (data["revision"].as_u64(), data["attempts"].as_u64()),
+            (Some(2), Some(attempt as u64))
+        );
+        assert!(data["reason"].as_str().unwrap().starts_with("shop.web.1: "), "{data}");
+        assert_eq!(alive(&world), old, "the old one was never stopped");
+        tokio::time::sleep(PAUSE).await;
+    }
+    told(&mut events, "app/shop/rolledback").await;
+    tokio::time::sleep(10 * PAUSE).await;
+    let node = world.crash_and_open(node).await;
+    tokio::time::sleep(10 * PAUSE).await;
+    assert_eq!((alive(&world), world.engine().runs_of(WEB).len()), (old.clone(), 3));
+
+    apply(&node, &[&package("pp", "2")]).await;
+    fail(&world, 4).await;
+    let mut events = node.events("app/shop/deployed").unwrap();
+    apply(&node, &[&package("pp", "3")]).await;
+    assert_eq!(events.next().await.unwrap().data["revision"], 3);
+    until("the old one is replaced", || {
+        (alive(&world).len() == 1 && alive(&world) != old).then_some(())
+    })
+    .await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_a_fixed_port_is_never_there_twice_and_the_old_is_started_again() {
+    let world = watchful();
+    let node = settled(
+        &world,
+        r#","ports":[{"containerPort":80,"hostPort":8080}],"restart":{"policy":"no"}"#,
+    )
+    .await;
+    let old = alive(&world);
+    let mut events = node.events("app/shop/#").unwrap();
+    apply(&node, &[&package("pp", "2")]).await;
+    until("the new one is started", || {
+        (world.engine().runs_of(WEB).len() == 2).then_some(())
+    })
+    .await;
+    assert_eq!(alive(&world).len(), 1);
+    assert_ne!(alive(&world), old);
+    world.engine().end(WEB, code(1));
+    told(&mut events, "app/shop/failed").await;
+    until("the old version is started again", || {
+        (world.engine().runs_of(WEB).len() == 3).then_some(())
+    })
+    .await;
+    let programs: Vec<_> = world
+        .engine()
+        .runs_of(WEB)
+        .into_iter()
+        .map(|run| run.workload.program)
+        .collect();
+    assert_eq!((alive(&world).len(), &programs[2]), (1, &programs[0]));
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_third_version_goes_back_to_the_first_when_the_second_was_never_found_good() {
+    let world = watchful();
+    let node = settled(&world, r#","restart":{"policy":"no"}"#).await;
+    let old = alive(&world);
+    let mut events = node.events("app/shop/#").unwrap();
+    apply(&node, &[&package("pp", "2")]).await;
+    until("the second runs", || (alive(&world).len() == 2).then_some(())).await;
+    apply(&node, &[&package("pp", "3")]).await;
+    fail(&world, 3).await;
+    assert_eq!(told(&mut events, "app/shop/failed").await["revision"], 3);
+    until("only the first runs", || (alive(&world) == old).then_some(())).await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_application_that_is_deleted_while_it_is_updated_leaves_nothing() {
+    let world = watchful();
+    let node = settled(&world, "").await;
+    apply(&node, &[&package("pp", "2")]).await;
+    until("both run", || (alive(&world).len() == 2).then_some(())).await;
+    node.delete(ResourceKind::Application, "shop").await.unwrap();
+    until("it is gone", || application_of(&node, "shop").is_none().then_some(())).await;
+    assert!(alive(&world).is_empty());
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_dies_at_any_moment_of_an_update_ends_it() {
+    for moment in [0, 1, 5, 20, 100, 400, 501, 510] {
+        let world = watchful();
+        let node = settled(&world, "").await;
+        let old = alive(&world);
+        apply(&node, &[&package("pp", "2")]).await;
+        tokio::time::sleep(Duration::from_millis(2 * moment)).await;
+        assert!(!alive(&world).is_empty());
+        let node = world.crash_and_open(node).await;
+        until("only the new one runs", || {
+            let alive = alive(&world);
+            (alive.len() == 1 && alive != old).then_some(())
+        })
+        .await;
+        node.shutdown().await;
+    }
+}
+
+/// What a reboot does: nothing runs, and the runtime folder is empty.
+async fn reboot(world: &World, node: Node) -> Node {
+    world.crash(node).await;
+    for run in world.engine().runs.lock().unwrap().iter() {
+        run.exit.send_replace(Some(code(137)));
+    }
+    fs::remove_dir_all(world.path("run")).unwrap();
+    world.open().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_power_cut_once_in_an_update_ends_it_and_twice_takes_it_back() {
+    for cuts in [1, 2] {
+        let world = watchful();
+        let mut node = settled(&world, "").await;
+        apply(&node, &[&package("pp", "2")]).await;
+        for cut in 1..=cuts {
+            // After a cut the old is not started where the new can be.
+            let runs = |pid: &Vec<u32>| pid.len() == if cut == 1 { 2 } else { 1 };
+            until("the new one runs", || Some(alive(&world)).filter(runs)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            node = reboot(&world, node).await;
+        }
+        tokio::time::sleep(PAUSE).await;
+        let running = until("one runs", || {
+            let mut runs = world.engine().runs_of(WEB);
+            runs.retain(Run::is_alive);
+            (runs.len() == 1).then(|| runs.remove(0))
+        })
+        .await;
+        let program = running.workload.program.unwrap();
+        let text = fs::read_to_string(std::path::Path::new(&program.directory).join(program.entry)).unwrap();
+        assert_eq!(text.contains("echo 2"), cuts == 1, "after {cuts}: {text}");
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_reboot_the_good_version_runs_where_the_new_one_cannot_be_had() {
+    let world = watchful();
+    let node = settled(&world, "").await;
+    apply(
+        &node,
+        &[&package_of(
+            "pp",
+            &[("run.sh-linux-test", r#"{"url":"test://h/gone"}"#)],
+        )],
+    )
+    .await;
+    until("it fails", || {
+        service_of(&node, "shop", "web").filter(|web| web.reason.contains("404"))
+    })
+    .await;
+    let node = reboot(&world, node).await;
+    let first = world.engine().runs_of(WEB)[0].workload.program.clone();
+    let now = until("it runs", || {
+        world.engine().runs_of(WEB).into_iter().find(Run::is_alive)
+    })
+    .await;
+    assert_eq!(now.workload.program, first);
+    world.serve("test://h/gone", "#!/bin/sh\n");
+    until("the new one takes its place", || {
+        let runs = world.engine().runs_of(WEB);
+        (alive(&world).len() == 1 && runs.last().unwrap().is_alive() && runs.last().unwrap().workload.program != first)
+            .then_some(())
+    })
+    .await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_update_may_go_back_to_is_not_cleaned_and_is_fetched_anew_when_somebody_takes_it() {
+    let world = watchful();
+    let node = world.open().await;
+    world.serve("test://h/1", "#!/bin/sh\n# 1");
+    let version = |place: &str| {
+        package_of(
+            "pp",
+            &[("run.sh-linux-test", &format!(r#"{{"url":"test://h/{place}"}}"#))],
+        )
+    };
+    let mut events = node.events("app/shop/deployed").unwrap();
+    apply(&node, &[&version("1"), &shop("")]).await;
+    events.next().await.unwrap();
+    apply(&node, &[&version("gone")]).await;
+    until("it fails", || {
+        service_of(&node, "shop", "web").filter(|web| web.reason.contains("404"))
+    })
+    .await;
+    node.clean_packages(false).await.unwrap();
+    let node = reboot(&world, node).await;
+    until("the old one runs", || (alive(&world).len() == 1).then_some(())).await;
+    let fetched = |url: &str| world.fetched().iter().filter(|fetched| *fetched == url).count();
+    assert_eq!(fetched("test://h/1"), 1, "it was there still");
+    world.crash(node).await;
+    for folder in ["data/apps", "data/packages"] {
+        fs::remove_dir_all(world.path(folder)).unwrap();
+    }
+    let node = reboot(&world, world.open().await).await;
+    until("the old one runs again", || (alive(&world).len() == 1).then_some(())).await;
+    assert_eq!(fetched("test://h/1"), 2);
+    node.shutdown().await;
+}
+
+fn written(at: SystemTime) -> String {
+    let seconds = at.duration_since(UNIX_EPOCH).unwrap();
+    let whole = time::OffsetDateTime::from_unix_timestamp_nanos(i128::try_from(seconds.as_nanos()).unwrap()).unwrap();
+    whole.format(&time::format_description::well_known::Rfc3339).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_its_time_nothing_of_a_version_is_deployed_and_the_one_before_runs() {
+    let world = watchful();
+    let node = settled(&world, "").await;
+    let old = alive(&world);
+    let begin = SystemTime::now() + Duration::from_millis(1500);
+    let later = |args: &str| {
+        let web = service("web", "pp", args);
+        let start_at = written(begin);
+        format!(r#"{{"kind":"application","name":"shop","startAt":"{start_at}","services":[{web}]}}"#)
+    };
+    apply(&node, &[&later(r#","args":["-x"]"#)]).await;
+    while SystemTime::now() < begin - Duration::from_millis(100) {
+        assert_eq!(alive(&world), old);
+        assert_eq!(world.engine().prepared.lock().unwrap().len(), 1, "nothing is prepared");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::task::yield_now().await;
+    }
+    while alive(&world).contains(&old[0]) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(world.engine().runs_of(WEB).last().unwrap().workload.arguments, ["-x"]);
+    assert!(SystemTime::now() >= begin);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_application_may_keep_its_configuration_until_it_is_itself_changed() {
+    let world = watchful();
+    let node = world.open().await;
+    let application = |version: &str| {
+        let web = service("web", "pp", "");
+        format!(
+            r#"{{"kind":"application","name":"shop","version":"{version}","preserveUpdates":true,"services":[{web}]}}"#
+        )
+    };
+    let mut events = node.events("app/shop/deployed").unwrap();
+    apply(&node, &[&package("pp", "1"), &application("1")]).await;
+    events.next().await.unwrap();
+    let old = alive(&world);
+    apply(&node, &[&package("pp", "2")]).await;
+    let node = world.crash_and_open(node).await;
+    tokio::time::sleep(PAUSE).await;
+    assert_eq!((alive(&world), world.engine().runs_of(WEB).len()), (old, 1));
+    apply(&node, &[&application("2")]).await;
+    until("it is replaced", || {
+        (alive(&world).len() == 1 && world.engine().runs_of(WEB).len() == 2).then_some(())
+    })
+    .await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_runs_at_most_so_many_at_once_and_init_services_come_first() {
+    let world = World::new();
+    let node = world.open().await;
+    let sum = service("sum", "pp", "");
+    let init = service("init", "pp", "");
+    let job = format!(
+        r#"{{"kind":"application","name":"shop","workload":"job","jobConfig":{{"completions":3,"parallelism":2}},
+        "initServices":[{init}],"services":[{sum}]}}"#
+    );
+    apply(&node, &[&package("pp", "1"), &job]).await;
+    let engine = world.engine();
+    until("the init service runs alone", || {
+        (engine.alive() == ["shop.init.1"]).then_some(())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(engine.alive(), ["shop.init.1"]);
+    engine.end("shop.init.1", code(0));
+    until("two run", || {
+        (engine.alive() == ["shop.sum.1", "shop.sum.2"]).then_some(())
+    })
+    .await;
+    engine.end("shop.sum.1", code(0));
+    until("the third runs", || {
+        (engine.alive() == ["shop.sum.2", "shop.sum.3"]).then_some(())
+    })
+    .await;
+    for instance in ["shop.sum.2", "shop.sum.3"] {
+        engine.end(instance, code(0));
+    }
+    tokio::time::sleep(PAUSE).await;
+    assert!(engine.alive().is_empty());
+    node.shutdown().await;
+}
