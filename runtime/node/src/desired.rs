@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aerolith_model::{
-    AppName, Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes, Strategy,
-    VolumeSource,
+    AppName, Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes,
+    Strategy, VolumeSource,
 };
 use aerolith_plan::{Generation, Goal, Library, PlanError, ServiceId, Updates};
 use aerolith_plugin_wire::Error;

@@ -213,7 +213,10 @@ impl Driver {
     fn follow(&self) {
         for watched in self.works.supervisor.all() {
             let desired = self.works.board().context(&watched.version());
-            if let Some(goal) = desired.as_ref().and_then(|desired| desired.goal(&watched.run.instance.service)) {
+            if let Some(goal) = desired
+                .as_ref()
+                .and_then(|desired| desired.goal(&watched.run.instance.service))
+            {
                 self.works.supervisor.follow(&watched.run, Terms::of(goal));
             }
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aerolith_model::{Resource, ResourceKind};
+use aerolith_model::{AppName, Resource, ResourceKind};
 use aerolith_packages::Store;
 use aerolith_plan::InstanceId;
 use tokio::sync::{Notify, mpsc};
@@ -27,6 +27,7 @@ use crate::pins::Pins;
 use crate::plugins::Plugins;
 use crate::prepare::{self, Preparer, now_ms};
 use crate::record::Records;
+use crate::rollout::Rollout;
 use crate::state::ResourceId;
 use crate::status::{NodeStatus, status};
 use crate::supervise::{Integrity, Phase, Shared, Supervisor};
@@ -94,6 +95,12 @@ impl Node {
     #[must_use]
     pub fn status(&self) -> NodeStatus {
         status(&self.0.works)
+    }
+
+    /// How the update of an application stands.
+    #[must_use]
+    pub fn rollout(&self, application: &AppName) -> Option<Rollout> {
+        self.0.works.board().rollout(application)
     }
 
     /// What happens from now on: `node/revision`, `app/NAME/…`, `service/APP.SERVICE/…`, `instance/ID/…`, and what plugins tell.

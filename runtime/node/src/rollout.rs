@@ -115,7 +115,9 @@ impl Course {
     ) -> Self {
         let id = ResourceId::new(ResourceKind::Application, name);
         let start_at_ms = match candidate.resources.get(&id) {
-            Some(Resource::Application(application)) => application.start_at.as_ref().map(aerolith_model::Timestamp::ms),
+            Some(Resource::Application(application)) => {
+                application.start_at.as_ref().map(aerolith_model::Timestamp::ms)
+            }
             _ => None,
         };
         Self {
@@ -180,7 +182,11 @@ impl Course {
 
     /// What a version of a service belongs to, first what runs now.
     pub(crate) fn context(&self, version: &VersionId) -> Option<&Arc<Desired>> {
-        let before = self.before.as_ref().filter(|_| !self.is_good()).map(|before| &before.desired);
+        let before = self
+            .before
+            .as_ref()
+            .filter(|_| !self.is_good())
+            .map(|before| &before.desired);
         let mut both = [Some(&self.candidate), before];
         if self.progress.outcome == Outcome::Failed {
             both.reverse();
@@ -202,7 +208,11 @@ impl Course {
             stage,
             reason,
             attempts: self.progress.attempts,
-            fallback: self.before.as_ref().filter(|_| !self.is_good()).map(|before| before.revision),
+            fallback: self
+                .before
+                .as_ref()
+                .filter(|_| !self.is_good())
+                .map(|before| before.revision),
         }
     }
 }

@@ -232,7 +232,8 @@ fn warnings(desired: &Desired, policy: &PackagePolicy, goal: &Goal) -> Vec<Strin
     let objects = used.flat_map(|(c, _)| c.objects().map(move |(key, object)| (&c.name, key, object)));
     let mut warnings = Vec::new();
     if lacks_handover(goal) {
-        warnings.push("its engine cannot hand sockets over: a new version is started once the old one has stopped".into());
+        warnings
+            .push("its engine cannot hand sockets over: a new version is started once the old one has stopped".into());
     }
     for (name, key, object) in objects {
         if !object.has_digest() {

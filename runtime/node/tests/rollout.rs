@@ -53,7 +53,10 @@ fn alive(world: &World) -> Vec<u32> {
 
 /// Waits for the newest run of the service to be this one of all, and lets it end badly.
 async fn fail(world: &World, nth: usize) {
-    until("a new one is started", || (world.engine().runs_of(WEB).len() == nth).then_some(())).await;
+    until("a new one is started", || {
+        (world.engine().runs_of(WEB).len() == nth).then_some(())
+    })
+    .await;
     world.engine().end(WEB, code(1));
 }
 
@@ -81,7 +84,10 @@ async fn what_fails_twice_is_not_tried_again_until_somebody_applies_it_again() {
     for attempt in 1..=2 {
         fail(&world, 1 + attempt).await;
         let data = told(&mut events, "app/shop/failed").await;
-        assert_eq!((data["revision"].as_u64(), data["attempts"].as_u64()), (Some(2), Some(attempt as u64)));
+        assert_eq!(
+            (data["revision"].as_u64(), data["attempts"].as_u64()),
+            (Some(2), Some(attempt as u64))
+        );
         assert!(data["reason"].as_str().unwrap().starts_with("shop.web.1: "), "{data}");
         assert_eq!(alive(&world), old, "the old one was never stopped");
         tokio::time::sleep(PAUSE).await;
@@ -97,24 +103,42 @@ async fn what_fails_twice_is_not_tried_again_until_somebody_applies_it_again() {
     let mut events = node.events("app/shop/deployed").unwrap();
     apply(&node, &[&package("pp", "3")]).await;
     assert_eq!(events.next().await.unwrap().data["revision"], 3);
-    until("the old one is replaced", || (alive(&world).len() == 1 && alive(&world) != old).then_some(())).await;
+    until("the old one is replaced", || {
+        (alive(&world).len() == 1 && alive(&world) != old).then_some(())
+    })
+    .await;
     node.shutdown().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_has_a_fixed_port_is_never_there_twice_and_the_old_is_started_again() {
     let world = watchful();
-    let node = settled(&world, r#","ports":[{"containerPort":80,"hostPort":8080}],"restart":{"policy":"no"}"#).await;
+    let node = settled(
+        &world,
+        r#","ports":[{"containerPort":80,"hostPort":8080}],"restart":{"policy":"no"}"#,
+    )
+    .await;
     let old = alive(&world);
     let mut events = node.events("app/shop/#").unwrap();
     apply(&node, &[&package("pp", "2")]).await;
-    until("the new one is started", || (world.engine().runs_of(WEB).len() == 2).then_some(())).await;
+    until("the new one is started", || {
+        (world.engine().runs_of(WEB).len() == 2).then_some(())
+    })
+    .await;
     assert_eq!(alive(&world).len(), 1);
     assert_ne!(alive(&world), old);
     world.engine().end(WEB, code(1));
     told(&mut events, "app/shop/failed").await;
-    until("the old version is started again", || (world.engine().runs_of(WEB).len() == 3).then_some(())).await;
-    let programs: Vec<_> = world.engine().runs_of(WEB).into_iter().map(|run| run.workload.program).collect();
+    until("the old version is started again", || {
+        (world.engine().runs_of(WEB).len() == 3).then_some(())
+    })
+    .await;
+    let programs: Vec<_> = world
+        .engine()
+        .runs_of(WEB)
+        .into_iter()
+        .map(|run| run.workload.program)
+        .collect();
     assert_eq!((alive(&world).len(), &programs[2]), (1, &programs[0]));
     node.shutdown().await;
 }
@@ -206,16 +230,30 @@ async fn a_power_cut_once_in_an_update_ends_it_and_twice_takes_it_back() {
 async fn after_a_reboot_the_good_version_runs_where_the_new_one_cannot_be_had() {
     let world = watchful();
     let node = settled(&world, "").await;
-    apply(&node, &[&package_of("pp", &[("run.sh-linux-test", r#"{"url":"test://h/gone"}"#)])]).await;
-    until("it fails", || service_of(&node, "shop", "web").filter(|web| web.reason.contains("404"))).await;
+    apply(
+        &node,
+        &[&package_of(
+            "pp",
+            &[("run.sh-linux-test", r#"{"url":"test://h/gone"}"#)],
+        )],
+    )
+    .await;
+    until("it fails", || {
+        service_of(&node, "shop", "web").filter(|web| web.reason.contains("404"))
+    })
+    .await;
     let node = reboot(&world, node).await;
     let first = world.engine().runs_of(WEB)[0].workload.program.clone();
-    let now = until("it runs", || world.engine().runs_of(WEB).into_iter().find(Run::is_alive)).await;
+    let now = until("it runs", || {
+        world.engine().runs_of(WEB).into_iter().find(Run::is_alive)
+    })
+    .await;
     assert_eq!(now.workload.program, first);
     world.serve("test://h/gone", "#!/bin/sh\n");
     until("the new one takes its place", || {
         let runs = world.engine().runs_of(WEB);
-        (alive(&world).len() == 1 && runs.last().unwrap().is_alive() && runs.last().unwrap().workload.program != first).then_some(())
+        (alive(&world).len() == 1 && runs.last().unwrap().is_alive() && runs.last().unwrap().workload.program != first)
+            .then_some(())
     })
     .await;
     node.shutdown().await;
@@ -226,12 +264,20 @@ async fn what_an_update_may_go_back_to_is_not_cleaned_and_is_fetched_anew_when_s
     let world = watchful();
     let node = world.open().await;
     world.serve("test://h/1", "#!/bin/sh\n# 1");
-    let version = |place: &str| package_of("pp", &[("run.sh-linux-test", &format!(r#"{{"url":"test://h/{place}"}}"#))]);
+    let version = |place: &str| {
+        package_of(
+            "pp",
+            &[("run.sh-linux-test", &format!(r#"{{"url":"test://h/{place}"}}"#))],
+        )
+    };
     let mut events = node.events("app/shop/deployed").unwrap();
     apply(&node, &[&version("1"), &shop("")]).await;
     events.next().await.unwrap();
     apply(&node, &[&version("gone")]).await;
-    until("it fails", || service_of(&node, "shop", "web").filter(|web| web.reason.contains("404"))).await;
+    until("it fails", || {
+        service_of(&node, "shop", "web").filter(|web| web.reason.contains("404"))
+    })
+    .await;
     node.clean_packages(false).await.unwrap();
     let node = reboot(&world, node).await;
     until("the old one runs", || (alive(&world).len() == 1).then_some(())).await;
@@ -285,7 +331,9 @@ async fn an_application_may_keep_its_configuration_until_it_is_itself_changed() 
     let node = world.open().await;
     let application = |version: &str| {
         let web = service("web", "pp", "");
-        format!(r#"{{"kind":"application","name":"shop","version":"{version}","preserveUpdates":true,"services":[{web}]}}"#)
+        format!(
+            r#"{{"kind":"application","name":"shop","version":"{version}","preserveUpdates":true,"services":[{web}]}}"#
+        )
     };
     let mut events = node.events("app/shop/deployed").unwrap();
     apply(&node, &[&package("pp", "1"), &application("1")]).await;
@@ -296,7 +344,10 @@ async fn an_application_may_keep_its_configuration_until_it_is_itself_changed() 
     tokio::time::sleep(PAUSE).await;
     assert_eq!((alive(&world), world.engine().runs_of(WEB).len()), (old, 1));
     apply(&node, &[&application("2")]).await;
-    until("it is replaced", || (alive(&world).len() == 1 && world.engine().runs_of(WEB).len() == 2).then_some(())).await;
+    until("it is replaced", || {
+        (alive(&world).len() == 1 && world.engine().runs_of(WEB).len() == 2).then_some(())
+    })
+    .await;
     node.shutdown().await;
 }
 
@@ -312,13 +363,22 @@ async fn a_job_runs_at_most_so_many_at_once_and_init_services_come_first() {
     );
     apply(&node, &[&package("pp", "1"), &job]).await;
     let engine = world.engine();
-    until("the init service runs alone", || (engine.alive() == ["shop.init.1"]).then_some(())).await;
+    until("the init service runs alone", || {
+        (engine.alive() == ["shop.init.1"]).then_some(())
+    })
+    .await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(engine.alive(), ["shop.init.1"]);
     engine.end("shop.init.1", code(0));
-    until("two run", || (engine.alive() == ["shop.sum.1", "shop.sum.2"]).then_some(())).await;
+    until("two run", || {
+        (engine.alive() == ["shop.sum.1", "shop.sum.2"]).then_some(())
+    })
+    .await;
     engine.end("shop.sum.1", code(0));
-    until("the third runs", || (engine.alive() == ["shop.sum.2", "shop.sum.3"]).then_some(())).await;
+    until("the third runs", || {
+        (engine.alive() == ["shop.sum.2", "shop.sum.3"]).then_some(())
+    })
+    .await;
     for instance in ["shop.sum.2", "shop.sum.3"] {
         engine.end(instance, code(0));
     }

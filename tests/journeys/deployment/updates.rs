@@ -78,5 +78,8 @@ fn a_restart_leaves_less_than_two_seconds_without_a_process() {
     };
     let (ended, began) = (at("old ended "), at("new began "));
     assert!(ended <= began, "both ran: {note}");
-    assert!(Duration::from_nanos(u64::try_from(began - ended).unwrap()) < Duration::from_secs(2), "{note}");
+    assert!(
+        Duration::from_nanos(u64::try_from(began - ended).unwrap()) < Duration::from_secs(2),
+        "{note}"
+    );
 }

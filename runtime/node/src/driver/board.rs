@@ -101,7 +101,9 @@ impl Board {
         let mut all = vec![self.desired.clone()];
         for course in self.courses.values() {
             let before = course.before.iter().map(|before| &before.desired);
-            let others = before.chain([&course.candidate]).filter(|it| !Arc::ptr_eq(it, &self.desired));
+            let others = before
+                .chain([&course.candidate])
+                .filter(|it| !Arc::ptr_eq(it, &self.desired));
             all.extend(others.cloned());
         }
         all
@@ -109,7 +111,11 @@ impl Board {
 
     /// When time alone may change what is to be done.
     pub(super) fn wakes_at(&self, now: Instant) -> Option<Instant> {
-        let troubles = self.troubles.values().map(|trouble| trouble.again_at).filter(|at| *at > now);
+        let troubles = self
+            .troubles
+            .values()
+            .map(|trouble| trouble.again_at)
+            .filter(|at| *at > now);
         let courses = self.courses.values().filter_map(|course| course.wakes_at(now));
         troubles.chain(courses).min()
     }

@@ -44,7 +44,9 @@ impl Driver {
             let is_known = |name: &&AppName| {
                 let newest = state.history(name.as_str()).first();
                 newest.map(|newest| (newest.revision, Progress::of(newest)))
-                    == known.get(*name).map(|(revision, progress, _)| (*revision, progress.clone()))
+                    == known
+                        .get(*name)
+                        .map(|(revision, progress, _)| (*revision, progress.clone()))
             };
             names.filter(|name| is_fresh || !is_known(name)).cloned().collect()
         };
@@ -61,7 +63,9 @@ impl Driver {
                     tracing::warn!(application = %name, %error, "an attempt that was cut off is not counted");
                 }
                 let earlier = known.get(&name).and_then(|(_, _, before)| *before);
-                read.extend(look(&state, name, earlier, &|deployment| given(&state, deployment, updates)));
+                read.extend(look(&state, name, earlier, &|deployment| {
+                    given(&state, deployment, updates)
+                }));
             }
             read
         });
@@ -97,8 +101,16 @@ impl Driver {
                 Some(given) => self.build(&name, given, &head).await,
             };
             let before = match before {
-                Some((revision, Some(given))) => self.build(&name, given, &head).await.map(|desired| Earlier { revision, desired }),
-                Some((_, None)) => self.works.board().courses.get(&name).and_then(|course| course.before.clone()),
+                Some((revision, Some(given))) => self
+                    .build(&name, given, &head)
+                    .await
+                    .map(|desired| Earlier { revision, desired }),
+                Some((_, None)) => self
+                    .works
+                    .board()
+                    .courses
+                    .get(&name)
+                    .and_then(|course| course.before.clone()),
                 None => None,
             };
             let candidate = candidate.unwrap_or_else(|| head.clone());
@@ -107,7 +119,10 @@ impl Driver {
         }
         let mut board = self.works.board();
         for (name, course) in &mut courses {
-            let known = board.courses.get(name).filter(|known| known.revision == course.revision);
+            let known = board
+                .courses
+                .get(name)
+                .filter(|known| known.revision == course.revision);
             // A retry that somebody asks for is made at once.
             let goes_on = known.filter(|known| known.progress.attempts <= course.progress.attempts);
             course.again_at = goes_on.and_then(|known| known.again_at);
@@ -122,7 +137,9 @@ impl Driver {
     /// Errors are of a damaged disk: what is in force is taken instead, or there is nothing to go back to.
     async fn build(&self, name: &AppName, given: Result<Given, String>, head: &Desired) -> Option<Arc<Desired>> {
         match given {
-            Ok(given) => Some(Arc::new(Desired::of(given, &[], head, &*self.works.preparer.plugins).await)),
+            Ok(given) => Some(Arc::new(
+                Desired::of(given, &[], head, &*self.works.preparer.plugins).await,
+            )),
             Err(reason) => {
                 tracing::error!(application = %name, reason, "an earlier deployment cannot be read");
                 None
@@ -141,7 +158,9 @@ impl Driver {
                         let before = fallback.as_ref().and_then(|it| it.get(&run.instance.service));
                         run.instance.service.application == *name && before.is_none_or(|goal| !goal.wants(run))
                     };
-                    steps.iter().any(|step| matches!(step, Step::Start { run } if is_new(run)))
+                    steps
+                        .iter()
+                        .any(|step| matches!(step, Step::Start { run } if is_new(run)))
                 }
             };
             let courses = board.courses.iter().filter(|(name, course)| is_begun(name, course));
@@ -186,7 +205,9 @@ impl Driver {
                 Err(error) => {
                     tracing::error!(application = %finding.name, %error, "what came of an update cannot be kept");
                     // What has failed is taken back all the same.
-                    if let (Some(_), Some(course)) = (&finding.failed, self.works.board().courses.get_mut(&finding.name)) {
+                    if let (Some(_), Some(course)) =
+                        (&finding.failed, self.works.board().courses.get_mut(&finding.name))
+                    {
                         course.again_at = Some(now + PAUSE);
                         is_concluded = true;
                     }
@@ -225,7 +246,10 @@ impl Driver {
 
     fn words(&self, run: &RunId) -> String {
         let watched = self.works.supervisor.all();
-        let view = watched.iter().find(|watched| watched.run == *run).map(|watched| watched.view());
+        let view = watched
+            .iter()
+            .find(|watched| watched.run == *run)
+            .map(|watched| watched.view());
         let reason = view.map(|view| match view.trial_reason.is_empty() {
             true => view.reason,
             false => view.trial_reason,
@@ -291,7 +315,10 @@ fn look(
 }
 
 fn given(state: &State, deployment: &Deployment, updates: aerolith_plan::Updates) -> Result<Given, String> {
-    let versions = deployment.parts.iter().map(|(id, version)| (id.clone(), version.revision));
+    let versions = deployment
+        .parts
+        .iter()
+        .map(|(id, version)| (id.clone(), version.revision));
     Ok(Given {
         revision: deployment.revision,
         versions: versions.collect(),

@@ -174,7 +174,8 @@ impl History {
     pub(super) fn succeeded(&mut self, revision: u64) -> bool {
         let known = self.at_mut(revision);
         let open = known.filter(|one| matches!(one.outcome, Outcome::Pending | Outcome::Superseded));
-        open.map(|one| (one.outcome, one.tried_in) = (Outcome::Good, None)).is_some()
+        open.map(|one| (one.outcome, one.tried_in) = (Outcome::Good, None))
+            .is_some()
     }
 
     /// Gives the newest all of its attempts back, and answers whether it had lost some.
