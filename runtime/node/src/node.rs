@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aerolith_model::AppName;
 use aerolith_packages::Store;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -29,6 +30,7 @@ use crate::policy::Rules;
 use crate::ports::Ports;
 use crate::prepare::{self, Preparer, now_ms};
 use crate::record::Records;
+use crate::rollout::Rollout;
 use crate::status::{Condition, NodeStatus, status};
 use crate::supervise::{Integrity, Phase, Shared, Supervisor};
 use crate::topic::BadTopic;
@@ -84,6 +86,12 @@ impl Node {
     #[must_use]
     pub fn conditions(&self) -> Vec<Condition> {
         self.status().conditions
+    }
+
+    /// How the update of an application stands.
+    #[must_use]
+    pub fn rollout(&self, application: &AppName) -> Option<Rollout> {
+        self.0.works.board().rollout(application)
     }
 
     /// What happens from now on: `node/revision`, `node/services`, `app/NAME/…`, `service/APP.SERVICE/…`, `instance/ID/…`, and what plugins tell.
