@@ -7,15 +7,18 @@ use serde::{Deserialize, Deserializer, de};
 
 /// Ports that instances are given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Ports {
     /// One of these for each instance.
     #[serde(deserialize_with = "range")]
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[0-9]+-[0-9]+$")))]
     pub(crate) dynamic: PortRange,
 }
 
 /// What services may ask of the host; nothing unless said.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Workloads {
     /// Whether a service may be privileged.
@@ -23,6 +26,7 @@ pub(crate) struct Workloads {
     /// Users that a service may run as.
     users: Vec<String>,
     /// Folders of the host that may be shown.
+    #[cfg_attr(test, schemars(with = "Vec<String>", inner(regex(pattern = "^/"))))]
     host_paths: Vec<HostPath>,
     /// Devices.
     devices: Vec<String>,
