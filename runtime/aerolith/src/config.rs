@@ -49,6 +49,7 @@ pub(crate) struct Config {
     pub(crate) ports: Ports,
     /// The file that holds the machine's serial number (Baetyl v1).
     #[serde(deserialize_with = "absolute")]
+    #[cfg_attr(test, schemars(regex(pattern = "^/")))]
     pub(crate) snfile: Option<PathBuf>,
     /// How new instances prove themselves.
     pub(crate) updates: Updates,

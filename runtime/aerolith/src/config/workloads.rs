@@ -7,17 +7,20 @@ use serde::{Deserialize, Deserializer, de};
 
 /// Ports that instances are given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Ports {
     /// One of these for each instance.
     #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[0-9]{1,5}-[0-9]{1,5}$")))]
     #[serde(deserialize_with = "range")]
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[0-9]+-[0-9]+$")))]
     pub(crate) dynamic: PortRange,
 }
 
 /// What services may ask of the host; nothing unless said.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Workloads {
