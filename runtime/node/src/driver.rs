@@ -52,6 +52,11 @@ impl Works {
     pub(crate) fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Whether something else is desired than was read last.
+    fn is_behind(&self) -> bool {
+        self.foundation.state().revision() != self.board().desired.revision
+    }
 }
 
 pub(crate) fn subject(step: &Step) -> &ServiceId {
@@ -106,7 +111,7 @@ impl Driver {
             let again_at = self.works.board().wakes_at(now);
             calm.looked(now);
             tokio::select! {
-                () = calm.changed(&self.works.changed) => {}
+                () = calm.changed(&self.works.changed, || self.works.is_behind()) => {}
                 Some((version, result)) = self.jobs.next() => self.take_job(version, result).await,
                 Some(request) = self.requests.recv() => self.answer(request).await,
                 Some(_) = self.plugins.next() => self.take_plugins(),

@@ -11,7 +11,8 @@ const TIMES: u32 = 4;
 /// And no longer than this, however long it took, as when it has cleaned.
 const MOST: Duration = Duration::from_millis(100);
 
-/// A storm of changes gives few looks, which leave the processor to others. A change that comes alone waits for nothing.
+/// A storm of changes gives few looks, which leave the processor to others. A change that comes alone waits for nothing, and
+/// neither does what is urgent.
 #[derive(Debug)]
 pub(super) struct Calm {
     until: Instant,
@@ -27,10 +28,17 @@ impl Calm {
         self.until = Instant::now() + (began.elapsed() * TIMES).clamp(LEAST, MOST);
     }
 
-    /// Ready once something has changed and it is time to look again. Cancelling the wait may lose a change: look then too.
-    pub(super) async fn changed(&self, changed: &Notify) {
+    /// Ready once something has changed and it is time to look again, which it is at once for what is urgent. Cancelling the
+    /// wait may lose a change: look then too.
+    pub(super) async fn changed(&self, changed: &Notify, is_urgent: impl Fn() -> bool) {
         changed.notified().await;
-        tokio::time::sleep_until(self.until).await;
+        let mut time = std::pin::pin!(tokio::time::sleep_until(self.until));
+        while !is_urgent() {
+            tokio::select! {
+                () = &mut time => return,
+                () = changed.notified() => {}
+            }
+        }
     }
 }
 
@@ -43,7 +51,7 @@ mod tests {
         let (changed, mut calm) = (Notify::new(), Calm::new());
         let began = Instant::now();
         changed.notify_one();
-        calm.changed(&changed).await;
+        calm.changed(&changed, || false).await;
         assert_eq!(began.elapsed(), Duration::ZERO);
         let mut looks = 0;
         while began.elapsed() < Duration::from_secs(1) {
@@ -52,8 +60,13 @@ mod tests {
             calm.looked(look);
             looks += 1;
             changed.notify_one();
-            calm.changed(&changed).await;
+            calm.changed(&changed, || false).await;
         }
+        calm.looked(began);
         assert!((20..=25).contains(&looks), "{looks} looks of 8 ms each in a second");
+        let urgent = Instant::now();
+        changed.notify_one();
+        calm.changed(&changed, || true).await;
+        assert_eq!(urgent.elapsed(), Duration::ZERO);
     }
 }
