@@ -99,6 +99,7 @@ impl Driver {
         loop {
             self.read_desired().await;
             self.take_lost();
+            self.works.board().look_at_the_clock();
             let now = Instant::now();
             while self.advance(now).await {}
             if self.conclude(now).await {

@@ -62,6 +62,8 @@ pub(crate) struct Course {
     pub(crate) again_at: Option<Instant>,
     /// Milliseconds since 1970 before which it is not deployed.
     start_at_ms: Option<u64>,
+    /// Whether that was to come when somebody last looked at the clock. All that follows from one look agrees.
+    is_early: bool,
 }
 
 /// An earlier deployment that was good.
@@ -122,14 +124,17 @@ impl Course {
             }
             _ => None,
         };
-        Self {
+        let mut course = Self {
             revision,
             progress,
             candidate,
             before,
             again_at: None,
             start_at_ms,
-        }
+            is_early: false,
+        };
+        course.look_at_the_clock();
+        course
     }
 
     pub(crate) fn is_good(&self) -> bool {
@@ -159,7 +164,7 @@ impl Course {
         match self.progress.outcome {
             Outcome::Good => false,
             Outcome::Failed => true,
-            Outcome::Pending | Outcome::Superseded => self.is_pausing(now) || self.is_early(),
+            Outcome::Pending | Outcome::Superseded => self.is_pausing(now) || self.is_early,
         }
     }
 
@@ -171,11 +176,12 @@ impl Course {
         let pause = self.again_at.and_then(|at| at.checked_duration_since(now));
         let pause = pause.filter(|pause| !pause.is_zero() && self.progress.outcome == Outcome::Pending);
         let pause = pause.map(|pause| now_ms().saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)));
-        pause.max(self.start_at_ms.filter(|_| self.is_early()))
+        pause.max(self.start_at_ms.filter(|_| self.is_early))
     }
 
-    fn is_early(&self) -> bool {
-        self.start_at_ms.is_some_and(|at| at > now_ms())
+    /// The time of day may have come, or gone back.
+    pub(crate) fn look_at_the_clock(&mut self) {
+        self.is_early = self.start_at_ms.is_some_and(|at| at > now_ms());
     }
 
     /// When time alone may change what is to be done.
@@ -183,7 +189,7 @@ impl Course {
         if self.is_good() {
             return None;
         }
-        let start_at = self.start_at_ms.filter(|_| self.is_early());
+        let start_at = self.start_at_ms.filter(|_| self.is_early);
         let start_at = start_at.map(|at| now + Duration::from_millis(at.saturating_sub(now_ms())).min(LOOK_AGAIN));
         let again_at = self.again_at.filter(|at| *at > now);
         start_at.into_iter().chain(again_at).min()
@@ -208,7 +214,7 @@ impl Course {
             Outcome::Good => (Stage::Good, String::new()),
             Outcome::Failed => (Stage::RolledBack, self.progress.reason.clone()),
             _ if self.is_pausing(now) => (Stage::Pausing, self.progress.reason.clone()),
-            _ if self.is_early() => (Stage::Scheduled, "it waits for the time of its startAt".into()),
+            _ if self.is_early => (Stage::Scheduled, "it waits for the time of its startAt".into()),
             _ if is_prepared => (Stage::Trying, self.progress.reason.clone()),
             _ => (Stage::Preparing, self.progress.reason.clone()),
         };

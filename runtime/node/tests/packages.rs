@@ -229,13 +229,9 @@ async fn version(world: &World, node: &aerolith_node::Node, text: &str) -> Strin
     let url = format!("test://h/{}/run.sh", Digest::of(text.as_bytes()));
     world.serve(&url, text);
     let package = package_of("pp", &[("x-linux-test", &object(&url, text))]);
-    let before = world.engine().runs_of("shop.web.1").len();
+    let mut events = node.events("app/shop/deployed").unwrap();
     apply(node, &[&package, &shop("pp")]).await;
-    until("that version runs", || {
-        (world.engine().runs_of("shop.web.1").len() > before).then_some(())
-    })
-    .await;
-    running(node, "shop.web.1").await;
+    events.next().await.unwrap();
     let run = world.engine().runs_of("shop.web.1").pop().unwrap();
     let program = run.workload.program.unwrap();
     fs::read_to_string(std::path::Path::new(&program.directory).join(&program.entry)).unwrap()

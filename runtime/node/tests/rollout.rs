@@ -234,7 +234,7 @@ async fn after_a_reboot_the_good_version_runs_where_the_new_one_cannot_be_had() 
         &node,
         &[&package_of(
             "pp",
-            &[("run.sh-linux-test", r#"{"url":"test://h/gone"}"#)],
+            &[("run.sh-linux-test", r#"{"url":"test://h/gone/run.sh"}"#)],
         )],
     )
     .await;
@@ -249,7 +249,7 @@ async fn after_a_reboot_the_good_version_runs_where_the_new_one_cannot_be_had() 
     })
     .await;
     assert_eq!(now.workload.program, first);
-    world.serve("test://h/gone", "#!/bin/sh\n");
+    world.serve("test://h/gone/run.sh", "#!/bin/sh\n");
     until("the new one takes its place", || {
         let runs = world.engine().runs_of(WEB);
         (alive(&world).len() == 1 && runs.last().unwrap().is_alive() && runs.last().unwrap().workload.program != first)
@@ -263,11 +263,11 @@ async fn after_a_reboot_the_good_version_runs_where_the_new_one_cannot_be_had() 
 async fn what_an_update_may_go_back_to_is_not_cleaned_and_is_fetched_anew_when_somebody_takes_it() {
     let world = watchful();
     let node = world.open().await;
-    world.serve("test://h/1", "#!/bin/sh\n# 1");
+    world.serve("test://h/1/run.sh", "#!/bin/sh\n# 1");
     let version = |place: &str| {
         package_of(
             "pp",
-            &[("run.sh-linux-test", &format!(r#"{{"url":"test://h/{place}"}}"#))],
+            &[("run.sh-linux-test", &format!(r#"{{"url":"test://h/{place}/run.sh"}}"#))],
         )
     };
     let mut events = node.events("app/shop/deployed").unwrap();
@@ -282,14 +282,14 @@ async fn what_an_update_may_go_back_to_is_not_cleaned_and_is_fetched_anew_when_s
     let node = reboot(&world, node).await;
     until("the old one runs", || (alive(&world).len() == 1).then_some(())).await;
     let fetched = |url: &str| world.fetched().iter().filter(|fetched| *fetched == url).count();
-    assert_eq!(fetched("test://h/1"), 1, "it was there still");
+    assert_eq!(fetched("test://h/1/run.sh"), 1, "it was there still");
     world.crash(node).await;
     for folder in ["data/apps", "data/packages"] {
         fs::remove_dir_all(world.path(folder)).unwrap();
     }
     let node = reboot(&world, world.open().await).await;
     until("the old one runs again", || (alive(&world).len() == 1).then_some(())).await;
-    assert_eq!(fetched("test://h/1"), 2);
+    assert_eq!(fetched("test://h/1/run.sh"), 2);
     node.shutdown().await;
 }
 

@@ -116,6 +116,11 @@ impl Board {
         all
     }
 
+    /// What waits for a time of day may have to wait no more.
+    pub(super) fn look_at_the_clock(&mut self) {
+        self.courses.values_mut().for_each(Course::look_at_the_clock);
+    }
+
     /// When time alone may change what is to be done.
     pub(super) fn wakes_at(&self, now: Instant) -> Option<Instant> {
         let troubles = self
