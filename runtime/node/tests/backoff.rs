@@ -46,7 +46,8 @@ fn near(found: f64, wanted: f64) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn delays_grow_as_the_service_says_and_begin_anew_after_a_healthy_time() {
-    let world = World::new();
+    let mut world = World::new();
+    world.updates.window = Duration::from_secs(10);
     let node = shop(&world, r#"{"backoff":{"min":"2s","max":"9s","factor":1.5}}"#).await;
     for wanted in [2.0, 3.0, 4.5, 6.75, 9.0, 9.0] {
         let delay = again(&world).await;

@@ -49,7 +49,11 @@ async fn what_runs_well_is_so_at_every_level() {
     assert_eq!(of_application(&node, Aspect::Available).reason, Reason::Available);
     let web = service_of(&node, "shop", "web").unwrap();
     assert!(web.conditions.iter().all(Condition::holds), "{:?}", web.conditions);
-    let instance = &web.instances[0].conditions;
+    let healthy = || {
+        let instance = instance_of(&node, "shop.web.1")?;
+        of(&instance.conditions, Aspect::Healthy).holds().then_some(instance)
+    };
+    let instance = &until("it is healthy", healthy).await.conditions;
     for aspect in [Aspect::Running, Aspect::Ready, Aspect::Healthy] {
         assert!(of(instance, aspect).holds(), "{aspect:?}");
     }

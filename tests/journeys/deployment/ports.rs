@@ -32,36 +32,36 @@ fn listening(name: &str, variable: &str) -> Value {
     script(name, &run)
 }
 
-/// What the instance at a port says, once it listens there.
+/// What the instance at a port says.
 fn said_at(port: u16) -> String {
-    for _ in 0..10_000 {
-        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
-            let mut said = String::new();
-            stream.read_to_string(&mut said).unwrap();
-            return said;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    panic!("nobody listens at {port}");
+    let mut said = String::new();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.read_to_string(&mut said).unwrap();
+    said
+}
+
+/// Asks often whether somebody listens at a port.
+fn listens_at(port: impl Into<Value>) -> Value {
+    let port: Value = port.into();
+    json!({"tcpSocket": {"port": port}, "periodSeconds": 1})
 }
 
 /// The ports of a service in `services.yml`.
 fn ports_of(node: &Node, name: &str) -> Vec<u16> {
     let text = std::fs::read_to_string(node.path("data/run/services.yml")).unwrap_or_default();
-    let lines = text.lines().skip_while(|line| *line != format!("\"{name}\":"));
-    let list = lines
-        .skip(1)
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .trim_start_matches("ports: ");
+    let mut lines = text.lines().skip_while(|line| *line != format!("\"{name}\":"));
+    let list = lines.nth(1).unwrap_or_default().trim().trim_start_matches("ports: ");
     serde_json::from_str(list).unwrap_or_default()
 }
 
 #[test]
 fn two_instances_listen_on_ports_of_their_own_and_are_found_by_services_yml() {
     let node = Node::started();
-    let web = service("web", "listens", json!({"replica": 2}));
+    let web = service(
+        "web",
+        "listens",
+        json!({"replica": 2, "readinessProbe": listens_at("dynamic")}),
+    );
     node.apply(&file(&[
         listening("listens", "BAETYL_SERVICE_DYNAMIC_PORT"),
         application("shop", &[web]),
@@ -78,7 +78,8 @@ fn a_port_that_a_stranger_holds_is_named_with_him_and_taken_once_he_is_gone() {
     let node = Node::started();
     let stranger = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = stranger.local_addr().unwrap().port();
-    let more = json!({"ports": [{"containerPort": port}], "env": [{"name": "PORT", "value": port.to_string()}]});
+    let mut more = json!({"ports": [{"containerPort": port}], "env": [{"name": "PORT", "value": port.to_string()}]});
+    more["readinessProbe"] = listens_at(port);
     node.ask(&file(&[
         listening("listens", "PORT"),
         application("shop", &[service("web", "listens", more)]),
@@ -91,7 +92,11 @@ fn a_port_that_a_stranger_holds_is_named_with_him_and_taken_once_he_is_gone() {
             .then_some(())
     });
     drop(stranger);
-    node.service("shop", "web", "running");
+    node.until("it listens", |status| {
+        let mut all = instances(status).into_iter();
+        let is_ready = |one: &Value| matches!(one["fitness"].as_str(), Some("ready" | "healthy"));
+        all.any(|one| is_ready(&one)).then_some(())
+    });
     assert_eq!(said_at(port), "web");
     // Another instance of the node is named as such.
     let bar = json!({"ports": [{"containerPort": port}], "env": [{"name": "PORT", "value": port.to_string()}]});

@@ -115,7 +115,7 @@ fn a_slow_starter_is_left_alone_and_readiness_shows() {
         let reason = instances(status).first()?["reason"].as_str()?.to_owned();
         reason.starts_with("readiness probe: ").then_some(())
     });
-    let open = format!("/proc/{}/cwd/open", before);
+    let open = format!("/proc/{before}/cwd/open");
     fs::write(&open, "").unwrap();
     fitness(&node, "shop.web.1", &["ready", "healthy"]);
     fs::remove_file(&open).unwrap();

@@ -9,10 +9,8 @@ use serde::{Deserialize, Deserializer, de};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Ports {
     /// One of these for each instance.
-    #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[0-9]{1,5}-[0-9]{1,5}$")))]
     #[serde(deserialize_with = "range")]
     #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[0-9]+-[0-9]+$")))]
     pub(crate) dynamic: PortRange,
@@ -22,7 +20,6 @@ pub(crate) struct Ports {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Workloads {
     /// Whether a service may be privileged.
     privileged: bool,

@@ -89,9 +89,11 @@ fn the_strategy_is_the_one_that_will_be_taken() {
     let port = r#","ports":[{"containerPort":80,"hostPort":8080}]"#;
     let strategy = |more: &str| change("", &format!("{port}{more}")).strategy;
     assert_eq!(strategy(""), Some(Strategy::Restart));
+    assert_eq!(strategy(r#","update":{"strategy":"switch"}"#), Some(Strategy::Switch));
+    // No engine hands sockets over yet.
     assert_eq!(
         strategy(r#","update":{"strategy":"handover"}"#),
-        Some(Strategy::Handover)
+        Some(Strategy::Restart)
     );
 }
 
