@@ -100,7 +100,9 @@ async fn what_is_applied_is_listed_shown_and_deleted() {
 async fn secrets_of_a_type_are_kinds_of_their_own_and_never_show_a_value() {
     let served = Served::start();
     let typed = |of: &str| {
-        format!("kind: secret\nname: hub\nlabels: {{secret-type: {of}}}\nstringData: {{password: canary}}\n")
+        format!(
+            "kind: secret\nname: hub\nlabels: {{secret-type: {of}}}\nstringData: {{address: hub.example, username: u, password: canary}}\n"
+        )
     };
     let (status, refused) = served.json("PUT", "/v1/registries/hub", &typed("certificate")).await;
     let hint = refused["error"]["hint"].as_str().unwrap();

@@ -198,7 +198,8 @@ fn summary(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[Inst
     if let Some(trouble) = board.troubles.get(&version) {
         return (Summary::Failed, trouble.reason.clone());
     }
-    if board.preparing.contains(&version) {
+    let is_prepared = board.prepared.contains_key(&version) && !board.preparing.contains(&version);
+    if goal.count() > 0 && !is_prepared {
         return (Summary::Preparing, String::new());
     }
     match observed {

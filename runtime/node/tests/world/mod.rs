@@ -418,9 +418,18 @@ impl World {
     }
 
     pub async fn open(&self) -> Node {
-        Node::open(self.foundation().unwrap(), self.plugins.clone())
-            .await
-            .unwrap()
+        Node::open(self.free().await, self.plugins.clone()).await.unwrap()
+    }
+
+    /// What a node that has gone was doing on a thread may hold the folder for a moment.
+    async fn free(&self) -> Foundation {
+        for _ in 0..100_000 {
+            match self.foundation() {
+                Err(OpenError::Lock(_)) => tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap(),
+                opened => return opened.unwrap(),
+            }
+        }
+        self.foundation().unwrap()
     }
 
     /// What a crash of the daemon does to it: everything stops where it is.
