@@ -156,7 +156,7 @@ async fn a_connection_is_taken_or_not() {
     assert_eq!(target(port).ask(&tcp).await, Ok(()));
     // One that is taken and at which nobody listens: a free one may be another test's by now.
     let silent = tokio::net::TcpSocket::new_v4().unwrap();
-    silent.bind((LOOPBACK, 0).into()).unwrap();
+    silent.bind(format!("{LOOPBACK}:0").parse().unwrap()).unwrap();
     let port = silent.local_addr().unwrap().port();
     for check in [r#""tcpSocket":{"port":"dynamic"}"#, GET] {
         let refused = target(port).ask(&probe(check)).await;
