@@ -187,8 +187,11 @@ fn a_program_gets_its_folder_environment_arguments_and_volumes_as_given() {
         .into();
     for (n, folder) in (1..).zip(&folders) {
         let lines = node.wrote(&format!("shop/web/{n}"), "ready");
+        // Behind the instance stands which version it runs.
+        let place = lines[0].trim_start_matches("in ");
+        assert!(place.starts_with(&format!("{folder}@")), "{place}");
         let expected = [
-            &*format!("in {folder}"),
+            &*format!("in {place}"),
             "unit °C  x",
             "app shop web",
             "got <a b>",
@@ -199,7 +202,7 @@ fn a_program_gets_its_folder_environment_arguments_and_volumes_as_given() {
             "ready",
         ];
         assert_eq!(lines, expected);
-        assert_eq!(fs::read_to_string(format!("{folder}/mine")).unwrap(), "own\n");
+        assert_eq!(fs::read_to_string(format!("{place}/mine")).unwrap(), "own\n");
     }
     node.done(&["delete", "application", "shop", "--wait"]);
     assert!(

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aerolith_model::ResourceKind;
-use aerolith_plan::{Goal, RunId, ServiceId};
+use aerolith_plan::{Goal, RunId, ServiceId, Trial};
 
 use crate::driver::{Board, Works, subject};
 use crate::policy::PackagePolicy;
@@ -77,7 +77,7 @@ fn busy(works: &Works, board: &Board, instances: &BTreeMap<&ServiceId, Vec<(&Run
     let preparing = board.preparing.iter().map(|(id, _)| id);
     let moving = instances
         .iter()
-        .filter(|(_, all)| all.iter().any(|(_, view)| !rests(view.phase)));
+        .filter(|(_, all)| all.iter().any(|(_, view)| !rests(view)));
     let ids = stepping.chain(preparing).chain(moving.map(|(id, _)| *id));
     let open = board.courses.iter().filter(|(_, course)| course.is_open());
     ids.map(|id| &id.application)
@@ -86,10 +86,11 @@ fn busy(works: &Works, board: &Board, instances: &BTreeMap<&ServiceId, Vec<(&Run
         .collect()
 }
 
-/// Whether an instance stays as it is until something happens.
-const fn rests(phase: Phase) -> bool {
-    match phase {
-        Phase::Running | Phase::Waiting | Phase::Completed | Phase::Failed => true,
+/// Whether an instance stays as it is until something happens. While it proves itself, that happens by itself.
+fn rests(view: &View) -> bool {
+    match view.phase {
+        Phase::Running => view.trial != Trial::Ongoing,
+        Phase::Waiting | Phase::Completed | Phase::Failed => true,
         Phase::Recovering | Phase::Starting | Phase::Restarting | Phase::Stopping => false,
     }
 }
