@@ -128,6 +128,7 @@ impl Driver {
         }
         let versions: Vec<VersionId> = {
             let mut board = self.works.board();
+            board.revision = board.desired.revision;
             let Board { troubles, courses, .. } = &mut *board;
             let before = troubles.len();
             troubles.retain(|version, _| context(courses, version).is_some());

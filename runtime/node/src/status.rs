@@ -73,7 +73,7 @@ pub(crate) fn status(works: &Works) -> NodeStatus {
         let applications = picture.applications().map(|name| picture.application(name)).collect();
         NodeStatus {
             node: works.foundation.0.settings.node.clone(),
-            revision: board.desired.revision,
+            revision: board.revision,
             conditions: Vec::new(),
             applications,
             damaged,

@@ -139,7 +139,7 @@ fn heard(events: &mut Events, what: &str, is_it: impl Fn(&Value) -> bool) {
 fn a_hundred_crash_loops_do_not_hold_up_a_good_service() {
     let node = Node::started();
     let services = [
-        service("good", "stay", json!({})),
+        service("good", "stay", json!({"update": {"window": "10s"}})),
         service("loop", "ends", json!({"replica": 100})),
     ];
     let mut events = Events::listen(&node.socket(), "instance/shop.good.1/+").unwrap();

@@ -27,6 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 #[derive(Default)]
 pub(crate) struct Board {
     pub(crate) desired: Arc<Desired>,
+    /// The revision that is worked towards: that of `desired`, once the histories of its applications have been read too.
+    pub(crate) revision: u64,
     /// How each application comes from one version to the next.
     pub(crate) courses: BTreeMap<AppName, Course>,
     pub(crate) prepared: BTreeMap<VersionId, Prepared>,

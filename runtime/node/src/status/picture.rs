@@ -57,7 +57,9 @@ fn services<'a>(
 ) -> BTreeMap<&'a str, BTreeSet<&'a ServiceId>> {
     let desired = &board.desired;
     let mut services: BTreeMap<&str, BTreeSet<&ServiceId>> = BTreeMap::new();
-    let prepared = board.prepared.keys().map(|(id, _)| id);
+    // What is kept of a service so that going back is quick is nothing of it that is left.
+    let is_left = |id: &&ServiceId| !desired.generations.contains_key(&id.application);
+    let prepared = board.prepared.keys().map(|(id, _)| id).filter(is_left);
     for id in prepared.chain(known) {
         services.entry(id.application.as_str()).or_default().insert(id);
     }
