@@ -98,7 +98,9 @@ fn a_package_that_does_not_fit_is_refused_cleanly_and_the_old_version_runs_on() 
     disk.remount("size=60m");
     node.until("the new version runs", |status| {
         let web = crate::support::node::service_of(status, "shop", "web")?;
-        (web["state"] == "running" && status["health"]["status"] == "ok").then_some(())
+        let instances = web["instances"].as_array()?;
+        let is_new = instances.len() == 1 && instances[0]["fingerprint"] == web["fingerprint"];
+        (is_new && status["health"]["status"] == "ok").then_some(())
     });
     assert_ne!(node.process("shop.web.1"), before);
 }

@@ -10,9 +10,10 @@ use super::condition::{Aspect, Condition, Reason};
 use super::instance::InstanceStatus;
 use super::picture::Picture;
 use crate::desired::{Desired, lacks_handover};
-use crate::driver::Board;
+use crate::driver::{Board, Trouble};
 use crate::enforcement::unenforced;
 use crate::policy::PackagePolicy;
+use crate::prepare::{VersionId, now_ms};
 use crate::supervise::Phase;
 use crate::workload::engine_kind;
 
@@ -105,7 +106,8 @@ fn conditions(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[I
 
 fn prepared(board: &Board, id: &ServiceId, goal: &Goal) -> Condition {
     let version = (id.clone(), goal.fingerprint);
-    if let Some(trouble) = board.troubles.get(&version) {
+    let trouble = board.troubles.get(&version);
+    if let Some(trouble) = trouble.filter(|trouble| !is_tried_again(board, &version, trouble)) {
         let reason = match trouble.refused {
             true => Reason::Refused,
             false => Reason::PreparationFailed,
@@ -114,8 +116,16 @@ fn prepared(board: &Board, id: &ServiceId, goal: &Goal) -> Condition {
     }
     match board.prepared.contains_key(&version) && !board.preparing.contains(&version) {
         true => Condition::is(Aspect::Prepared, Reason::Prepared),
-        false => Condition::is_not(Aspect::Prepared, Reason::Preparing, ""),
+        false => {
+            let why = trouble.map_or("", |trouble| trouble.reason.as_str());
+            Condition::is_not(Aspect::Prepared, Reason::Preparing, why)
+        }
     }
+}
+
+/// Whether what failed is tried again now.
+fn is_tried_again(board: &Board, version: &VersionId, trouble: &Trouble) -> bool {
+    board.preparing.contains(version) || trouble.again_at_ms <= now_ms()
 }
 
 fn available(goal: &Goal, prepared: &Condition, instances: &[InstanceStatus]) -> Condition {
@@ -195,7 +205,8 @@ fn summary(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[Inst
         return observed.unwrap_or((Summary::Stopping, String::new()));
     };
     let version = (id.clone(), goal.fingerprint);
-    if let Some(trouble) = board.troubles.get(&version) {
+    let trouble = board.troubles.get(&version);
+    if let Some(trouble) = trouble.filter(|trouble| !is_tried_again(board, &version, trouble)) {
         return (Summary::Failed, trouble.reason.clone());
     }
     let is_prepared = board.prepared.contains_key(&version) && !board.preparing.contains(&version);
