@@ -13,7 +13,7 @@ pub(super) const CONFIGURATIONS: [&str; 2] = ["conf-0", "conf-1"];
 pub(super) const SECRETS: [&str; 2] = ["secret-0", "secret-1"];
 
 /// Whether an update that fails is undone.
-const GOES_BACK: bool = false;
+const GOES_BACK: bool = true;
 
 /// What comes of a package when it is started, if it can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

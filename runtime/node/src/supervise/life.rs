@@ -32,6 +32,8 @@ pub(super) struct Instance {
     pub(super) policy: Policy,
     /// Tries in a row that failed for reasons other than the program's own.
     pub(super) failures: u32,
+    /// Where it is reached, if its engine gave it an address of its own.
+    pub(super) address: Option<String>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) terms: watch::Receiver<Terms>,
     again: watch::Receiver<Again>,
@@ -93,6 +95,7 @@ impl Instance {
             known: Known::default(),
             workspace,
             failures: 0,
+            address: None,
         }
     }
 

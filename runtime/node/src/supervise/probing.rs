@@ -24,15 +24,17 @@ const SLACK: Duration = Duration::from_secs(1);
 pub(super) struct Target {
     engine: Engine,
     handle: Handle,
+    address: Option<String>,
     dynamic_port: Option<NonZeroU16>,
 }
 
 impl Target {
-    pub(super) fn of(engine: Engine, handle: Handle, workload: &Workload) -> Self {
+    pub(super) fn of(engine: Engine, handle: Handle, address: Option<String>, workload: &Workload) -> Self {
         let dynamic_port = workload.environment.get(DYNAMIC_PORT);
         Self {
             engine,
             handle,
+            address,
             dynamic_port: dynamic_port.and_then(|port| port.parse().ok()),
         }
     }
@@ -74,13 +76,13 @@ impl Target {
         }
     }
 
-    fn place<'a>(&self, host: Option<&'a str>, port: ProbePort) -> Result<(&'a str, u16), Failing> {
+    fn place<'a>(&'a self, host: Option<&'a str>, port: ProbePort) -> Result<(&'a str, u16), Failing> {
         let port = match port {
             ProbePort::Number(port) => Some(port),
             ProbePort::Dynamic => self.dynamic_port,
         };
         let port = port.ok_or_else(|| Failing::Bad("the node chose no port for it, so none can be asked".into()))?;
-        Ok((host.unwrap_or(LOOPBACK), port.get()))
+        Ok((host.or(self.address.as_deref()).unwrap_or(LOOPBACK), port.get()))
     }
 }
 

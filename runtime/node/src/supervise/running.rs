@@ -31,6 +31,7 @@ impl Instance {
             self.policy.started(now.saturating_sub(up));
         }
         self.watched.lock().pid = status.pid;
+        self.address = status.address;
         self.show(Phase::Running, String::new());
         self.tell("started", &json!({"pid": status.pid, "restarts": self.record.restarts}));
         let (probes, window) = {
@@ -46,7 +47,12 @@ impl Instance {
             Ok(engine) => engine,
             Err(reason) => return self.again(reason, Next::Recover),
         };
-        let mut questions = Questions::new(Target::of(engine.clone(), handle.clone(), &self.record.workload));
+        let mut questions = Questions::new(Target::of(
+            engine.clone(),
+            handle.clone(),
+            self.address.clone(),
+            &self.record.workload,
+        ));
         let mut ended = std::pin::pin!(engine.wait(&handle));
         loop {
             let now = self.clock.now();

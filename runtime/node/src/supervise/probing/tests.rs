@@ -27,7 +27,7 @@ fn target(port: u16) -> Target {
         environment: [(DYNAMIC_PORT.to_owned(), port.to_string())].into(),
         ..Workload::default()
     };
-    Target::of(engine::Client(Arc::new(Nothing)), Handle::default(), &workload)
+    Target::of(engine::Client(Arc::new(Nothing)), Handle::default(), None, &workload)
 }
 
 fn probe(check: &str) -> Probe {
@@ -154,6 +154,16 @@ async fn a_connection_is_taken_or_not() {
     let port = listener.local_addr().unwrap().port();
     let tcp = probe(r#""tcpSocket":{"port":"dynamic"}"#);
     assert_eq!(target(port).ask(&tcp).await, Ok(()));
+    let elsewhere = Some("127.0.0.2".to_owned());
+    let moved = Target {
+        address: elsewhere,
+        ..target(port)
+    };
+    let refused = moved.ask(&tcp).await;
+    assert!(
+        matches!(&refused, Err(Failing::Bad(why)) if why.contains("127.0.0.2")),
+        "{refused:?}"
+    );
     // One that is taken and at which nobody listens: a free one may be another test's by now.
     let silent = tokio::net::TcpSocket::new_v4().unwrap();
     silent.bind(format!("{LOOPBACK}:0").parse().unwrap()).unwrap();
@@ -174,6 +184,7 @@ async fn what_cannot_be_asked_is_no_fault_of_the_instance_and_what_cannot_be_mea
     let nowhere = Target::of(
         engine::Client(Arc::new(Nothing)),
         Handle::default(),
+        None,
         &Workload::default(),
     );
     for probe in [
