@@ -165,7 +165,16 @@ impl Node {
     /// Deletes everything, and waits until nothing runs.
     fn clear(&self) {
         head(&mut self.ask("PUT", "/v1/resources?prune=true&allowEmpty=true", ""));
-        while self.get("/v1/status")["applications"] != json!([]) {
+        self.wait_until(<[Value]>::is_empty);
+    }
+
+    /// Waits until nothing is being done for any application, and no update of one is on trial.
+    pub fn settle(&self) {
+        self.wait_until(|applications| applications.iter().all(|application| application["settled"] == true));
+    }
+
+    fn wait_until(&self, is_so: impl Fn(&[Value]) -> bool) {
+        while !is_so(self.get("/v1/status")["applications"].as_array().unwrap()) {
             std::thread::park_timeout(Duration::from_millis(20));
         }
     }

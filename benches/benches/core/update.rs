@@ -25,6 +25,7 @@ pub(crate) fn measure(bench: &Bench) -> String {
             let port = free_port();
             node.apply(&[bench.program.package(0), twenty(bench, strategy, 0, port)]);
             let mut old = bench.births.all(SERVICES).0["0"];
+            node.settle();
             for round in 1..=bench.rounds {
                 floor(bench, round, &mut gaps);
                 let (begun, poller) = (Instant::now(), Poller::start(port));
@@ -39,6 +40,7 @@ pub(crate) fn measure(bench: &Bench) -> String {
                 times.add("until the new version answers", seen.first(&new.name) - begun);
                 gaps.add(&format!("ours, {strategy}"), seen.gap());
                 old = new.pid;
+                node.settle();
             }
         });
         text += &gaps.compared(&format!("B13: longest time without an answer, {strategy}"));
@@ -76,11 +78,11 @@ fn twenty(bench: &Bench, strategy: &str, version: usize, port: u16) -> Value {
     let service = |n: usize| match n {
         0 => Service::new("asked", &bench.births)
             .env("NAME", version)
-            .env("PORT", port)
-            .field("update", json!({"strategy": strategy, "window": WINDOW})),
+            .env("PORT", port),
         n => Service::new(format!("other-{n}"), &bench.births),
     };
-    application("twenty", 0, &(0..SERVICES).map(service).collect::<Vec<_>>())
+    let services = (0..SERVICES).map(|n| service(n).field("update", json!({"strategy": strategy, "window": WINDOW})));
+    application("twenty", 0, &services.collect::<Vec<_>>())
 }
 
 fn free_port() -> u16 {
