@@ -6,13 +6,14 @@ mod campaign;
 mod demo;
 mod footprint;
 mod fuzz;
-mod packages;
+mod measured;
 mod plugins;
 mod stages;
 mod upgrade;
 
 use anyhow::{Result, bail};
 use campaign::{CHAOS, Campaign, KILL, POWER};
+use measured::{CORE, PACKAGES};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -23,6 +24,9 @@ cargo xtask COMMAND
   demo                 build everything, run a node and deploy an application of two services
   campaign chaos [SIZE] [SEED]
                        SIZE (400) things happen to a node at random; record in docs/records/chaos.md
+  campaign core [ROUNDS]
+                       plan, deploy, restart, update and memory beside floor and peer in ROUNDS (5); record in
+                       docs/records/core.md
   campaign footprint [STARTS]
                        disk, start and memory of an idle node, into docs/records/footprint.md
   campaign kill [SIZE] [SEED]
@@ -64,8 +68,8 @@ fn run(words: &[&str]) -> Result<()> {
         ["campaign", "fuzz", seconds, seed] => fuzz::run(seconds, Some(seed)),
         ["campaign", "footprint"] => footprint::run(11),
         ["campaign", "footprint", starts] => footprint::run(starts.parse()?),
-        ["campaign", "packages"] => packages::run("9"),
-        ["campaign", "packages", rounds] => packages::run(rounds),
+        ["campaign", "core", rounds @ ..] if rounds.len() <= 1 => CORE.run(rounds.first().copied()),
+        ["campaign", "packages", rounds @ ..] if rounds.len() <= 1 => PACKAGES.run(rounds.first().copied()),
         ["schema"] => schema(),
         ["campaign", "upgrade"] => upgrade::run(upgrade::FIRST),
         ["campaign", "upgrade", revision] => upgrade::run(revision),

@@ -19,21 +19,11 @@ mod node;
 mod peer;
 mod report;
 
+use benches::{Daemon, Node, Place, Times};
 use input::Input;
 use nginx::Nginx;
-use node::{Daemon, Node};
-use report::{Compared, Times};
+use report::Compared;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
-
-/// Where trees come to lie.
-struct Place {
-    name: &'static str,
-    folder: PathBuf,
-    /// What is written there survives a power cut.
-    lasting: bool,
-}
 
 fn main() {
     // As Criterion tells measuring from trying once.
@@ -45,12 +35,12 @@ fn main() {
     let Some(server) = Nginx::start(served.path()) else {
         return;
     };
-    let daemon = Daemon::build();
+    let daemon = Daemon::build(&["arch-resolver", "engine-process", "fetcher-http"]);
     let mut text = String::new();
-    for place in places() {
+    for place in [Place::memory(), Place::disk(env!("CARGO_TARGET_TMPDIR"))] {
         for input in &inputs {
             let compared = compare(&place, input, &server, &daemon, rounds);
-            report::deployment(&mut text, &format!("{}, on {}", input.name, place.name), &compared);
+            text += &compared.table(&format!("{}, on {}", input.name, place.name));
         }
     }
     for input in &inputs {
@@ -59,7 +49,7 @@ fn main() {
             format!("{}, here already", input.name),
             again(input, &server, &daemon, rounds),
         );
-        report::times(&mut text, &title, &times);
+        text += &times.table(&title);
         let fetched = server.bytes() - before;
         assert_eq!(fetched, input.bytes, "it is fetched once, and not again");
     }
@@ -67,20 +57,6 @@ fn main() {
     if let Some(path) = std::env::var_os("AEROLITH_CAMPAIGN_REPORT") {
         fs::write(path, text).unwrap();
     }
-}
-
-fn places() -> [Place; 2] {
-    let memory = Place {
-        name: "tmpfs",
-        folder: "/dev/shm".into(),
-        lasting: false,
-    };
-    let disk = Place {
-        name: "disk",
-        folder: env!("CARGO_TARGET_TMPDIR").into(),
-        lasting: true,
-    };
-    [memory, disk]
 }
 
 /// All contenders in turn, each with a folder of its own.
@@ -101,8 +77,8 @@ fn compare(place: &Place, input: &Input, server: &Nginx, daemon: &Daemon, rounds
         }
         place.with_folder(|folder| {
             let node = Node::start(daemon, folder);
-            let seen = node.deploy(input, &url, 0);
-            node.check(input);
+            let seen = node::deploy(&node, input, &url, 0);
+            node::check(folder, input);
             times.add("ours", seen.published);
             for (name, took) in seen.stages() {
                 compared.stages.add(name, took);
@@ -113,36 +89,16 @@ fn compare(place: &Place, input: &Input, server: &Nginx, daemon: &Daemon, rounds
     compared
 }
 
-impl Place {
-    fn measure(&self, times: &mut Times, name: &str, run: impl FnOnce(&Path)) {
-        self.with_folder(|folder| {
-            let begun = Instant::now();
-            run(folder);
-            times.add(name, begun.elapsed());
-        });
-    }
-
-    /// Runs in a folder of its own, of which nothing is left to be written when the next one runs.
-    fn with_folder(&self, run: impl FnOnce(&Path)) {
-        let folder = tempfile::tempdir_in(&self.folder).unwrap();
-        run(folder.path());
-        drop(folder);
-        if self.lasting {
-            rustix::fs::sync();
-        }
-    }
-}
-
 /// A package that is here already: applied again, and given to a new version of its service.
 fn again(input: &Input, server: &Nginx, daemon: &Daemon, rounds: usize) -> Times {
     let folder = tempfile::tempdir_in("/dev/shm").unwrap();
     let node = Node::start(daemon, folder.path());
     let (url, mut times) = (server.url(input), Times::default());
-    node.deploy(input, &url, 0);
+    node::deploy(&node, input, &url, 0);
     for round in 1..=rounds {
-        let unchanged = node.apply_again(input, &url, round - 1);
+        let unchanged = node::apply_again(&node, input, &url, round - 1);
         times.add("the same again, until it is answered", unchanged);
-        let seen = node.deploy(input, &url, round);
+        let seen = node::deploy(&node, input, &url, round);
         times.add("another environment, until it is prepared", seen.prepared);
         times.add("another environment, until the new instance runs", seen.started);
     }
