@@ -106,8 +106,7 @@ impl Ports {
         }
         drop(reservations);
         let given = environment::port(&workload.environment).into_iter().flat_map(both);
-        let held = declared.into_iter().chain(given).find(|port| !is_free(*port));
-        held.map_or(Ok(()), |port| Err(NoPort::Held { port, by: holder(port) }))
+        declared.into_iter().chain(given).try_for_each(free)
     }
 
     /// Takes back what a run has.
@@ -122,6 +121,18 @@ impl Ports {
 
     fn lock(&self) -> MutexGuard<'_, Reservations> {
         self.reservations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether nobody has a port now. Another node that looks whether it is free is gone at the second look.
+fn free(port: HostPort) -> Result<(), NoPort> {
+    if is_free(port) {
+        return Ok(());
+    }
+    let by = holder(port);
+    match is_free(port) {
+        true => Ok(()),
+        false => Err(NoPort::Held { port, by }),
     }
 }
 
