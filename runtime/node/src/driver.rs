@@ -29,8 +29,8 @@ use crate::status::status;
 use crate::supervise::{Launch, Supervisor, Watched, Workspace};
 use crate::workload::{engine_kind, workload};
 
-use board::context;
-pub(crate) use board::{Board, Trouble};
+pub(crate) use board::Board;
+use board::{Trouble, context};
 use calm::Calm;
 pub use cleaning::CleanError;
 pub(crate) use cleaning::{Request, in_thread, on_board, preview_clean};

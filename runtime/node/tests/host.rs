@@ -9,7 +9,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use aerolith_model::ResourceKind;
-use aerolith_node::{ChangeError, HostPathRule, Node, Phase, Summary, WorkloadPolicy};
+use aerolith_node::{Aspect, ChangeError, HostPathRule, Node, Phase, Reason, Summary, WorkloadPolicy};
 use world::*;
 
 const PORT: &str = "BAETYL_SERVICE_DYNAMIC_PORT";
@@ -290,7 +290,13 @@ async fn a_limit_that_nobody_enforces_is_a_warning_and_a_user_that_nobody_takes_
     )
     .await;
     running(&node, "shop.web.1").await;
-    let warnings = service_of(&node, "shop", "web").unwrap().warnings;
+    let web = service_of(&node, "shop", "web").unwrap();
+    let enforced = web
+        .conditions
+        .iter()
+        .find(|condition| condition.aspect == Aspect::Enforced);
+    assert_eq!(enforced.unwrap().reason, Reason::NotEnforced);
+    let warnings = web.warnings;
     let told = "memory limit 256Mi is not enforced: the process engine does not limit memory";
     assert!(warnings.iter().any(|warning| warning == told), "{warnings:?}");
     let resources = world.engine().runs_of("shop.web.1")[0].workload.resources.clone();

@@ -51,6 +51,8 @@ pub(crate) struct Trouble {
     pub(crate) refused: bool,
     /// Milliseconds since 1970 of the next try.
     pub(crate) again_at_ms: u64,
+    /// Whether something has changed since that may have put it right.
+    pub(crate) is_reconsidered: bool,
     pub(super) again_at: Instant,
     tries: u32,
 }
@@ -181,6 +183,7 @@ impl Trouble {
     /// Lets it be tried again at once.
     pub(super) fn hurry(&mut self) {
         (self.again_at, self.again_at_ms) = (Instant::now(), prepare::now_ms());
+        self.is_reconsidered = true;
     }
 
     /// After another try that failed. A place that asks to be left alone is, as long as nobody would rather wait less; and
@@ -200,6 +203,7 @@ impl Trouble {
             since_ms,
             disk: error.is_of_the_disk(),
             refused: error.is_of_the_policy(),
+            is_reconsidered: false,
             again_at_ms: prepare::now_ms().saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)),
             tries: tries.saturating_add(1),
             again_at: Instant::now() + pause,

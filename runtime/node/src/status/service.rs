@@ -10,10 +10,9 @@ use super::condition::{Aspect, Condition, Reason};
 use super::instance::InstanceStatus;
 use super::picture::Picture;
 use crate::desired::{Desired, lacks_handover};
-use crate::driver::{Board, Trouble};
+use crate::driver::Board;
 use crate::enforcement::unenforced;
 use crate::policy::PackagePolicy;
-use crate::prepare::{VersionId, now_ms};
 use crate::supervise::Phase;
 use crate::workload::engine_kind;
 
@@ -61,17 +60,20 @@ impl Picture<'_> {
         let edited = mine
             .iter()
             .filter_map(|(run, view)| Some(format!("{}: {}", run.instance, view.edited.as_ref()?)));
+        let in_vain = goal.and_then(|goal| self.in_vain(goal));
+        let mut conditions = conditions(self.board, id, goal, &instances);
+        conditions.extend(in_vain.as_deref().map(enforced));
         let promised = goal.map(|goal| warnings(&self.board.desired, self.policy, goal));
         ServiceStatus {
             name: id.service.to_string(),
             state,
             reason,
-            conditions: conditions(self.board, id, goal, &instances),
+            conditions,
             fingerprint: goal.map(|goal| goal.fingerprint.to_string()),
             warnings: promised
                 .into_iter()
                 .flatten()
-                .chain(self.in_vain(goal))
+                .chain(in_vain.unwrap_or_default())
                 .chain(edited)
                 .collect(),
             replicas: goal.map_or(0, Goal::count),
@@ -81,13 +83,18 @@ impl Picture<'_> {
 }
 
 impl Picture<'_> {
-    /// What a service asks of its engine in vain.
-    fn in_vain(&self, goal: Option<&Goal>) -> Vec<String> {
-        let of = |goal: &Goal| {
-            let features = self.board.desired.engines.get(&engine_kind(goal))?;
-            Some(unenforced(&goal.service, features))
-        };
-        goal.and_then(of).unwrap_or_default()
+    /// What a service asks of its engine in vain, where that is there.
+    fn in_vain(&self, goal: &Goal) -> Option<Vec<String>> {
+        let features = self.board.desired.engines.get(&engine_kind(goal))?;
+        Some(unenforced(&goal.service, features))
+    }
+}
+
+/// Whether the engine keeps to all that a service declares.
+fn enforced(in_vain: &[String]) -> Condition {
+    match in_vain {
+        [] => Condition::is(Aspect::Enforced, Reason::Enforced),
+        reasons => Condition::is_not(Aspect::Enforced, Reason::NotEnforced, reasons.join("; ")),
     }
 }
 
@@ -107,7 +114,7 @@ fn conditions(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[I
 fn prepared(board: &Board, id: &ServiceId, goal: &Goal) -> Condition {
     let version = (id.clone(), goal.fingerprint);
     let trouble = board.troubles.get(&version);
-    if let Some(trouble) = trouble.filter(|trouble| !is_tried_again(board, &version, trouble)) {
+    if let Some(trouble) = trouble.filter(|trouble| !trouble.is_reconsidered) {
         let reason = match trouble.refused {
             true => Reason::Refused,
             false => Reason::PreparationFailed,
@@ -121,11 +128,6 @@ fn prepared(board: &Board, id: &ServiceId, goal: &Goal) -> Condition {
             Condition::is_not(Aspect::Prepared, Reason::Preparing, why)
         }
     }
-}
-
-/// Whether what failed is tried again now.
-fn is_tried_again(board: &Board, version: &VersionId, trouble: &Trouble) -> bool {
-    board.preparing.contains(version) || trouble.again_at_ms <= now_ms()
 }
 
 fn available(goal: &Goal, prepared: &Condition, instances: &[InstanceStatus]) -> Condition {
@@ -206,7 +208,7 @@ fn summary(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[Inst
     };
     let version = (id.clone(), goal.fingerprint);
     let trouble = board.troubles.get(&version);
-    if let Some(trouble) = trouble.filter(|trouble| !is_tried_again(board, &version, trouble)) {
+    if let Some(trouble) = trouble.filter(|trouble| !trouble.is_reconsidered) {
         return (Summary::Failed, trouble.reason.clone());
     }
     let is_prepared = board.prepared.contains_key(&version) && !board.preparing.contains(&version);
