@@ -199,7 +199,7 @@ pub struct Events {
 
 impl Events {
     /// The next topic and what is said of it.
-    pub fn next(&mut self) -> (String, Value) {
+    pub fn hear(&mut self) -> (String, Value) {
         loop {
             let mut line = String::new();
             let read = self.stream.read_line(&mut line);

@@ -72,7 +72,7 @@ fn fill(bench: &Bench, folder: &Path, applications: usize, times: &mut Times) {
 fn resting(bench: &Bench, number: usize) -> Value {
     let services = (0..SERVICES).map(|n| {
         Service::new(format!("service-{n}"), &bench.births)
-            .env("NUMBER", number)
+            .env("NUMBER", &number)
             .field("replica", json!(0))
     });
     application(&format!("resting-{number}"), 0, &services.collect::<Vec<_>>())

@@ -52,7 +52,7 @@ fn ours(bench: &Bench, folder: &Path, resources: &[Value], count: usize, times: 
     let mut answer = node.send(resources);
     let mut running = BTreeSet::new();
     while running.len() < count {
-        running.insert(events.next().0);
+        running.insert(events.hear().0);
     }
     times.add("ours, until an event tells of each that it runs", begun.elapsed());
     let (_, last) = bench.births.all(count);

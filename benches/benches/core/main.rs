@@ -47,8 +47,11 @@ impl Bench {
     }
 }
 
+/// What measures one figure, and answers its table.
+type Measure = fn(&Bench) -> String;
+
 /// Figures by name: `cargo bench -p benches --bench core -- NAME...` measures these alone.
-const FIGURES: [(&str, fn(&Bench) -> String); 7] = [
+const FIGURES: [(&str, Measure); 7] = [
     ("planning", planning::measure),
     ("deploy", deploy::measure),
     ("many", many::measure),

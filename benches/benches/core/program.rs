@@ -89,7 +89,7 @@ impl Service {
         }
     }
 
-    pub(crate) fn env(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn env(mut self, name: &'static str, value: &impl ToString) -> Self {
         self.env.insert(name, value.to_string());
         self
     }

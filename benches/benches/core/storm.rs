@@ -15,7 +15,7 @@ pub(crate) fn measure(bench: &Bench) -> String {
     let told = Place::memory().with_folder(|folder| {
         let node = Node::start(&bench.daemon, folder);
         let good = application("good", 0, &[Service::new("good", births)]);
-        let crash = |n| Service::new(format!("crash-{n}"), births).env("CRASH", 1);
+        let crash = |n| Service::new(format!("crash-{n}"), births).env("CRASH", &1);
         let storm = application("storm", 0, &(0..crashing).map(crash).collect::<Vec<_>>());
         node.apply(&[bench.program.package(0), good]);
         let mut pid = births.next().pid;

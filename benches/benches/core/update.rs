@@ -77,8 +77,8 @@ fn floor(bench: &Bench, round: usize, gaps: &mut Times) {
 fn twenty(bench: &Bench, strategy: &str, version: usize, port: u16) -> Value {
     let service = |n: usize| match n {
         0 => Service::new("asked", &bench.births)
-            .env("NAME", version)
-            .env("PORT", port),
+            .env("NAME", &version)
+            .env("PORT", &port),
         n => Service::new(format!("other-{n}"), &bench.births),
     };
     let services = (0..SERVICES).map(|n| service(n).field("update", json!({"strategy": strategy, "window": WINDOW})));

@@ -37,7 +37,7 @@ pub(crate) fn deploy(node: &Node, input: &Input, url: &str, number: usize) -> Se
     let mut answer = node.send(&resources(input, url, number));
     let mut seen = Seen::default();
     loop {
-        let (topic, data) = events.next();
+        let (topic, data) = events.hear();
         let now = begun.elapsed();
         match last(&topic) {
             "fetched" => seen.fetched = now,
