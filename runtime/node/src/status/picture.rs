@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aerolith_model::ResourceKind;
-use aerolith_plan::{Goal, RunId, ServiceId, Trial};
+use aerolith_plan::{Fitness, Goal, RunId, ServiceId, Trial};
 
 use crate::driver::{Board, Works, subject};
 use crate::policy::PackagePolicy;
@@ -91,7 +91,11 @@ fn busy(works: &Works, board: &Board, instances: &BTreeMap<&ServiceId, Vec<(&Run
 /// Whether an instance stays as it is until something happens. While it proves itself, that happens by itself.
 fn rests(view: &View) -> bool {
     match view.phase {
-        Phase::Running => view.trial != Trial::Ongoing,
+        // Whether it is ready is known in a moment where nobody asks, and else with the first answer.
+        Phase::Running => {
+            let is_known = view.fitness > Fitness::Started || view.answered_ms.is_some();
+            view.trial != Trial::Ongoing && is_known
+        }
         Phase::Waiting | Phase::Completed | Phase::Failed => true,
         Phase::Recovering | Phase::Starting | Phase::Restarting | Phase::Stopping => false,
     }
