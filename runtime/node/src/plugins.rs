@@ -66,7 +66,7 @@ pub(crate) async fn engine(plugins: &dyn Plugins, kind: &str) -> Result<Engine, 
     })
 }
 
-/// What each engine that answers is and can do, by its kind; of two of a kind the one that [`engine`] finds.
+/// What each engine that answers is and can do, by its kind; of two of a kind the one that [`engine()`] finds.
 pub(crate) async fn features(plugins: &dyn Plugins) -> BTreeMap<String, Features> {
     let mut all = BTreeMap::new();
     for provider in plugins.providers(engine::CAPABILITY.id) {
