@@ -28,7 +28,7 @@ fn thing() -> impl Strategy<Value = Thing> {
 }
 
 fn things() -> impl Strategy<Value = BTreeMap<String, Thing>> {
-    proptest::collection::btree_map("(d[12]/|d1/e/|)[a-z]{1,6}( ü)?", thing(), 1..12)
+    proptest::collection::btree_map("(d[12]/|d1/e1/|)[a-z]{1,6}( ü)?", thing(), 1..12)
 }
 
 /// Makes the things in an order, each with a time of its own.
