@@ -480,7 +480,12 @@ pub fn service(name: &str, package: &str, more: &str) -> String {
 }
 
 pub async fn apply(node: &Node, all: &[&str]) {
-    node.apply(resources(all), false).await.unwrap();
+    let applied = node.apply(resources(all), false).await.unwrap();
+    // The driver may be looking at what was desired before.
+    until("it is desired", || {
+        (node.status().revision >= applied.revision).then_some(())
+    })
+    .await;
 }
 
 /// Waits until something holds; what it looks at is not told by events alone.
