@@ -288,7 +288,7 @@ impl Driver {
         let is_wanted = {
             let mut board = self.works.board();
             board.preparing.remove(&version);
-            board.desired.wants(&version)
+            board.context(&version).is_some()
         };
         match result {
             Ok(fresh) => self.take_prepared(version, fresh).await,

@@ -293,6 +293,39 @@ async fn what_an_update_may_go_back_to_is_not_cleaned_and_is_fetched_anew_when_s
     node.shutdown().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_put_back_is_tried_again_with_growing_pauses() {
+    let world = watchful();
+    let node = world.open().await;
+    let version = |place: &str| {
+        let object = format!(r#"{{"url":"test://h/{place}/run.sh"}}"#);
+        package_of("pp", &[("run.sh-linux-test", &object)])
+    };
+    world.serve("test://h/1/run.sh", "#!/bin/sh");
+    let mut events = node.events("app/shop/deployed").unwrap();
+    apply(&node, &[&version("1"), &shop("")]).await;
+    events.next().await.unwrap();
+    apply(&node, &[&version("gone")]).await;
+    world.crash(node).await;
+    world.engine().end(WEB, code(137));
+    for folder in ["data/apps", "data/packages", "run"] {
+        fs::remove_dir_all(world.path(folder)).unwrap();
+    }
+    world.plugins.files.files.lock().unwrap().clear();
+    let node = world.open().await;
+    let tries = || {
+        let fetched = world.fetched();
+        fetched.iter().filter(|url| *url == "test://h/1/run.sh").count()
+    };
+    let before = tries();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let made = tries() - before;
+    assert!((2..=8).contains(&made), "{made} tries in a minute");
+    world.serve("test://h/1/run.sh", "#!/bin/sh");
+    until("it is put back", || (alive(&world).len() == 1).then_some(())).await;
+    node.shutdown().await;
+}
+
 fn written(at: SystemTime) -> String {
     let seconds = at.duration_since(UNIX_EPOCH).unwrap();
     let whole = time::OffsetDateTime::from_unix_timestamp_nanos(i128::try_from(seconds.as_nanos()).unwrap()).unwrap();
