@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this is test code")]
 
+#[path = "world/folder.rs"]
+mod folder;
 mod world;
 
 use std::fs;
@@ -9,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use aerolith_model::{Resource, ResourceKind};
 use aerolith_node::{Foundation, Node, Phase, Settings, Summary};
+use folder::copy;
 use serde_json::Value;
 use tokio::sync::watch;
 use world::*;
@@ -92,19 +95,6 @@ async fn write_a_data_folder() {
 
 fn golden(schema: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/golden/state/{schema}"))
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(&path, &to).unwrap();
-        }
-    }
 }
 
 /// The records as they lie in a folder.

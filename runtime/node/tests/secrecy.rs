@@ -2,65 +2,31 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this is test code")]
 
+#[path = "world/canary.rs"]
+mod canary;
+#[path = "world/folder.rs"]
+mod folder;
 mod world;
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 use aerolith_model::ResourceKind;
 use aerolith_plugin_wire::Error;
+use canary::{CANARY, Log, shows};
 use world::*;
-
-const CANARY: &str = "canary-in-the-mine-4711";
-/// The same as it is written in JSON.
-const CODED: &str = "Y2FuYXJ5LWluLXRoZS1taW5lLTQ3MTE=";
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn shows(bytes: &[u8]) -> bool {
-    [CANARY, CODED].into_iter().any(|canary| {
-        let canary = canary.as_bytes();
-        bytes.windows(canary.len()).any(|window| window == canary)
-    })
-}
 
 /// The files below a folder that show it.
 fn showing(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(showing(&path));
-        } else if fs::read(&path).is_ok_and(|bytes| shows(&bytes)) {
-            found.push(path);
-        }
-    }
-    found
+    let mut files = folder::below(folder);
+    files.retain(|file| fs::read(file).is_ok_and(|bytes| shows(&bytes)));
+    files
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_who_mounts_a_secret_has_it_on_disk_and_no_log_status_or_event_tells_it() {
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    tracing::subscriber::set_global_default(subscriber).unwrap();
+    tracing::subscriber::set_global_default(log.subscriber()).unwrap();
     let world = World::new();
     let node = world.open().await;
     let mut events = node.events("#").unwrap();

@@ -1,6 +1,10 @@
+#[path = "../../tests/world/canary.rs"]
+mod canary;
 mod crash;
 mod damage;
 mod deploying;
+#[path = "../../tests/world/folder.rs"]
+mod folder;
 mod golden;
 mod killed;
 mod random;
@@ -11,7 +15,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use seen::{copy, differences, seen};
+use folder::copy;
+use seen::{differences, seen};
 
 fn resource(json: &str) -> Resource {
     serde_json::from_str(json).unwrap()

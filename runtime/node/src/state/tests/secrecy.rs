@@ -1,56 +1,18 @@
-use std::io;
-use std::sync::{Arc, Mutex};
-
+use super::canary::{CANARY, Log, shows};
+use super::folder::below;
 use super::*;
-
-const CANARY: &str = "canary-in-the-mine-4711";
-/// The same as it is written in JSON.
-const CODED: &str = "Y2FuYXJ5LWluLXRoZS1taW5lLTQ3MTE=";
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn shows(bytes: &[u8]) -> bool {
-    [CANARY, CODED].into_iter().any(|canary| {
-        let canary = canary.as_bytes();
-        bytes.windows(canary.len()).any(|window| window == canary)
-    })
-}
 
 /// The files below a folder that show it.
 fn showing(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(showing(&path));
-        } else if shows(&fs::read(&path).unwrap()) {
-            found.push(path);
-        }
-    }
-    found
+    let mut files = below(folder);
+    files.retain(|file| shows(&fs::read(file).unwrap()));
+    files
 }
 
 #[test]
 fn a_secret_is_neither_on_disk_nor_in_a_log_nor_shown_whatever_is_done_with_it() {
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let _logging = tracing::subscriber::set_default(log.subscriber());
     let dir = tempfile::tempdir().unwrap();
     let mut shown = String::new();
     let mut look = |state: &State, when: &str| {

@@ -51,20 +51,6 @@ pub(super) fn differences(one: &Seen, other: &Seen) -> String {
         .collect()
 }
 
-/// Copies a folder with everything in it.
-pub(super) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(&path, &to).unwrap();
-        }
-    }
-}
-
 /// A folder in memory, where there is one: nothing here needs a disk that keeps.
 pub(super) fn in_memory() -> tempfile::TempDir {
     let shm = Some(Path::new("/dev/shm")).filter(|shm| shm.is_dir());
