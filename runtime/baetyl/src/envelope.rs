@@ -1,6 +1,6 @@
 //! Finding the resources in a text, and telling their kinds apart.
 
-use aerolith_model::ResourceKind;
+use aerolith_model::{ResourceKind, SECRET_TYPE_LABEL};
 use serde_json::{Map, Value};
 
 use crate::error::Problem;
@@ -94,7 +94,7 @@ fn kind_of_word(word: &str) -> Option<ResourceKind> {
 fn kind_of_shape(fields: &Map<String, Value>) -> Option<ResourceKind> {
     let is_labelled_secret = fields
         .get("labels")
-        .is_some_and(|labels| labels.get("secret-type").is_some());
+        .is_some_and(|labels| labels.get(SECRET_TYPE_LABEL).is_some());
     match () {
         () if fields.contains_key("services") => Some(ResourceKind::Application),
         () if is_labelled_secret || is_registry(fields) => Some(ResourceKind::Secret),

@@ -64,6 +64,15 @@ impl Resource {
         }
     }
 
+    /// The application, where it is one.
+    #[must_use]
+    pub fn as_application(&self) -> Option<&Application> {
+        match self {
+            Self::Application(application) => Some(application),
+            Self::Configuration(_) | Self::Secret(_) => None,
+        }
+    }
+
     /// Its name, unique within its kind.
     #[must_use]
     pub fn name(&self) -> &str {

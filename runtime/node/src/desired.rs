@@ -40,7 +40,7 @@ pub(crate) struct Desired {
 
 impl Desired {
     /// Resolves and plans for a state. Nothing fails as a whole: what cannot be planned for is held, with its reason. What
-    /// was resolved in `known`, and is the same version here, is not asked for again.
+    /// was resolved in `known`, and is the same version here, is not asked for again, nor what engines can do.
     pub(crate) async fn of(given: Given, damaged: &[Damaged], known: &Self, plugins: &dyn Plugins) -> Self {
         let Given {
             revision,
@@ -58,8 +58,14 @@ impl Desired {
             resources,
             unresolved,
             generations,
-            engines: plugins::features(plugins).await,
+            engines: known.engines.clone(),
         }
+    }
+
+    /// Asks the engines anew what they can do.
+    pub(crate) async fn ask_engines(mut self, plugins: &dyn Plugins) -> Self {
+        self.engines = plugins::features(plugins).await;
+        self
     }
 
     /// What shall run of every service.
@@ -74,10 +80,7 @@ impl Desired {
 
     /// Holds the applications that ask more of the host than the policy allows now.
     pub(crate) fn hold_refused(mut self, rules: &Rules) -> Self {
-        for resource in self.resources.values() {
-            let Resource::Application(application) = resource else {
-                continue;
-            };
+        for application in self.resources.values().filter_map(Resource::as_application) {
             if let Err((service, error)) = rules.admit(application) {
                 let held = self.held.entry(application.name.to_string());
                 held.or_insert_with(|| format!("service `{service}`: {error}"));
@@ -93,10 +96,7 @@ impl Desired {
 
     pub(crate) fn application(&self, name: &str) -> Option<&Application> {
         let id = ResourceId::new(ResourceKind::Application, name);
-        match self.resources.get(&id) {
-            Some(Resource::Application(application)) => Some(application),
-            _ => None,
-        }
+        self.resources.get(&id)?.as_application()
     }
 
     pub(crate) fn configuration(&self, name: &str) -> Option<&Configuration> {

@@ -161,7 +161,9 @@ impl Driver {
             true => Arc::default(),
             false => self.works.board().desired.clone(),
         };
-        let desired = Desired::of(given, &damaged, &known, &*self.works.preparer.plugins).await;
+        let plugins = &*self.works.preparer.plugins;
+        let desired = Desired::of(given, &damaged, &known, plugins).await;
+        let desired = desired.ask_engines(plugins).await;
         let desired = desired.hold_refused(&self.works.preparer.rules);
         for (name, reason) in &desired.held {
             tracing::error!(application = name, reason, "an application is left as it is");

@@ -443,6 +443,11 @@ pub(crate) fn now_ms() -> u64 {
     since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// Milliseconds since 1970 of what comes after a pause, for people.
+pub(crate) fn ms_after(pause: Duration) -> u64 {
+    now_ms().saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// Runs what blocks on a thread for that.
 pub(crate) async fn blocking<T: Send + 'static>(step: impl FnOnce() -> T + Send + 'static) -> Result<T, PrepareError> {
     tokio::task::spawn_blocking(step)

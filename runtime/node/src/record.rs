@@ -11,17 +11,12 @@ use std::time::Duration;
 use aerolith_plan::probe::Probes;
 use aerolith_plan::restart::{Row, Rule};
 use aerolith_plan::trial::Proof;
-use aerolith_plan::{Fingerprint, Goal, InstanceId, RunId, ServiceId};
+use aerolith_plan::{Fingerprint, Goal, InstanceId, RunId, ServiceId, Updates};
 use aerolith_plugin_wire::engine::{Exit, Handle, Workload};
 use serde::{Deserialize, Serialize};
 
 use crate::durable::{self, FileError, On, Survives};
 use crate::policy::Asked;
-
-/// How long an instance must be ready to be healthy, where nobody says.
-const WINDOW: Duration = Duration::from_secs(10);
-/// How long it may take until it is healthy, where nobody says.
-const DEADLINE: Duration = Duration::from_secs(300);
 
 /// One instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,11 +122,11 @@ pub(crate) struct Terms {
 }
 
 fn window() -> Duration {
-    WINDOW
+    Updates::default().window
 }
 
 fn deadline() -> Duration {
-    DEADLINE
+    Updates::default().deadline
 }
 
 impl Terms {
@@ -236,8 +231,8 @@ pub(crate) mod tests {
             rule,
             grace_ms: 30_000,
             probes: Probes::default(),
-            window: WINDOW,
-            deadline: DEADLINE,
+            window: window(),
+            deadline: deadline(),
         };
         Record {
             id: id.parse().unwrap(),

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerolith_model::{AppName, Resource, ResourceKind};
+use aerolith_model::{AppName, Timestamp};
 use aerolith_plan::{Generation, Target};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::desired::Desired;
-use crate::prepare::{VersionId, now_ms};
-use crate::state::{Deployment, Outcome, ResourceId};
+use crate::prepare::{VersionId, ms_after, now_ms};
+use crate::state::{Deployment, Outcome};
 
 /// So often a version is tried.
 pub(crate) const MOST_ATTEMPTS: u32 = 2;
@@ -117,13 +117,8 @@ impl Course {
         candidate: Arc<Desired>,
         before: Option<Earlier>,
     ) -> Self {
-        let id = ResourceId::new(ResourceKind::Application, name);
-        let start_at_ms = match candidate.resources.get(&id) {
-            Some(Resource::Application(application)) => {
-                application.start_at.as_ref().map(aerolith_model::Timestamp::ms)
-            }
-            _ => None,
-        };
+        let start_at = candidate.application(name).and_then(|it| it.start_at.as_ref());
+        let start_at_ms = start_at.map(Timestamp::ms);
         let mut course = Self {
             revision,
             progress,
@@ -148,8 +143,12 @@ impl Course {
 
     /// What is put back when it fails.
     pub(crate) fn fallback(&self, name: &AppName) -> Option<Arc<Generation>> {
-        let before = self.before.as_ref().filter(|_| !self.is_good());
-        before.and_then(|before| before.desired.generations.get(name).cloned())
+        self.put_back()?.desired.generations.get(name).cloned()
+    }
+
+    /// The deployment before, while it is put back if the newest fails.
+    fn put_back(&self) -> Option<&Earlier> {
+        self.before.as_ref().filter(|_| !self.is_good())
     }
 
     pub(crate) fn target(&self, name: &AppName, now: Instant) -> Option<Target> {
@@ -175,7 +174,7 @@ impl Course {
     fn next_try_ms(&self, now: Instant) -> Option<u64> {
         let pause = self.again_at.and_then(|at| at.checked_duration_since(now));
         let pause = pause.filter(|pause| !pause.is_zero() && self.progress.outcome == Outcome::Pending);
-        let pause = pause.map(|pause| now_ms().saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)));
+        let pause = pause.map(ms_after);
         pause.max(self.start_at_ms.filter(|_| self.is_early))
     }
 
@@ -197,11 +196,7 @@ impl Course {
 
     /// What a version of a service belongs to, first what runs now.
     pub(crate) fn context(&self, version: &VersionId) -> Option<&Arc<Desired>> {
-        let before = self
-            .before
-            .as_ref()
-            .filter(|_| !self.is_good())
-            .map(|before| &before.desired);
+        let before = self.put_back().map(|before| &before.desired);
         let mut both = [Some(&self.candidate), before];
         if self.progress.outcome == Outcome::Failed {
             both.reverse();
@@ -224,11 +219,7 @@ impl Course {
             reason,
             attempts: self.progress.attempts,
             next_try_ms: self.next_try_ms(now),
-            fallback: self
-                .before
-                .as_ref()
-                .filter(|_| !self.is_good())
-                .map(|before| before.revision),
+            fallback: self.put_back().map(|before| before.revision),
         }
     }
 }

@@ -23,11 +23,9 @@ pub(crate) fn uses(application: &Application, resources: &Resources) -> BTreeSet
 /// The applications that use each configuration and secret, by name.
 pub(crate) fn users(resources: &Resources) -> BTreeMap<ResourceId, BTreeSet<String>> {
     let mut users: BTreeMap<ResourceId, BTreeSet<String>> = BTreeMap::new();
-    for resource in resources.values() {
-        if let Resource::Application(application) = resource {
-            for id in uses(application, resources) {
-                users.entry(id).or_default().insert(application.name.to_string());
-            }
+    for application in resources.values().filter_map(Resource::as_application) {
+        for id in uses(application, resources) {
+            users.entry(id).or_default().insert(application.name.to_string());
         }
     }
     users
@@ -36,10 +34,7 @@ pub(crate) fn users(resources: &Resources) -> BTreeMap<ResourceId, BTreeSet<Stri
 /// The applications that use a resource, each with those of its services that do: a volume that nobody mounts is used by no
 /// service.
 pub(crate) fn usage(resources: &Resources, id: &ResourceId) -> BTreeMap<String, BTreeSet<String>> {
-    let applications = resources.values().filter_map(|resource| match resource {
-        Resource::Application(application) => Some(application),
-        _ => None,
-    });
+    let applications = resources.values().filter_map(Resource::as_application);
     let using = applications.filter(|application| uses(application, resources).contains(id));
     using
         .map(|application| (application.name.to_string(), services(application, resources, id)))

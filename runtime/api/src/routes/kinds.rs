@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aerolith_model::{Resource, ResourceKind};
+use aerolith_model::{Resource, ResourceKind, SECRET_TYPE_LABEL};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
@@ -34,9 +34,6 @@ const KINDS: [Kind; 5] = [
     Kind::secrets("registries", &["registry"]),
 ];
 
-/// The label that says what a secret is for.
-const SECRET_TYPE: &str = "secret-type";
-
 impl Kind {
     const fn all(plural: &'static str, kind: ResourceKind) -> Self {
         Self {
@@ -66,7 +63,7 @@ impl Kind {
         let is_typed = match resource {
             Resource::Secret(secret) => secret
                 .labels
-                .get(SECRET_TYPE)
+                .get(SECRET_TYPE_LABEL)
                 .is_some_and(|of| self.types.contains(&of.as_str())),
             _ => false,
         };
@@ -155,7 +152,7 @@ pub(crate) async fn put<C: Control>(
         let types = kind.types.join(" or ");
         return Err(match kind.types {
             [] => Failure::invalid(what),
-            _ => Failure::invalid(what).hint(format!("among {plural} its label `{SECRET_TYPE}` is {types}")),
+            _ => Failure::invalid(what).hint(format!("among {plural} its label `{SECRET_TYPE_LABEL}` is {types}")),
         });
     }
     let meant = control::Wanted {

@@ -204,7 +204,7 @@ impl Trouble {
             disk: error.is_of_the_disk(),
             refused: error.is_of_the_policy(),
             is_reconsidered: false,
-            again_at_ms: prepare::now_ms().saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)),
+            again_at_ms: prepare::ms_after(pause),
             tries: tries.saturating_add(1),
             again_at: Instant::now() + pause,
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aerolith_model::{AppName, Application, Object, Resource, ResourceKind, ServiceName};
+use aerolith_model::{AppName, Object, Resource, ResourceKind, ServiceName};
 use aerolith_plan::{PlanError, Step};
 use serde::Serialize;
 use serde_json::json;
@@ -314,8 +314,11 @@ fn check(state: &State, change: &Change, before: &Given, after: &Resources) -> R
     if let Some(conflict) = new_conflict(before, after) {
         return Err(conflict.into());
     }
-    let (_, before) = each(before, *updates);
     let (_, failures) = each(after, *updates);
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let (_, before) = each(before, *updates);
     let given = |name: &str| {
         let mut put = change.put.iter();
         put.any(|r| r.kind() == ResourceKind::Application && r.name() == name)
@@ -346,28 +349,25 @@ fn names(ids: &BTreeSet<ResourceId>) -> impl Iterator<Item = String> {
 
 /// Asks the policy about every application that is given.
 fn allowed(rules: &Rules, change: &Change) -> Result<(), ChangeError> {
-    change.put.iter().filter_map(application).try_for_each(|application| {
-        let refused = |(service, error)| ChangeError::NotAllowed {
-            application: application.name.clone(),
-            service,
-            error,
-        };
-        rules.admit(application).map_err(refused)
-    })
+    change
+        .put
+        .iter()
+        .filter_map(Resource::as_application)
+        .try_for_each(|application| {
+            let refused = |(service, error)| ChangeError::NotAllowed {
+                application: application.name.clone(),
+                service,
+                error,
+            };
+            rules.admit(application).map_err(refused)
+        })
 }
 
 /// Two services that would have one port of the host, and did not before.
 fn new_conflict(before: &Resources, after: &Resources) -> Option<PortConflict> {
-    let of = |resources: &Resources| conflicts(resources.values().filter_map(application));
+    let of = |resources: &Resources| conflicts(resources.values().filter_map(Resource::as_application));
     let known = of(before);
     of(after).into_iter().find(|conflict| !known.contains(conflict))
-}
-
-fn application(resource: &Resource) -> Option<&Application> {
-    match resource {
-        Resource::Application(application) => Some(application),
-        _ => None,
-    }
 }
 
 fn concerned(resources: &Resources, ids: &BTreeSet<ResourceId>) -> Vec<String> {

@@ -61,7 +61,6 @@ fn list(revisions: &[u64]) -> String {
     revisions.join(", ")
 }
 
-#[allow(dead_code, reason = "the API takes it up next")]
 impl State {
     /// The deployments of an application, newest first.
     pub(crate) fn history(&self, application: &str) -> &[Deployment] {
@@ -79,6 +78,7 @@ impl State {
     }
 
     /// The deployment that is to run: the newest, or after it has failed the fallback, where there is one.
+    #[cfg(test)]
     pub(crate) fn wanted(&self, application: &str) -> Option<&Deployment> {
         self.histories.get(application)?.wanted()
     }

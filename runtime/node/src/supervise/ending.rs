@@ -1,12 +1,13 @@
 //! How an instance is stopped and forgotten.
 
 use aerolith_plugin_wire::Code;
-use aerolith_plugin_wire::engine::{Handle, Stop};
+use aerolith_plugin_wire::engine::{Exit, Handle, Stop};
 use serde_json::json;
 
 use super::Phase;
 use super::keeping::blocking;
 use super::life::{Instance, Next};
+use crate::plugins::Engine;
 use crate::record::Life;
 use crate::workspace;
 
@@ -20,7 +21,7 @@ impl Instance {
             Life::Idle | Life::Ended { .. } => Ok(None),
         };
         let stopped = match handle {
-            Ok(Some(handle)) => self.end(handle).await,
+            Ok(Some(handle)) => self.end(&handle).await,
             Ok(None) => Ok(()),
             Err(reason) => Err(reason),
         };
@@ -55,21 +56,24 @@ impl Instance {
         }
     }
 
-    async fn end(&mut self, handle: Handle) -> Result<(), String> {
+    async fn end(&mut self, handle: &Handle) -> Result<(), String> {
         let engine = self.engine().await?;
-        let grace_ms = self.watched.terms.borrow().grace_ms();
-        let asked = Stop {
-            handle: handle.clone(),
-            grace_ms,
-        };
-        let exit = engine
-            .stop(&asked)
-            .await
-            .map_err(|e| format!("the engine cannot stop it: {e}"))?;
-        self.forget(&engine, &handle).await;
+        let exit = self.end_by(&engine, handle).await?;
         self.record.life = Life::Idle;
         self.tell("exited", &json!(exit));
         Ok(())
+    }
+
+    /// Has an engine end it as patiently as its service says, and give up what it holds of it.
+    pub(super) async fn end_by(&self, engine: &Engine, handle: &Handle) -> Result<Exit, String> {
+        let asked = Stop {
+            handle: handle.clone(),
+            grace_ms: self.watched.terms.borrow().grace_ms(),
+        };
+        let exit = engine.stop(&asked).await;
+        let exit = exit.map_err(|error| format!("the engine cannot stop it: {error}"))?;
+        self.forget(engine, handle).await;
+        Ok(exit)
     }
 
     async fn clear_away(&mut self) -> Next {

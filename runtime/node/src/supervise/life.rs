@@ -15,7 +15,7 @@ use super::{Again, Phase, Shared, Watched, Workspace};
 use crate::admission::Refusal;
 use crate::chance::chance;
 use crate::fetch::jittered;
-use crate::prepare::now_ms;
+use crate::prepare::ms_after;
 use crate::record::{Life, Record, Terms};
 
 /// Longest time between two tries of something that fails.
@@ -145,8 +145,7 @@ impl Instance {
             tokio::time::sleep(pause).await;
             return then;
         }
-        let next_try_ms = now_ms().saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
-        self.watched.lock().next_try_ms = Some(next_try_ms);
+        self.watched.lock().next_try_ms = Some(ms_after(pause));
         match self.wait(tokio::time::sleep(pause)).await {
             Woken::Stop => Next::Stop,
             Woken::Again | Woken::Done(()) => then,

@@ -11,10 +11,9 @@ use aerolith_plugin_wire::engine::{Exec, Handle, Workload};
 use tokio::task::JoinSet;
 
 use super::check::{self, Failing};
+use crate::environment;
 use crate::plugins::Engine;
 
-/// The variable that names the port that the node chose for an instance.
-const DYNAMIC_PORT: &str = "BAETYL_SERVICE_DYNAMIC_PORT";
 /// Where an instance is reached of which nobody knows an address of its own.
 const LOOPBACK: &str = "127.0.0.1";
 /// An engine kills a command when its time is over, and tells so within this time.
@@ -30,12 +29,11 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn of(engine: Engine, handle: Handle, address: Option<String>, workload: &Workload) -> Self {
-        let dynamic_port = workload.environment.get(DYNAMIC_PORT);
         Self {
             engine,
             handle,
             address,
-            dynamic_port: dynamic_port.and_then(|port| port.parse().ok()),
+            dynamic_port: environment::port(&workload.environment).and_then(NonZeroU16::new),
         }
     }
 

@@ -6,7 +6,7 @@ use aerolith_plan::probe::{Answer, Health};
 use aerolith_plan::restart::{Decision, Exit as Judged};
 use aerolith_plan::{Fitness, Trial};
 use aerolith_plugin_wire::Code;
-use aerolith_plugin_wire::engine::{Exit, Handle, Stop};
+use aerolith_plugin_wire::engine::{Exit, Handle};
 use serde_json::json;
 
 use super::Phase;
@@ -166,17 +166,10 @@ impl Instance {
             Ok(engine) => engine,
             Err(reason) => return self.again(reason, Next::Recover),
         };
-        let asked = Stop {
-            handle: handle.clone(),
-            grace_ms: self.terms.borrow().grace_ms(),
-        };
-        match engine.stop(&asked).await {
-            Ok(exit) => {
-                self.forget(&engine, &handle).await;
-                self.ended(exit, Judged::Unfit, *worked, words).await
-            }
-            Err(error) => {
-                self.waits(Phase::Stopping, format!("the engine cannot stop it: {error}"));
+        match self.end_by(&engine, &handle).await {
+            Ok(exit) => self.ended(exit, Judged::Unfit, *worked, words).await,
+            Err(reason) => {
+                self.waits(Phase::Stopping, reason);
                 Next::Later(self.back_off(), Box::new(Next::End(handle, unfitness)))
             }
         }

@@ -23,10 +23,8 @@ impl Service for Nothing {
 }
 
 fn target(port: u16) -> Target {
-    let workload = Workload {
-        environment: [(DYNAMIC_PORT.to_owned(), port.to_string())].into(),
-        ..Workload::default()
-    };
+    let mut workload = Workload::default();
+    environment::set_port(&mut workload.environment, port);
     Target::of(engine::Client(Arc::new(Nothing)), Handle::default(), None, &workload)
 }
 
