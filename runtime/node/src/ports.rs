@@ -8,6 +8,7 @@ mod reservations;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use aerolith_model::{HostPort, Protocol};
 use aerolith_plan::RunId;
 use aerolith_plugin_wire::engine::Workload;
 
@@ -19,32 +20,6 @@ use holder::holder;
 use probe::is_free;
 use reservations::Reservations;
 pub use reservations::{InvalidRange, PortRange};
-
-/// Transport of a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Transport {
-    Tcp,
-    Udp,
-}
-
-/// A port of the host, at one address or at every one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct HostPort {
-    pub(crate) number: u16,
-    pub(crate) transport: Transport,
-    /// Every one when absent.
-    pub(crate) address: Option<std::net::IpAddr>,
-}
-
-impl std::fmt::Display for HostPort {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let transport = match self.transport {
-            Transport::Tcp => "TCP",
-            Transport::Udp => "UDP",
-        };
-        write!(f, "port {} ({transport})", self.number)
-    }
-}
 
 /// Why an instance cannot have the ports that it needs. It may in a moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -137,9 +112,9 @@ fn free(port: HostPort) -> Result<(), NoPort> {
 }
 
 fn both(number: u16) -> [HostPort; 2] {
-    [Transport::Tcp, Transport::Udp].map(|transport| HostPort {
+    [Protocol::Tcp, Protocol::Udp].map(|protocol| HostPort {
         number,
-        transport,
+        protocol,
         address: None,
     })
 }

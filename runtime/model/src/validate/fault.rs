@@ -1,7 +1,7 @@
 //! What can be wrong inside an application, and what to do about it.
 
 use crate::order::Cycle;
-use crate::service::Protocol;
+use crate::port::Protocol;
 use crate::text::{EnvName, MountPath, ServiceName, VolumeName};
 
 /// What can be wrong inside an application.

@@ -1,14 +1,13 @@
 //! What services ask of the ports of one host.
 
-use std::net::IpAddr;
-
 use super::fault::Fault;
 use super::{Checked, fault_at};
-use crate::service::{Port, Protocol, Service};
+use crate::port::{HostPort, Port};
+use crate::service::Service;
 
 /// Checks that no two of the services, which run beside each other, ask for one port of the host.
 pub(super) fn check(list: &str, services: &[Service]) -> Checked {
-    let mut taken: Vec<(&Service, Wanted)> = Vec::new();
+    let mut taken: Vec<(&Service, HostPort)> = Vec::new();
     for (index, service) in services.iter().enumerate() {
         for (at, wanted) in service
             .ports
@@ -21,7 +20,7 @@ pub(super) fn check(list: &str, services: &[Service]) -> Checked {
             if service.replica > 1 && service.image.is_some() {
                 return fault_at(here(), shared(service, wanted));
             }
-            if let Some((other, _)) = taken.iter().find(|(_, other)| other.collides(wanted)) {
+            if let Some((other, _)) = taken.iter().find(|(_, other)| other.meets(wanted)) {
                 return fault_at(here(), duplicate(service, wanted, other));
             }
             taken.push((service, wanted));
@@ -30,35 +29,23 @@ pub(super) fn check(list: &str, services: &[Service]) -> Checked {
     Ok(())
 }
 
-/// A port of the host.
-#[derive(Clone, Copy)]
-struct Wanted {
-    port: u16,
-    protocol: Protocol,
-    address: Option<IpAddr>,
-}
-
-fn wanted(port: &Port) -> Option<Wanted> {
-    Some(Wanted {
-        port: port.host_port?.get(),
+fn wanted(port: &Port) -> Option<HostPort> {
+    Some(HostPort {
+        number: port.host_port?.get(),
         protocol: port.protocol,
-        address: port.host_ip.filter(|address| !address.is_unspecified()),
+        address: port.host_ip,
     })
 }
 
-impl Wanted {
-    fn collides(self, other: Self) -> bool {
-        let same_address = self.address.is_none() || other.address.is_none() || self.address == other.address;
-        self.port == other.port && self.protocol == other.protocol && same_address
-    }
-}
-
-fn shared(service: &Service, Wanted { port, .. }: Wanted) -> Fault {
+fn shared(service: &Service, HostPort { number: port, .. }: HostPort) -> Fault {
     let (service, replica) = (service.name.clone(), service.replica);
     Fault::SharedPort { service, port, replica }
 }
 
-fn duplicate(service: &Service, Wanted { port, protocol, .. }: Wanted, other: &Service) -> Fault {
+fn duplicate(service: &Service, wanted: HostPort, other: &Service) -> Fault {
+    let HostPort {
+        number: port, protocol, ..
+    } = wanted;
     let (service, other) = (service.name.clone(), other.name.clone());
     Fault::DuplicatePort {
         service,

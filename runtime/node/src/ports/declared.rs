@@ -1,10 +1,8 @@
 //! What services and workloads declare of the host's ports. Pure.
 
-use aerolith_model::{Application, Protocol, Service};
+use aerolith_model::{Application, HostPort, Protocol, Service};
 use aerolith_plan::ServiceId;
 use aerolith_plugin_wire::engine::{Port, Workload};
-
-use super::{HostPort, Transport};
 
 /// Two services that would have one port of the host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,13 +46,13 @@ pub(crate) fn on_host(workload: &Workload) -> Vec<HostPort> {
 }
 
 fn host_port(port: &Port) -> Option<HostPort> {
-    let transport = match port.protocol.as_str() {
-        "udp" => Transport::Udp,
-        _ => Transport::Tcp,
+    let protocol = match port.protocol.as_str() {
+        "udp" => Protocol::Udp,
+        _ => Protocol::Tcp,
     };
     Some(HostPort {
         number: port.host?,
-        transport,
+        protocol,
         address: port.address.as_deref().and_then(|address| address.parse().ok()),
     })
 }

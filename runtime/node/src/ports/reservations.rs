@@ -5,9 +5,10 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use aerolith_model::HostPort;
 use aerolith_plan::RunId;
 
-use super::{HostPort, NoPort};
+use super::NoPort;
 
 /// Ports that instances are given (Baetyl v2), written `50200-51000`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,15 +77,6 @@ struct Had {
 impl Had {
     fn has(&self, port: HostPort) -> bool {
         self.given == Some(port.number) || self.declared.iter().any(|mine| mine.meets(port))
-    }
-}
-
-impl HostPort {
-    /// Whether both cannot be had at once.
-    pub(super) fn meets(self, other: Self) -> bool {
-        let everywhere = |port: Self| port.address.is_none_or(|address| address.is_unspecified());
-        let same_address = everywhere(self) || everywhere(other) || self.address == other.address;
-        self.number == other.number && self.transport == other.transport && same_address
     }
 }
 
@@ -183,7 +175,7 @@ impl Reservations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::Transport;
+    use aerolith_model::Protocol;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -200,7 +192,7 @@ mod tests {
     fn declared(number: u16, address: Option<&str>) -> HostPort {
         HostPort {
             number,
-            transport: Transport::Tcp,
+            protocol: Protocol::Tcp,
             address: address.map(|address| address.parse().unwrap()),
         }
     }
@@ -278,20 +270,6 @@ mod tests {
             Some((declared(8080, None), run(0)))
         );
         assert_eq!(all.of(&run(0)), [50_200, 8080]);
-    }
-
-    #[test]
-    fn two_addresses_may_have_one_port_and_every_address_meets_each() {
-        let at = |address| declared(80, Some(address));
-        assert!(!at("127.0.0.1").meets(at("127.0.0.2")));
-        for other in [at("127.0.0.1"), at("0.0.0.0"), at("::"), declared(80, None)] {
-            assert!(at("127.0.0.1").meets(other) && other.meets(at("127.0.0.1")));
-        }
-        let udp = HostPort {
-            transport: Transport::Udp,
-            ..declared(80, None)
-        };
-        assert!(!udp.meets(declared(80, None)));
     }
 
     #[test]
