@@ -7,7 +7,7 @@ use aerolith_model::{
     AppName, Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes,
     Strategy, VolumeSource,
 };
-use aerolith_plan::{Generation, Goal, Library, PlanError, ServiceId, Updates};
+use aerolith_plan::{Generation, Goal, Library, PlanError, ServiceId, Updates, VersionId};
 use aerolith_plugin_wire::Error;
 use aerolith_plugin_wire::arch::{Choice, Object, Objects};
 use aerolith_plugin_wire::engine::Features;
@@ -15,7 +15,6 @@ use aerolith_plugin_wire::engine::Features;
 use crate::pins::Pinned;
 use crate::plugins::{self, Plugins, Resolver};
 use crate::policy::Rules;
-use crate::prepare::VersionId;
 use crate::state::{Damaged, ResourceId};
 
 pub(crate) type Resources = BTreeMap<ResourceId, Resource>;

@@ -9,7 +9,7 @@ mod course;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aerolith_plan::{Fitness, RunId, ServiceId, State, Step};
+use aerolith_plan::{Fitness, RunId, ServiceId, State, Step, VersionId};
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ use crate::jobs::Jobs;
 use crate::layout::relative;
 use crate::news::News;
 use crate::policy::Asked;
-use crate::prepare::{self, Fresh, PrepareError, Prepared, Preparer, VersionId, blocking};
+use crate::prepare::{self, Fresh, PrepareError, Prepared, Preparer, blocking};
 use crate::record::Terms;
 use crate::registry::{self, Ready, Registry, Table, registry};
 use crate::status::status;

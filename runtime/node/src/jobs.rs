@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use tokio::task::{Id, JoinSet};
 
-use crate::prepare::{Fresh, PrepareError, VersionId};
+use crate::prepare::{Fresh, PrepareError};
+use aerolith_plan::VersionId;
 
 #[derive(Default)]
 pub(crate) struct Jobs {

@@ -7,6 +7,7 @@
 mod admission;
 mod bus;
 mod chance;
+mod daytime;
 mod desired;
 mod difference;
 mod driver;

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::admission::Admission;
 use crate::bus::{Bus, Events};
+use crate::daytime::now_ms;
 use crate::driver::{Board, Driver, Request, Works};
 use crate::durable::{self, FileError, Survives};
 use crate::environment::Host;
@@ -28,7 +29,7 @@ use crate::pins::Pins;
 use crate::plugins::Plugins;
 use crate::policy::Rules;
 use crate::ports::Ports;
-use crate::prepare::{self, Preparer, now_ms};
+use crate::prepare::{self, Preparer};
 use crate::record::Records;
 use crate::rollout::Rollout;
 use crate::status::{Condition, NodeStatus, status};

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerolith_model::{AppName, Timestamp};
-use aerolith_plan::{Generation, Target};
+use aerolith_plan::{Generation, Target, VersionId};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::daytime::{ms_after, now_ms};
 use crate::desired::Desired;
-use crate::prepare::{VersionId, ms_after, now_ms};
 use crate::state::{Deployment, Outcome};
 
 /// So often a version is tried.

@@ -9,8 +9,8 @@ mod service;
 
 use serde::Serialize;
 
+use crate::daytime::now_ms;
 use crate::driver::{Board, Works};
-use crate::prepare::now_ms;
 use crate::state::Damaged;
 
 pub use application::ApplicationStatus;

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aerolith_plan::restart::Row;
 use aerolith_plan::trial::Proof;
-use aerolith_plan::{InstanceId, RunId, Seen, ServiceId};
+use aerolith_plan::{InstanceId, RunId, Seen, ServiceId, VersionId};
 use aerolith_plugin_wire::engine::Workload;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -30,7 +30,6 @@ use crate::metrics::Metrics;
 use crate::plugins::Plugins;
 use crate::policy::{Asked, Rules};
 use crate::ports::Ports;
-use crate::prepare::VersionId;
 use crate::record::{Life, Record, Records, Terms};
 
 use clock::Clock;

@@ -11,7 +11,7 @@ use aerolith_model::{
 };
 
 use crate::fingerprint::{Fingerprint, Used};
-use crate::id::{RunId, ServiceId};
+use crate::id::{RunId, ServiceId, VersionId};
 use crate::restart::Rule;
 
 /// What shall run.
@@ -20,7 +20,7 @@ pub struct Goals {
     /// Every application.
     pub applications: BTreeMap<AppName, Target>,
     /// Prepared services that stay though nothing runs them, so that a rollback is quick.
-    pub keep: BTreeSet<(ServiceId, Fingerprint)>,
+    pub keep: BTreeSet<VersionId>,
 }
 
 /// What shall run of one application, and what does if that cannot be had.

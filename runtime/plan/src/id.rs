@@ -49,6 +49,9 @@ impl fmt::Display for ServiceId {
     }
 }
 
+/// A service in one version.
+pub type VersionId = (ServiceId, Fingerprint);
+
 /// One running copy of a service, written `app.service.index` with the index from 1 (Baetyl v2). An application's name
 /// may hold dots, a service's may not, so the text is read from its end.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -11,7 +11,8 @@ use super::{Driver, Works};
 use crate::desired::Desired;
 use crate::durable::{self, FileError};
 use crate::pins::Pinned;
-use crate::prepare::{self, Prepared, VersionId};
+use crate::prepare::{self, Prepared};
+use aerolith_plan::VersionId;
 
 /// Time that a cut off download stays for somebody to come back for it.
 const PART_STAYS: Duration = Duration::from_secs(7 * 24 * 3600);

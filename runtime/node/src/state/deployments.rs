@@ -9,9 +9,9 @@ use super::head::Head;
 use super::history::{Deployment, History, Outcome};
 use super::versions::Read;
 use super::{Change, ResourceId, State, Version, checked};
+use crate::daytime::now_ms;
 use crate::desired::Resources;
 use crate::durable::{self, FileError, Survives};
-use crate::prepare::now_ms;
 use crate::uses::uses;
 
 /// The folder of the histories.

@@ -1,12 +1,12 @@
 //! What an instance keeps on disk of itself, and what it shows and tells of itself.
 
-use aerolith_plan::Fitness;
+use aerolith_plan::{Fitness, VersionId};
 use aerolith_plugin_wire::{Code, Error};
 
 use super::Phase;
 use super::life::Instance;
+use crate::daytime::now_ms;
 use crate::plugins::{self, Engine};
-use crate::prepare::{VersionId, now_ms};
 
 impl Instance {
     pub(super) fn version(&self) -> VersionId {

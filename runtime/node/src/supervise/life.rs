@@ -14,8 +14,8 @@ use super::integrity::Known;
 use super::{Again, Phase, Shared, Watched, Workspace};
 use crate::admission::Refusal;
 use crate::chance::chance;
+use crate::daytime::ms_after;
 use crate::fetch::jittered;
-use crate::prepare::ms_after;
 use crate::record::{Life, Record, Terms};
 
 /// Longest time between two tries of something that fails.

@@ -14,8 +14,8 @@ use super::life::{Instance, Next, Unfitness, stopped};
 use super::probing::{Answered, Questions, Target};
 use super::view::{judged, words};
 use crate::chance::chance;
+use crate::daytime::now_ms;
 use crate::plugins::Engine;
-use crate::prepare::now_ms;
 use crate::record::Life;
 
 impl Instance {

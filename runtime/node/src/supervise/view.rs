@@ -4,7 +4,7 @@ use aerolith_plan::{Fitness, State, Trial};
 use aerolith_plugin_wire::engine::Exit;
 use serde::Serialize;
 
-use crate::prepare::now_ms;
+use crate::daytime::now_ms;
 use crate::record::{Life, Record};
 
 /// What an instance does.
