@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
-use crate::service::is_default;
+use crate::service::{Service, is_default};
 
 /// One port of a service (Baetyl v2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,37 @@ pub struct Port {
     /// Address on the host; every one unless said.
     #[serde(default, rename = "hostIP", skip_serializing_if = "Option::is_none")]
     pub host_ip: Option<IpAddr>,
+}
+
+impl Port {
+    /// The port of the host that this is. Of a service which sees the network as the host does every port is one.
+    pub(crate) fn on_host(&self, service: &Service) -> Option<HostPort> {
+        let same = service.sees_host_network().then_some(self.container_port);
+        Some(HostPort {
+            number: self.host_port.or(same)?.get(),
+            protocol: self.protocol,
+            address: self.host_ip,
+        })
+    }
+}
+
+impl Service {
+    /// Whether its ports are the host's own: a process has no network of its own, and a container may do without. Its
+    /// instances can then have one port beside each other, if its program opens it so (`SO_REUSEPORT`, socket(7)).
+    #[must_use]
+    pub const fn sees_host_network(&self) -> bool {
+        self.program_config.is_some() || self.host_network
+    }
+
+    /// For each port that it declares, in this order, the port of the host that it is.
+    pub fn on_host(&self) -> impl Iterator<Item = Option<HostPort>> {
+        self.ports.iter().map(|port| port.on_host(self))
+    }
+
+    /// The ports of the host that each of its instances opens.
+    pub fn host_ports(&self) -> impl Iterator<Item = HostPort> {
+        self.on_host().flatten()
+    }
 }
 
 /// Transport of a port, written in either case.
@@ -106,6 +137,20 @@ mod tests {
             HostPort { number: 81, ..all },
         ];
         assert!(others.into_iter().all(|other| !other.meets(all)));
+    }
+
+    #[test]
+    fn a_process_and_who_sees_the_hosts_network_open_ports_of_the_host_and_any_other_those_that_it_names() {
+        let numbers = |service: &str| {
+            let json = format!(
+                r#"{{"name":"web","ports":[{{"containerPort":80}},{{"containerPort":81,"hostPort":8081}}],{service}}}"#
+            );
+            let service: Service = serde_json::from_str(&json).unwrap();
+            service.host_ports().map(|port| port.number).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(r#""programConfig":"pp""#), [80, 8081]);
+        assert_eq!(numbers(r#""image":"i","hostNetwork":true"#), [80, 8081]);
+        assert_eq!(numbers(r#""image":"i""#), [8081]);
     }
 
     #[test]

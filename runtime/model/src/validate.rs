@@ -70,7 +70,7 @@ impl Application {
         for (index, service) in self.init_services.iter().enumerate() {
             service::check_init(&format!("initServices[{index}]"), service)?;
         }
-        ports::check("services", &self.services)?;
+        ports::check(self)?;
         waits::check(self)
     }
 

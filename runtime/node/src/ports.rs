@@ -18,7 +18,7 @@ pub use declared::PortConflict;
 pub(crate) use declared::{conflicts, on_host, ports};
 use holder::holder;
 use probe::is_free;
-use reservations::Reservations;
+use reservations::{Declared, Reservations};
 pub use reservations::{InvalidRange, PortRange};
 
 /// Why an instance cannot have the ports that it needs. It may in a moment.
@@ -48,11 +48,13 @@ impl Ports {
         for record in before {
             if !matches!(record.life, Life::Ended { .. }) {
                 let workload = &record.workload;
-                reservations.take_up(
-                    record.run(),
-                    environment::port(&workload.environment),
-                    on_host(workload),
-                );
+                let given = environment::port(&workload.environment);
+                let declared = match record.life {
+                    // Whether they are free now is found before its next start.
+                    Life::Idle => Declared::default(),
+                    _ => declared(workload),
+                };
+                reservations.take_up(record.run(), given, declared);
             }
         }
         Self {
@@ -62,12 +64,29 @@ impl Ports {
 
     /// Gives a run its ports: those that it declares, and where it sees the network as the host does one from the range,
     /// which is put into its environment and stays its own until it is gone. None of them is one that somebody else listens
-    /// on now. Blocks for a moment.
+    /// on now, except other runs of a service that shares what it declares. Blocks for a moment.
     ///
     /// # Errors
     /// [`NoPort`], with who has it.
     pub(crate) fn give(&self, run: &RunId, workload: &mut Workload) -> Result<(), NoPort> {
-        let declared = on_host(workload);
+        let Some(port) = self.try_give(run, workload)? else {
+            return Ok(());
+        };
+        let by = holder(port);
+        // Another node that looked whether it is free is gone at the second look.
+        match self.try_give(run, workload)? {
+            None => Ok(()),
+            Some(again) if again == port => Err(NoPort::Held { port, by }),
+            Some(other) => Err(NoPort::Held {
+                port: other,
+                by: holder(other),
+            }),
+        }
+    }
+
+    /// As [`Ports::give`]; or answers a port that somebody listens on who is no run, whereupon nothing declared is had.
+    fn try_give(&self, run: &RunId, workload: &mut Workload) -> Result<Option<HostPort>, NoPort> {
+        let declared = declared(workload);
         // Held until all of them are found free: two instances never get one port.
         let mut reservations = self.lock();
         if let Some((port, owner)) = reservations.declare(run, declared.clone()) {
@@ -79,9 +98,13 @@ impl Ports {
             let number = reservations.claim(run, before, |number| both(number).into_iter().all(is_free))?;
             environment::set_port(&mut workload.environment, number);
         }
-        drop(reservations);
         let given = environment::port(&workload.environment).into_iter().flat_map(both);
-        declared.into_iter().chain(given).try_for_each(free)
+        let mut all = declared.ports.into_iter().chain(given);
+        let taken = all.find(|port| !reservations.is_had_by_another(*port, run) && !is_free(*port));
+        if taken.is_some() {
+            reservations.withdraw(run);
+        }
+        Ok(taken)
     }
 
     /// Takes back what a run has.
@@ -99,15 +122,12 @@ impl Ports {
     }
 }
 
-/// Whether nobody has a port now. Another node that looks whether it is free is gone at the second look.
-fn free(port: HostPort) -> Result<(), NoPort> {
-    if is_free(port) {
-        return Ok(());
-    }
-    let by = holder(port);
-    match is_free(port) {
-        true => Ok(()),
-        false => Err(NoPort::Held { port, by }),
+/// What a workload declares of the host's ports. Who sees the network as the host does opens them itself, and so can share
+/// them; what an engine opens for it can be had once.
+fn declared(workload: &Workload) -> Declared {
+    Declared {
+        ports: on_host(workload),
+        are_shared: declared::sees_host_network(workload),
     }
 }
 

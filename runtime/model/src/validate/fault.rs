@@ -115,6 +115,17 @@ pub enum Fault {
         /// How many there are.
         replica: u32,
     },
+    /// Two versions would need one port of the host.
+    #[error(
+        "service `{service}` has `update.strategy: switch`, but only one container can have port {port} of the host: old and \
+         new cannot be beside each other"
+    )]
+    SwitchedPort {
+        /// Whose.
+        service: ServiceName,
+        /// Number on the host.
+        port: u16,
+    },
     /// One bad answer ends an instance, so one good answer is all that can be asked for.
     #[error("`{probe}.successThreshold` of service `{service}` must be 1")]
     Threshold {
@@ -177,9 +188,12 @@ impl Fault {
             ),
             Self::NotOfInit { field, .. } => format!("leave `{field}` away"),
             Self::NoJob => "add `workload: job`, or leave `jobConfig` away".into(),
-            Self::DuplicatePort { .. } => "choose another hostPort, or give each a hostIP of its own".into(),
+            Self::DuplicatePort { .. } => "choose another port, or give each a hostIP of its own".into(),
             Self::SharedPort { .. } => {
                 "leave hostPort away, so that each instance takes the port in its BAETYL_SERVICE_DYNAMIC_PORT".into()
+            }
+            Self::SwitchedPort { .. } => {
+                "leave `update.strategy` away: the old stops before the new starts then".into()
             }
             Self::DynamicPort { .. } => "name the port inside the container".into(),
             Self::Thousandths { amount, .. } => {

@@ -14,33 +14,26 @@ pub struct PortConflict {
     pub port: String,
 }
 
-/// Whether a service's ports are the host's own: a process has no network of its own, and a container may do without.
-fn is_on_host_network(service: &Service) -> bool {
-    service.program_config.is_some() || service.host_network
-}
-
 pub(super) fn sees_host_network(workload: &Workload) -> bool {
     workload.program.is_some() || workload.host_network
 }
 
 /// The ports of a service, as its engine is told them.
 pub(crate) fn ports(service: &Service) -> Vec<Port> {
-    let port = |port: &aerolith_model::Port| {
-        let same = is_on_host_network(service).then_some(port.container_port);
-        Port {
-            inside: port.container_port.get(),
-            host: port.host_port.or(same).map(Into::into),
-            address: port.host_ip.map(|address| address.to_string()),
-            protocol: match port.protocol {
-                Protocol::Tcp => "tcp".into(),
-                Protocol::Udp => "udp".into(),
-            },
-        }
+    let declared = service.ports.iter().zip(service.on_host());
+    let port = |(port, on_host): (&aerolith_model::Port, Option<HostPort>)| Port {
+        inside: port.container_port.get(),
+        host: on_host.map(|port| port.number),
+        address: port.host_ip.map(|address| address.to_string()),
+        protocol: match port.protocol {
+            Protocol::Tcp => "tcp".into(),
+            Protocol::Udp => "udp".into(),
+        },
     };
-    service.ports.iter().map(port).collect()
+    declared.map(port).collect()
 }
 
-/// The ports of the host that a workload opens.
+/// The ports of the host that a workload opens, as [`ports`] told them.
 pub(crate) fn on_host(workload: &Workload) -> Vec<HostPort> {
     workload.ports.iter().filter_map(host_port).collect()
 }
@@ -67,7 +60,7 @@ pub(crate) fn conflicts<'a>(applications: impl IntoIterator<Item = &'a Applicati
                 application: application.name.clone(),
                 service: service.name.clone(),
             };
-            for port in ports(service).iter().filter_map(host_port) {
+            for port in application.whole(service).host_ports() {
                 let others = all.iter().filter(|(other, theirs)| *other != id && theirs.meets(port));
                 found.extend(others.map(|(other, _)| PortConflict {
                     services: (other.clone(), id.clone()),
