@@ -353,7 +353,6 @@ impl Driver {
                 return false;
             }
         };
-        let folder = works.preparer.folders.instance(run);
         let start_in = goal
             .service
             .working_dir
@@ -376,7 +375,7 @@ impl Driver {
             terms: Terms::of(goal),
             asked: Asked::by(&goal.service, &goal.volumes),
             workspace: Workspace {
-                folder,
+                home: works.preparer.folders.home(run),
                 places,
                 start_in,
             },

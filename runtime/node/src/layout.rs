@@ -29,16 +29,34 @@ pub(crate) enum What {
     /// A folder with these files.
     Files {
         files: BTreeMap<String, Content>,
-        mode: u32,
+        kept: Kept,
     },
     /// One file, with its key.
-    File { key: String, content: Content, mode: u32 },
+    File { key: String, content: Content, kept: Kept },
     /// A link to what was prepared.
     Link(PathBuf),
     /// A link to a place of the host.
     Host(HostPath),
     /// A folder.
     Folder,
+}
+
+/// How the files of a mount are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// In the instance's folder. Baetyl makes them executable, and scripts are kept in configurations.
+    Open,
+    /// For their owner alone and never on disk: the instance's folder has links to them.
+    Secret,
+}
+
+impl Kept {
+    pub(crate) const fn mode(self) -> u32 {
+        match self {
+            Self::Open => 0o755,
+            Self::Secret => 0o600,
+        }
+    }
 }
 
 /// What a file holds.
@@ -66,10 +84,10 @@ pub(crate) enum Shown {
     /// A folder with these files.
     Files {
         files: BTreeMap<String, Vec<u8>>,
-        mode: u32,
+        kept: Kept,
     },
     /// One file.
-    File { bytes: Vec<u8>, mode: u32 },
+    File { bytes: Vec<u8>, kept: Kept },
     /// A link; a folder is made where it leads when nothing is there.
     Link { to: PathBuf, make: bool },
     /// A folder.
@@ -200,16 +218,16 @@ impl Place {
         follow: impl Fn(&HostPath) -> Result<PathBuf, NotAllowed>,
     ) -> Result<Place<Shown>, MountError> {
         let what = match &self.what {
-            What::Files { files, mode } => {
+            What::Files { files, kept } => {
                 let filled = files
                     .iter()
                     .map(|(key, content)| Ok((key.clone(), content.fill(key, environment)?)));
                 let files = filled.collect::<Result<_, MountError>>()?;
-                Shown::Files { files, mode: *mode }
+                Shown::Files { files, kept: *kept }
             }
-            What::File { key, content, mode } => Shown::File {
+            What::File { key, content, kept } => Shown::File {
                 bytes: content.fill(key, environment)?,
-                mode: *mode,
+                kept: *kept,
             },
             What::Link(to) => Shown::Link {
                 to: to.clone(),
@@ -268,14 +286,13 @@ impl Sources<'_> {
             VolumeSource::HostPath(host) => Ok(What::Host(HostPath::shown(&host.path, mount))),
             VolumeSource::Config(name) => match self.downloaded.get(mount.name.as_str()) {
                 Some(folder) => Ok(What::Link(below(folder, mount))),
-                // Baetyl makes them executable, and scripts are kept in configurations.
-                None => self.content(mount, ResourceKind::Configuration, name.as_str(), 0o755),
+                None => self.content(mount, ResourceKind::Configuration, name.as_str(), Kept::Open),
             },
-            VolumeSource::Secret(name) => self.content(mount, ResourceKind::Secret, name.as_str(), 0o600),
+            VolumeSource::Secret(name) => self.content(mount, ResourceKind::Secret, name.as_str(), Kept::Secret),
         }
     }
 
-    fn content(&self, mount: &VolumeMount, kind: ResourceKind, name: &str, mode: u32) -> Result<What, MountError> {
+    fn content(&self, mount: &VolumeMount, kind: ResourceKind, name: &str, kept: Kept) -> Result<What, MountError> {
         let id = ResourceId::new(kind, name);
         let files = self
             .resources
@@ -286,14 +303,14 @@ impl Sources<'_> {
                 content: id.to_string(),
             })?;
         let Some(key) = &mount.sub_path else {
-            return Ok(What::Files { files, mode });
+            return Ok(What::Files { files, kept });
         };
         let key = relative(key.as_str()).display().to_string();
         match files.get(&key) {
             Some(content) => Ok(What::File {
                 content: content.clone(),
                 key,
-                mode,
+                kept,
             }),
             None => Err(MountError::NoKey {
                 volume: mount.name.to_string(),

@@ -166,11 +166,7 @@ fn open(
     let found = records.load()?;
     let in_use: BTreeSet<_> = found.iter().map(|r| (r.id.service.clone(), r.fingerprint)).collect();
     let prepared = prepare::load(&folders, &in_use)?;
-    for folder in workspace::names(&folders.instances())? {
-        if !found.iter().any(|record| record.folder(&folders.instances()) == folder) {
-            workspace::remove(&folder)?;
-        }
-    }
+    workspace::clear(&folders, found.iter())?;
     let boot = boot(&folders)?;
     let changed = Arc::new(Notify::new());
     let rules = Arc::new(Rules::of(settings, folders.host()));
@@ -178,7 +174,7 @@ fn open(
     let supervisor = Supervisor::new(Shared {
         plugins: plugins.clone(),
         records,
-        instances: folders.instances(),
+        folders: folders.clone(),
         integrity: Arc::new(Integrity::new(store.clone(), settings.packages.edited)),
         admission: Admission::default(),
         rules: rules.clone(),

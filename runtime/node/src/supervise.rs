@@ -25,12 +25,14 @@ use tokio::task::JoinSet;
 
 use crate::admission::Admission;
 use crate::bus::Bus;
+use crate::folders::Folders;
 use crate::layout::Place;
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
 use crate::policy::{Asked, Rules};
 use crate::ports::Ports;
 use crate::record::{Life, Record, Records, Terms};
+use crate::workspace::Home;
 
 use clock::Clock;
 pub(crate) use integrity::Integrity;
@@ -55,7 +57,7 @@ pub(crate) struct Launch {
 /// The working folder that an instance is first started in.
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
-    pub(crate) folder: PathBuf,
+    pub(crate) home: Home,
     pub(crate) places: Vec<Place>,
     /// Relative to the folder.
     pub(crate) start_in: PathBuf,
@@ -102,7 +104,7 @@ enum Again {
 pub(crate) struct Shared {
     pub(crate) plugins: Arc<dyn Plugins>,
     pub(crate) records: Records,
-    pub(crate) instances: PathBuf,
+    pub(crate) folders: Folders,
     pub(crate) integrity: Arc<Integrity>,
     pub(crate) admission: Admission,
     pub(crate) rules: Arc<Rules>,
@@ -160,7 +162,7 @@ impl Supervisor {
             restarts: 0,
             exit: None,
             edited: None,
-            folder: Some(workspace.folder.clone()),
+            folder: Some(workspace.home.folder.clone()),
             row: Row::default(),
             proof: Proof::default(),
             has_begun: false,

@@ -55,8 +55,8 @@ fn made(places: &[Place]) -> Result<Vec<Place<Shown>>, MountError> {
 fn shown(place: &Place<Shown>) -> String {
     let at = place.at.display();
     match &place.what {
-        Shown::Files { files, mode } => format!("{at}: {:?} with mode {mode:o}", files.keys().collect::<Vec<_>>()),
-        Shown::File { mode, .. } => format!("{at}: a file with mode {mode:o}"),
+        Shown::Files { files, kept } => format!("{at}: {:?}, {kept:?}", files.keys().collect::<Vec<_>>()),
+        Shown::File { kept, .. } => format!("{at}: a file, {kept:?}"),
         Shown::Link { to, make } => format!("{at}: a link to {}, made: {make}", to.display()),
         Shown::Folder => format!("{at}: a folder"),
     }
@@ -78,8 +78,8 @@ fn each_kind_of_volume_is_shown_as_baetyl_shows_it() {
         shown,
         [
             "data: a link to /srv/data, made: true",
-            r#"etc/cert: ["key"] with mode 600"#,
-            r#"etc/conf: ["a.yml", "b.sh", "braces"] with mode 755"#,
+            r#"etc/cert: ["key"], Secret"#,
+            r#"etc/conf: ["a.yml", "b.sh", "braces"], Open"#,
             "near: a link to /data/host/near/by, made: true",
             "tmp/x: a folder",
         ]
@@ -92,9 +92,17 @@ fn a_sub_path_shows_one_part() {
         {"name":"data","mountPath":"/d","subPath":"one/two"}"#;
     let places = made(&of(mounts).unwrap()).unwrap();
     let bytes = b"a".to_vec();
-    assert!(places[0].what == Shown::File { bytes, mode: 0o755 });
+    assert!(
+        places[0].what
+            == Shown::File {
+                bytes,
+                kept: Kept::Open
+            }
+    );
     let to = "/srv/data/one/two".into();
     assert!(places[1].what == Shown::Link { to, make: true });
+    let part = r#"{"name":"cert","mountPath":"/key","subPath":"key","readOnly":true}"#;
+    assert_eq!(shown(&made(&of(part).unwrap()).unwrap()[0]), "key: a file, Secret");
     let error = of(r#"{"name":"conf","mountPath":"/x","subPath":"z"}"#)
         .unwrap_err()
         .to_string();
@@ -145,7 +153,7 @@ fn a_secret_is_never_shown_in_debug() {
         what: What::File {
             key: "k".into(),
             content: Content::plain(b"hush"),
-            mode: 0o600,
+            kept: Kept::Secret,
         },
     };
     assert!(!format!("{place:?}").contains("hush") && !format!("{place:?}").contains("104"));

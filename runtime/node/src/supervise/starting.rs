@@ -130,12 +130,7 @@ impl Instance {
     }
 
     async fn make_workspace(&mut self) -> Result<(), String> {
-        let Some(Workspace {
-            folder,
-            places,
-            start_in,
-        }) = self.workspace.clone()
-        else {
+        let Some(Workspace { home, places, start_in }) = self.workspace.clone() else {
             return Ok(());
         };
         let output = std::path::PathBuf::from(&self.record.workload.output);
@@ -145,7 +140,7 @@ impl Instance {
                 crate::durable::folder(parent, true).map_err(|e| e.to_string())?;
             }
             let places = finish(&places, &environment, &rules).map_err(|e| e.to_string())?;
-            workspace::make(&folder, &places, &start_in).map_err(|e| e.to_string())
+            workspace::make(&home, &places, &start_in).map_err(|e| e.to_string())
         })
         .await?;
         self.workspace = None;
