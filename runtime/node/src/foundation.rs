@@ -25,6 +25,9 @@ pub struct Settings {
     pub data: PathBuf,
     /// What must not outlive a boot, as below `/run`: how to find running instances again.
     pub runtime: PathBuf,
+    /// Other files and folders that make the node what it is, none of which a service is shown: its configuration, its
+    /// socket, its plugins, the keys that it trusts.
+    pub own: Vec<PathBuf>,
     /// The node's name, given to instances as `BAETYL_NODE_NAME`.
     pub node: String,
     /// What the package store accepts.
@@ -48,6 +51,7 @@ impl Settings {
         Self {
             data,
             runtime,
+            own: Vec::new(),
             node,
             limits: aerolith_packages::Limits::default(),
             packages: PackagePolicy::default(),

@@ -108,8 +108,8 @@ pub(crate) struct Rules {
     pub(super) policy: WorkloadPolicy,
     /// Where relative host paths lie.
     pub(super) relative: PathBuf,
-    /// The node's own folders.
-    pub(super) own: [PathBuf; 2],
+    /// The node's own files and folders.
+    pub(super) own: Vec<PathBuf>,
 }
 
 impl Rules {
@@ -117,7 +117,11 @@ impl Rules {
         Self {
             policy: settings.workloads.clone(),
             relative,
-            own: [settings.data.clone(), settings.runtime.clone()],
+            own: [&settings.data, &settings.runtime]
+                .into_iter()
+                .chain(&settings.own)
+                .cloned()
+                .collect(),
         }
     }
 
