@@ -1,11 +1,11 @@
 //! The working folder of an instance: made fresh for each start by plan, kept across restarts, removed with it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::durable::{self, FileError, On, Survives};
-use crate::layout::{Place, Shown};
+use crate::layout::{Make, Place, Shown};
 
 /// Makes the folder with everything that is mounted in it, and the folder that the program starts in. What was there
 /// before is removed. Blocks.
@@ -40,12 +40,21 @@ fn show(at: &Path, what: &Shown) -> Result<(), FileError> {
         }
         Shown::Link { to, make } => {
             parent(at)?;
-            if *make && to.symlink_metadata().is_err() {
-                durable::folder(to, false)?;
+            match make {
+                Some(Make::Folder) if is_absent(to) => durable::folder(to, false)?,
+                Some(Make::File) if is_absent(to) => {
+                    parent(to)?;
+                    drop(File::create_new(to).on("make the file", to)?);
+                }
+                _ => {}
             }
             symlink(to, at).on("make the link", at)
         }
     }
+}
+
+fn is_absent(path: &Path) -> bool {
+    path.symlink_metadata().is_err()
 }
 
 fn parent(path: &Path) -> Result<(), FileError> {
@@ -90,7 +99,14 @@ mod tests {
                 "data",
                 Shown::Link {
                     to: host.clone(),
-                    make: true,
+                    make: Some(Make::Folder),
+                },
+            ),
+            place(
+                "app.conf",
+                Shown::Link {
+                    to: host.with_file_name("conf/app.conf"),
+                    make: Some(Make::File),
                 },
             ),
             place("tmp", Shown::Folder),
@@ -99,12 +115,20 @@ mod tests {
         let mode = |path: &str| fs::metadata(folder.join(path)).unwrap().permissions().mode() & 0o777;
         assert_eq!(fs::read(folder.join("etc/cert/key")).unwrap(), b"hush");
         assert_eq!((mode("etc/cert/key"), mode("etc/one.yml")), (0o600, 0o755));
+        assert_eq!(fs::read(host.with_file_name("conf/app.conf")).unwrap(), b"");
+        fs::write(folder.join("app.conf"), "mine").unwrap();
         fs::write(folder.join("data/kept"), "x").unwrap();
         assert!(folder.join("srv/app").is_dir() && folder.join("tmp").is_dir() && !folder.join("old").exists());
         remove(&folder).unwrap();
         assert!(
             !folder.exists() && host.join("kept").exists(),
             "what a link leads to stays"
+        );
+        make(&folder, &places, Path::new("")).unwrap();
+        assert_eq!(
+            fs::read(host.with_file_name("conf/app.conf")).unwrap(),
+            b"mine",
+            "it is made once"
         );
     }
 }

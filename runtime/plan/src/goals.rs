@@ -231,6 +231,7 @@ impl<'a> Library<'a> {
     }
 
     fn goal(&self, application: &Application, service: &Service, updates: Updates) -> Result<Goal, PlanError> {
+        let service = &*application.whole(service);
         let is_mounted = |volume: &&Volume| service.volume_mounts.iter().any(|mount| mount.name == volume.name);
         let mut volumes: Vec<&Volume> = application.volumes.iter().filter(is_mounted).collect();
         volumes.sort_by(|a, b| a.name.cmp(&b.name));
@@ -260,7 +261,7 @@ impl<'a> Library<'a> {
             volumes: used.volumes.into_iter().cloned().collect(),
             depends_on: depends_on.map(|on| (id.sibling(&on.service), on.condition)).collect(),
             restart: Rule::of(application, service),
-            strategy: strategy(application, service),
+            strategy: strategy(service),
             updates: Updates {
                 window: update.window.map_or(updates.window, |window| window.0),
                 deadline: update.deadline.map_or(updates.deadline, |deadline| deadline.0),
@@ -325,12 +326,11 @@ fn job(application: &Application, service: &Service) -> Option<Job> {
 }
 
 /// Two of what has a port of the host for itself cannot be beside each other.
-fn strategy(application: &Application, service: &Service) -> Strategy {
-    let shares_network = application.host_network || service.host_network;
+fn strategy(service: &Service) -> Strategy {
     let has_fixed = service
         .ports
         .iter()
-        .any(|port| port.host_port.is_some() || shares_network);
+        .any(|port| port.host_port.is_some() || service.host_network);
     let fitting = if has_fixed { Strategy::Restart } else { Strategy::Switch };
     service.update.strategy.unwrap_or(fitting)
 }

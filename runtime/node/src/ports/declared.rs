@@ -67,7 +67,7 @@ pub(crate) fn conflicts<'a>(applications: impl IntoIterator<Item = &'a Applicati
                 application: application.name.clone(),
                 service: service.name.clone(),
             };
-            for port in ports(service).iter().filter_map(host_port) {
+            for port in ports(&application.whole(service)).iter().filter_map(host_port) {
                 let others = all.iter().filter(|(other, theirs)| *other != id && theirs.meets(port));
                 found.extend(others.map(|(other, _)| PortConflict {
                     services: (other.clone(), id.clone()),
