@@ -19,6 +19,14 @@ use crate::state::{Damaged, ResourceId};
 
 pub(crate) type Resources = BTreeMap<ResourceId, Resource>;
 
+/// Why an application is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) reason: String,
+    /// Whether the node's policy does not take it, rather than that it cannot be used.
+    pub(crate) is_refused: bool,
+}
+
 /// Resources that belong together: one revision of the desired state, or what one deployment of an application was made of.
 #[derive(Debug, Default)]
 pub(crate) struct Desired {
@@ -32,9 +40,16 @@ pub(crate) struct Desired {
     /// What shall run of every application.
     pub(crate) generations: BTreeMap<AppName, Arc<Generation>>,
     /// Applications that are left as they are, with the reason.
-    pub(crate) held: BTreeMap<String, String>,
+    pub(crate) held: BTreeMap<String, Held>,
     /// What the engines can do, by their kinds.
     pub(crate) engines: BTreeMap<String, Features>,
+}
+
+impl Held {
+    fn unusable(reason: String) -> Self {
+        let is_refused = false;
+        Self { reason, is_refused }
+    }
 }
 
 impl Desired {
@@ -49,7 +64,9 @@ impl Desired {
         } = given;
         let unresolved = resolve(&mut resources, &versions, known, plugins).await;
         let (generations, failures) = each(&resources, updates);
-        let failures = failures.into_iter().map(|(name, error)| (name, error.to_string()));
+        let failures = failures
+            .into_iter()
+            .map(|(name, error)| (name, Held::unusable(error.to_string())));
         Self {
             revision,
             held: held(damaged).chain(failures).collect(),
@@ -82,7 +99,10 @@ impl Desired {
         for application in self.resources.values().filter_map(Resource::as_application) {
             if let Err((service, error)) = rules.admit(application) {
                 let held = self.held.entry(application.name.to_string());
-                held.or_insert_with(|| format!("service `{service}`: {error}"));
+                held.or_insert_with(|| Held {
+                    reason: format!("service `{service}`: {error}"),
+                    is_refused: true,
+                });
             }
         }
         self
@@ -199,11 +219,11 @@ pub(crate) struct Given {
     pub(crate) updates: Updates,
 }
 
-fn held(damaged: &[Damaged]) -> impl Iterator<Item = (String, String)> {
+fn held(damaged: &[Damaged]) -> impl Iterator<Item = (String, Held)> {
     damaged.iter().filter_map(|damage| {
         let id = damage.resource.as_ref()?;
         let is_application = id.kind == ResourceKind::Application;
-        is_application.then(|| (id.name.clone(), damage.reason.clone()))
+        is_application.then(|| (id.name.clone(), Held::unusable(damage.reason.clone())))
     })
 }
 

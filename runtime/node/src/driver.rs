@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::admission::judge;
 use crate::bus::Events;
-use crate::desired::{Desired, Given};
+use crate::desired::{Desired, Given, Held};
 use crate::foundation::Foundation;
 use crate::jobs::Jobs;
 use crate::layout::relative;
@@ -165,7 +165,7 @@ impl Driver {
         let desired = Desired::of(given, &damaged, &known, plugins).await;
         let desired = desired.ask_engines(plugins).await;
         let desired = desired.hold_refused(&self.works.preparer.rules);
-        for (name, reason) in &desired.held {
+        for (name, Held { reason, .. }) in &desired.held {
             tracing::error!(application = name, reason, "an application is left as it is");
         }
         let mut board = self.works.board();
@@ -271,10 +271,7 @@ impl Driver {
             let Some(desired) = board.context(&version) else {
                 return;
             };
-            let waits = board
-                .troubles
-                .get(&version)
-                .is_some_and(|trouble| trouble.again_at > now);
+            let waits = board.troubles.get(&version).is_some_and(|trouble| trouble.waits(now));
             if waits || !board.preparing.insert(version.clone()) {
                 return;
             }

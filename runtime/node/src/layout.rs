@@ -1,5 +1,7 @@
 //! What an instance's working folder shows at its mount paths, decided before anything is written. Pure.
 
+mod host;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -7,9 +9,12 @@ use std::path::{Component, Path, PathBuf};
 use aerolith_model::{Entry, Name, Resource, ResourceKind, VolumeMount, VolumeSource};
 use aerolith_plan::Goal;
 
-use crate::policy::{HostPath, NotAllowed, Rules};
+use crate::policy::{NotAllowed, Rules};
 use crate::state::ResourceId;
 use crate::template::{TemplateError, fill};
+use host::HostVolume;
+pub(crate) use host::Make;
+pub use host::WrongHostPath;
 
 /// Mount paths below which Baetyl shows the package itself; the package is there anyway.
 const PACKAGE: &str = "var/lib/baetyl/bin";
@@ -36,7 +41,7 @@ pub(crate) enum What {
     /// A link to what was prepared.
     Link(PathBuf),
     /// A link to a place of the host.
-    Host(HostPath),
+    Host(HostVolume),
     /// A folder.
     Folder,
 }
@@ -88,8 +93,8 @@ pub(crate) enum Shown {
     },
     /// One file.
     File { bytes: Vec<u8>, kept: Kept },
-    /// A link; a folder is made where it leads when nothing is there.
-    Link { to: PathBuf, make: bool },
+    /// A link, and what is made where it leads when nothing is there.
+    Link { to: PathBuf, make: Option<Make> },
     /// A folder.
     Folder,
 }
@@ -108,6 +113,9 @@ pub enum MountError {
     /// A place of the host that may not be shown.
     #[error(transparent)]
     Host(#[from] NotAllowed),
+    /// A place of the host where something else is than is asked for.
+    #[error(transparent)]
+    WrongHostPath(#[from] WrongHostPath),
     /// A template that cannot be filled.
     #[error("entry `{key}` of configuration `{configuration}`, a template: {error}")]
     Template {
@@ -211,11 +219,11 @@ impl Place {
     /// The mount as it is made: with an instance's variables in its templates, and the place of the host that was asked for.
     ///
     /// # Errors
-    /// [`MountError::Template`], [`MountError::Host`].
+    /// [`MountError::Template`], [`MountError::Host`], [`MountError::WrongHostPath`].
     pub(crate) fn finish(
         &self,
         environment: &BTreeMap<String, String>,
-        follow: impl Fn(&HostPath) -> Result<PathBuf, NotAllowed>,
+        on_host: impl Fn(&HostVolume) -> Result<Shown, MountError>,
     ) -> Result<Place<Shown>, MountError> {
         let what = match &self.what {
             What::Files { files, kept } => {
@@ -231,12 +239,9 @@ impl Place {
             },
             What::Link(to) => Shown::Link {
                 to: to.clone(),
-                make: false,
+                make: None,
             },
-            What::Host(path) => Shown::Link {
-                to: follow(path)?,
-                make: true,
-            },
+            What::Host(volume) => on_host(volume)?,
             What::Folder => Shown::Folder,
         };
         let at = self.at.clone();
@@ -247,14 +252,14 @@ impl Place {
 /// All mounts of an instance, as they are made. Blocks.
 ///
 /// # Errors
-/// [`MountError::Template`], [`MountError::Host`].
+/// [`MountError::Template`], [`MountError::Host`], [`MountError::WrongHostPath`].
 pub(crate) fn finish(
     places: &[Place],
     environment: &BTreeMap<String, String>,
     rules: &Rules,
 ) -> Result<Vec<Place<Shown>>, MountError> {
-    let follow = |path: &HostPath| rules.follow(path);
-    places.iter().map(|place| place.finish(environment, follow)).collect()
+    let on_host = |volume: &HostVolume| volume.shown(rules);
+    places.iter().map(|place| place.finish(environment, on_host)).collect()
 }
 
 impl Content {
@@ -283,7 +288,7 @@ impl Sources<'_> {
     fn what(&self, mount: &VolumeMount, source: &VolumeSource) -> Result<What, MountError> {
         match source {
             VolumeSource::EmptyDir(_) => Ok(What::Folder),
-            VolumeSource::HostPath(host) => Ok(What::Host(HostPath::shown(&host.path, mount))),
+            VolumeSource::HostPath(host) => Ok(What::Host(HostVolume::new(host, mount))),
             VolumeSource::Config(name) => match self.downloaded.get(mount.name.as_str()) {
                 Some(folder) => Ok(What::Link(below(folder, mount))),
                 None => self.content(mount, ResourceKind::Configuration, name.as_str(), Kept::Open),

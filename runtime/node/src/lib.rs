@@ -54,7 +54,7 @@ pub use durable::FileError;
 pub use enforcement::WrongUser;
 pub use fetch::FetchError;
 pub use foundation::{Foundation, OpenError, Settings};
-pub use layout::MountError;
+pub use layout::{MountError, WrongHostPath};
 pub use lock::LockError;
 pub use metrics::{MetricError, Metrics};
 pub use node::{

@@ -1,12 +1,12 @@
 //! The folders of one run: made fresh for each start by plan, kept across restarts, removed with it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::durable::{self, FileError, On, Survives};
 use crate::folders::Folders;
-use crate::layout::{Kept, Place, Shown};
+use crate::layout::{Kept, Make, Place, Shown};
 use crate::record::Record;
 
 /// Where the files of one run lie.
@@ -51,8 +51,13 @@ impl Home {
             }
             Shown::Link { to, make } => {
                 parent(&at)?;
-                if *make && to.symlink_metadata().is_err() {
-                    durable::folder(to, false)?;
+                match make {
+                    Some(Make::Folder) if is_absent(to) => durable::folder(to, false)?,
+                    Some(Make::File) if is_absent(to) => {
+                        parent(to)?;
+                        drop(File::create_new(to).on("make the file", to)?);
+                    }
+                    _ => {}
                 }
                 symlink(to, &at).on("make the link", &at)
             }
@@ -72,6 +77,10 @@ impl Home {
         durable::remove(&shown)?;
         symlink(&secret, &shown).on("make the link", &shown)
     }
+}
+
+fn is_absent(path: &Path) -> bool {
+    path.symlink_metadata().is_err()
 }
 
 fn parent(path: &Path) -> Result<(), FileError> {
@@ -117,6 +126,13 @@ mod tests {
         Shown::File { bytes, kept }
     }
 
+    fn link(to: &Path, make: Make) -> Shown {
+        Shown::Link {
+            to: to.to_owned(),
+            make: Some(make),
+        }
+    }
+
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
@@ -135,14 +151,11 @@ mod tests {
         let folder = home.folder.clone();
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("old"), "").unwrap();
-        let link = Shown::Link {
-            to: host.clone(),
-            make: true,
-        };
         let places = [
             place("etc/cert", files(b"hush", Kept::Secret)),
             place("etc/one.yml", file(b"1", Kept::Open)),
-            place("data", link),
+            place("data", link(&host, Make::Folder)),
+            place("app.conf", link(&host.with_file_name("conf/app.conf"), Make::File)),
             place("tmp", Shown::Folder),
         ];
         make(&home, &places, Path::new("srv/app")).unwrap();
@@ -151,12 +164,20 @@ mod tests {
             (mode(&folder.join("etc/cert/key")), mode(&folder.join("etc/one.yml"))),
             (0o600, 0o755)
         );
+        assert_eq!(fs::read(host.with_file_name("conf/app.conf")).unwrap(), b"");
+        fs::write(folder.join("app.conf"), "mine").unwrap();
         fs::write(folder.join("data/kept"), "x").unwrap();
         assert!(folder.join("srv/app").is_dir() && folder.join("tmp").is_dir() && !folder.join("old").exists());
         remove(&home).unwrap();
         assert!(
             !folder.exists() && host.join("kept").exists(),
             "what a link leads to stays"
+        );
+        make(&home, &places, Path::new("")).unwrap();
+        assert_eq!(
+            fs::read(host.with_file_name("conf/app.conf")).unwrap(),
+            b"mine",
+            "it is made once"
         );
     }
 

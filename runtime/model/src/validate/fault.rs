@@ -3,6 +3,7 @@
 use crate::order::Cycle;
 use crate::port::Protocol;
 use crate::text::{EnvName, MountPath, ServiceName, VolumeName};
+use crate::volume::HostPathType;
 
 /// What can be wrong inside an application.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +23,16 @@ pub enum Fault {
         volume: VolumeName,
         /// The likely meaning.
         near: Option<String>,
+    },
+    /// A part is asked of a volume that has none.
+    #[error("service `{service}` mounts a part of volume `{volume}`, whose hostPath.type `{kind}` is no folder")]
+    PartOfFile {
+        /// Who mounts.
+        service: ServiceName,
+        /// The volume.
+        volume: VolumeName,
+        /// What must be there.
+        kind: HostPathType,
     },
     /// Two mounts of a service have one path.
     #[error("service `{service}` mounts two volumes at `{path}`")]
@@ -186,6 +197,9 @@ impl Fault {
                 "give `{dependency}` a restart.policy of `on-failure` or `no`, make it an init service, or wait until it is \
                  `ready`"
             ),
+            Self::PartOfFile { .. } => {
+                "leave `subPath` away and let hostPath.path name the file, or take `Directory`".into()
+            }
             Self::NotOfInit { field, .. } => format!("leave `{field}` away"),
             Self::NoJob => "add `workload: job`, or leave `jobConfig` away".into(),
             Self::DuplicatePort { .. } => "choose another port, or give each a hostIP of its own".into(),

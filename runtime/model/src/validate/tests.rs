@@ -222,3 +222,20 @@ fn two_volumes_of_one_name_are_refused() {
     weather.volumes.push(weather.volumes[0].clone());
     refused(&weather, "volumes[1].name", "two volumes are called `conf`");
 }
+
+#[test]
+fn a_part_is_asked_of_folders_alone() {
+    let mounting = |kind: &str| -> Application {
+        let json = format!(
+            r#"{{"name":"weather","services":[{{"name":"web","image":"a","volumeMounts":[
+            {{"name":"data","mountPath":"/d","subPath":"part"}}]}}],
+            "volumes":[{{"name":"data","hostPath":{{"path":"/srv","type":"{kind}"}}}}]}}"#
+        );
+        serde_json::from_str(&json).unwrap()
+    };
+    for kind in ["", "Directory", "DirectoryOrCreate"] {
+        assert_eq!(mounting(kind).validate(), Ok(()), "{kind}");
+    }
+    let words = "`data`, whose hostPath.type `File` is no folder | leave `subPath` away";
+    refused(&mounting("File"), "services[0].volumeMounts[0].subPath", words);
+}

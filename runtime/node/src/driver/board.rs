@@ -50,11 +50,11 @@ pub(crate) struct Trouble {
     pub(crate) disk: bool,
     /// Whether the node's policy does not take it.
     pub(crate) refused: bool,
-    /// Milliseconds since 1970 of the next try.
-    pub(crate) again_at_ms: u64,
+    /// Milliseconds since 1970 of the next try; none where only another policy or other resources help.
+    pub(crate) again_at_ms: Option<u64>,
     /// Whether something has changed since that may have put it right.
     pub(crate) is_reconsidered: bool,
-    pub(super) again_at: Instant,
+    again_at: Option<Instant>,
     tries: u32,
 }
 
@@ -131,7 +131,7 @@ impl Board {
         let troubles = self
             .troubles
             .values()
-            .map(|trouble| trouble.again_at)
+            .filter_map(|trouble| trouble.again_at)
             .filter(|at| *at > now);
         let courses = self.courses.values().filter_map(|course| course.wakes_at(now));
         troubles.chain(courses).min()
@@ -181,9 +181,14 @@ pub(super) fn context<'a>(courses: &'a BTreeMap<AppName, Course>, version: &Vers
 }
 
 impl Trouble {
+    /// Whether it is not the time to try again.
+    pub(super) fn waits(&self, now: Instant) -> bool {
+        self.again_at.is_none_or(|at| at > now)
+    }
+
     /// Lets it be tried again at once.
     pub(super) fn hurry(&mut self) {
-        (self.again_at, self.again_at_ms) = (Instant::now(), now_ms());
+        (self.again_at, self.again_at_ms) = (Some(Instant::now()), Some(now_ms()));
         self.is_reconsidered = true;
     }
 
@@ -191,7 +196,7 @@ impl Trouble {
     /// one that has other bytes than are promised is not soon asked for all of them again.
     pub(super) fn after(before: Option<&Self>, reason: String, error: &PrepareError) -> Self {
         let tries = before.map_or(0, |before| before.tries);
-        let pause = match error.is_of_the_package() {
+        let pause = match error.is_of_the_package() || error.is_of_the_policy() {
             true => LONGEST_PAUSE,
             false => FIRST_PAUSE.saturating_mul(1 << tries.min(16)).min(LONGEST_PAUSE),
         };
@@ -205,9 +210,9 @@ impl Trouble {
             disk: error.is_of_the_disk(),
             refused: error.is_of_the_policy(),
             is_reconsidered: false,
-            again_at_ms: ms_after(pause),
+            again_at_ms: (!error.is_lasting()).then(|| ms_after(pause)),
             tries: tries.saturating_add(1),
-            again_at: Instant::now() + pause,
+            again_at: (!error.is_lasting()).then(|| Instant::now() + pause),
         }
     }
 }

@@ -2,6 +2,8 @@ use super::*;
 use aerolith_model::Application;
 use aerolith_plan::Updates;
 
+use crate::policy::HostPathRule;
+
 fn resources() -> BTreeMap<ResourceId, Resource> {
     let all = [
         r#"{"kind":"configuration","name":"conf","data":{"a.yml":"a","b.sh":"b","braces":"{{.PORT}} {{"}}"#,
@@ -48,8 +50,10 @@ fn mount(name: &str, path: &str) -> String {
 /// As they are made for an instance with a port.
 fn made(places: &[Place]) -> Result<Vec<Place<Shown>>, MountError> {
     let environment = BTreeMap::from([("PORT".to_owned(), "50200".to_owned())]);
-    let follow = |path: &HostPath| Ok(Path::new("/data/host").join(&path.path));
-    places.iter().map(|place| place.finish(&environment, follow)).collect()
+    let mut settings = crate::foundation::Settings::new("/data".into(), "/run".into(), "gate".into());
+    let (path, read_only) = ("/srv".into(), false);
+    settings.workloads.host_paths = vec![HostPathRule { path, read_only }];
+    finish(places, &environment, &Rules::of(&settings, "/data/host".into()))
 }
 
 fn shown(place: &Place<Shown>) -> String {
@@ -57,7 +61,7 @@ fn shown(place: &Place<Shown>) -> String {
     match &place.what {
         Shown::Files { files, kept } => format!("{at}: {:?}, {kept:?}", files.keys().collect::<Vec<_>>()),
         Shown::File { kept, .. } => format!("{at}: a file, {kept:?}"),
-        Shown::Link { to, make } => format!("{at}: a link to {}, made: {make}", to.display()),
+        Shown::Link { to, make } => format!("{at}: a link to {}, made: {make:?}", to.display()),
         Shown::Folder => format!("{at}: a folder"),
     }
 }
@@ -77,10 +81,10 @@ fn each_kind_of_volume_is_shown_as_baetyl_shows_it() {
     assert_eq!(
         shown,
         [
-            "data: a link to /srv/data, made: true",
+            "data: a link to /srv/data, made: Some(Folder)",
             r#"etc/cert: ["key"], Secret"#,
             r#"etc/conf: ["a.yml", "b.sh", "braces"], Open"#,
-            "near: a link to /data/host/near/by, made: true",
+            "near: a link to /data/host/near/by, made: Some(Folder)",
             "tmp/x: a folder",
         ]
     );
@@ -100,7 +104,13 @@ fn a_sub_path_shows_one_part() {
             }
     );
     let to = "/srv/data/one/two".into();
-    assert!(places[1].what == Shown::Link { to, make: true });
+    assert!(
+        places[1].what
+            == Shown::Link {
+                to,
+                make: Some(Make::Folder)
+            }
+    );
     let part = r#"{"name":"cert","mountPath":"/key","subPath":"key","readOnly":true}"#;
     assert_eq!(shown(&made(&of(part).unwrap()).unwrap()[0]), "key: a file, Secret");
     let error = of(r#"{"name":"conf","mountPath":"/x","subPath":"z"}"#)

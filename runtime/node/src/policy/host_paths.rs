@@ -37,6 +37,11 @@ impl Rules {
         }
     }
 
+    /// Where a host path lies, before links are followed.
+    pub(crate) fn place(&self, path: &str) -> PathBuf {
+        self.relative.join(path)
+    }
+
     /// Follows every link of a host path and asks about where it leads: answers that place, which is to be shown. What is
     /// not there yet lies where it will be made. Blocks.
     ///
@@ -48,7 +53,7 @@ impl Rules {
             path: asked.path.clone(),
             reason: error.to_string(),
         };
-        let place = followed(&self.relative.join(&asked.path)).map_err(unknown)?;
+        let place = followed(&self.place(&asked.path)).map_err(unknown)?;
         let is_relative = !asked.path.starts_with('/');
         if is_relative && place.starts_with(followed(&self.relative).map_err(unknown)?) {
             return Ok(place);

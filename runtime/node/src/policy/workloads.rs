@@ -132,7 +132,7 @@ impl Rules {
     pub(crate) fn admit(&self, application: &Application) -> Result<(), (ServiceName, NotAllowed)> {
         let services = application.services.iter().chain(&application.init_services);
         services.into_iter().try_for_each(|service| {
-            let asked = Asked::by(service, &application.volumes);
+            let asked = Asked::by(&application.whole(service), &application.volumes);
             self.judge(&asked).map_err(|error| (service.name.clone(), error))
         })
     }

@@ -7,6 +7,7 @@ use crate::enforcement::WrongUser;
 use crate::fetch::FetchError;
 use crate::layout::MountError;
 use crate::plugins::NoProvider;
+use crate::policy::NotAllowed;
 use crate::program::PackageError;
 
 /// Why a version of a service cannot be started yet. The one before it goes on running.
@@ -58,8 +59,16 @@ impl PrepareError {
         match self {
             Self::Package(PackageError::Forbidden { .. }) => true,
             Self::Package(PackageError::Object { error, .. }) => matches!(**error, FetchError::Forbidden { .. }),
+            Self::Mount(MountError::Host(NotAllowed::Unknown { .. })) => false,
+            Self::Mount(MountError::Host(_)) => true,
             _ => false,
         }
+    }
+
+    /// Whether nothing but another policy or other resources can put it right. Where a link of the host leads, and what
+    /// comes from an address, may be otherwise the next time, and nobody would tell.
+    pub(crate) fn is_lasting(&self) -> bool {
+        matches!(self, Self::Package(PackageError::Forbidden { .. }))
     }
 
     /// Whether it is this node's own disk that refuses: full, read-only or broken.
