@@ -51,7 +51,7 @@ impl Progress {
     }
 }
 
-/// The newest deployment of an application, and the good one before it.
+/// The newest deployment of an application, and what is put back where that fails.
 #[derive(Debug, Clone)]
 pub(crate) struct Course {
     pub(crate) revision: u64,
@@ -84,7 +84,7 @@ pub struct Rollout {
     pub reason: String,
     /// How often it was tried and failed.
     pub attempts: u32,
-    /// The revision of the good deployment that runs in its place, or until it is good.
+    /// The revision of the deployment that runs in its place, or until it is good.
     pub fallback: Option<u64>,
     /// Milliseconds since 1970 of the next attempt, while it waits for one.
     pub next_try_ms: Option<u64>,
