@@ -17,6 +17,8 @@ mod environment;
 mod fetch;
 mod folders;
 mod foundation;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod hosted;
 mod jobs;
 mod kv;

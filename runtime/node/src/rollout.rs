@@ -1,5 +1,7 @@
 //! How an application comes from one version to the next, as far as its history and the clock say.
 
+mod start_at;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +13,12 @@ use tokio::time::Instant;
 use crate::daytime::{ms_after, now_ms};
 use crate::desired::Desired;
 use crate::state::{Deployment, Outcome};
+use start_at::StartAt;
 
 /// So often a version is tried.
 pub(crate) const MOST_ATTEMPTS: u32 = 2;
 /// Time between two attempts.
 pub(crate) const PAUSE: Duration = Duration::from_secs(10);
-/// The clock may be put right at any time, so nobody waits for a time of day longer than this without looking at it.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// How far the newest deployment of an application has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Progress {
     }
 }
 
-/// The newest deployment of an application, and the good one before it.
+/// The newest deployment of an application, and what is put back where that fails.
 #[derive(Debug, Clone)]
 pub(crate) struct Course {
     pub(crate) revision: u64,
@@ -60,16 +61,14 @@ pub(crate) struct Course {
     pub(crate) before: Option<Earlier>,
     /// No attempt is made earlier.
     pub(crate) again_at: Option<Instant>,
-    /// Milliseconds since 1970 before which it is not deployed.
-    start_at_ms: Option<u64>,
-    /// Whether that was to come when somebody last looked at the clock. All that follows from one look agrees.
-    is_early: bool,
+    start_at: StartAt,
 }
 
-/// An earlier deployment that was good.
+/// An earlier deployment that was good, or where none was, that was up.
 #[derive(Debug, Clone)]
 pub(crate) struct Earlier {
     pub(crate) revision: u64,
+    pub(crate) is_good: bool,
     pub(crate) desired: Arc<Desired>,
 }
 
@@ -85,7 +84,7 @@ pub struct Rollout {
     pub reason: String,
     /// How often it was tried and failed.
     pub attempts: u32,
-    /// The revision of the good deployment that runs in its place, or until it is good.
+    /// The revision of the deployment that runs in its place, or until it is good.
     pub fallback: Option<u64>,
     /// Milliseconds since 1970 of the next attempt, while it waits for one.
     pub next_try_ms: Option<u64>,
@@ -118,17 +117,16 @@ impl Course {
         before: Option<Earlier>,
     ) -> Self {
         let start_at = candidate.application(name).and_then(|it| it.start_at.as_ref());
-        let start_at_ms = start_at.map(Timestamp::ms);
+        let start_at = StartAt::new(start_at.map(Timestamp::ms));
         let mut course = Self {
             revision,
             progress,
             candidate,
             before,
             again_at: None,
-            start_at_ms,
-            is_early: false,
+            start_at,
         };
-        course.look_at_the_clock();
+        course.look_at_the_clock(now_ms());
         course
     }
 
@@ -155,6 +153,7 @@ impl Course {
         Some(Target {
             candidate: self.candidate.generations.get(name)?.clone(),
             fallback: self.fallback(name),
+            unproven: self.put_back().is_some_and(|before| !before.is_good),
             withheld: self.is_withheld(now),
         })
     }
@@ -163,7 +162,7 @@ impl Course {
         match self.progress.outcome {
             Outcome::Good => false,
             Outcome::Failed => true,
-            Outcome::Pending | Outcome::Superseded => self.is_pausing(now) || self.is_early,
+            Outcome::Pending | Outcome::Superseded => self.is_pausing(now) || self.start_at.is_early(),
         }
     }
 
@@ -175,12 +174,13 @@ impl Course {
         let pause = self.again_at.and_then(|at| at.checked_duration_since(now));
         let pause = pause.filter(|pause| !pause.is_zero() && self.progress.outcome == Outcome::Pending);
         let pause = pause.map(ms_after);
-        pause.max(self.start_at_ms.filter(|_| self.is_early))
+        pause.max(self.start_at.awaited_ms())
     }
 
-    /// The time of day may have come, or gone back.
-    pub(crate) fn look_at_the_clock(&mut self) {
-        self.is_early = self.start_at_ms.is_some_and(|at| at > now_ms());
+    /// The time of day may have come, or gone back before anything was begun.
+    pub(crate) fn look_at_the_clock(&mut self, now_ms: u64) {
+        let has_begun = self.progress.tried_in.is_some() || self.progress.attempts > 0;
+        self.start_at.look(now_ms, has_begun);
     }
 
     /// When time alone may change what is to be done.
@@ -188,8 +188,7 @@ impl Course {
         if self.is_good() {
             return None;
         }
-        let start_at = self.start_at_ms.filter(|_| self.is_early);
-        let start_at = start_at.map(|at| now + Duration::from_millis(at.saturating_sub(now_ms())).min(LOOK_AGAIN));
+        let start_at = self.start_at.look_again().map(|again| now + again);
         let again_at = self.again_at.filter(|at| *at > now);
         start_at.into_iter().chain(again_at).min()
     }
@@ -209,7 +208,7 @@ impl Course {
             Outcome::Good => (Stage::Good, String::new()),
             Outcome::Failed => (Stage::RolledBack, self.progress.reason.clone()),
             _ if self.is_pausing(now) => (Stage::Pausing, self.progress.reason.clone()),
-            _ if self.is_early => (Stage::Scheduled, "it waits for the time of its startAt".into()),
+            _ if self.start_at.is_early() => (Stage::Scheduled, "it waits for the time of its startAt".into()),
             _ if is_prepared => (Stage::Trying, self.progress.reason.clone()),
             _ => (Stage::Preparing, self.progress.reason.clone()),
         };

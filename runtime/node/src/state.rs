@@ -70,6 +70,9 @@ pub(crate) struct Change {
     pub(crate) delete: Vec<ResourceId>,
 }
 
+/// Tells of an application's deployment of a revision whether all of it is up, and nothing speaks against it.
+pub(crate) type IsUp<'a> = &'a dyn Fn(&str, u64) -> bool;
+
 impl State {
     pub(crate) fn revision(&self) -> u64 {
         self.head.revision
@@ -102,9 +105,15 @@ impl State {
         resources
     }
 
+    /// A commit where nothing runs.
+    #[cfg(test)]
+    pub(crate) fn commit(&mut self, change: Change) -> Result<u64, FileError> {
+        self.commit_over(change, &|_, _| false)
+    }
+
     /// Makes a change durable as one transaction, and answers the revision in force. A change that changes nothing
     /// makes no revision. Errors leave everything as it was.
-    pub(crate) fn commit(&mut self, mut change: Change) -> Result<u64, FileError> {
+    pub(crate) fn commit_over(&mut self, mut change: Change, is_up: IsUp<'_>) -> Result<u64, FileError> {
         let put: BTreeSet<ResourceId> = change.put.iter().map(ResourceId::of).collect();
         change.delete.retain(|id| self.knows(id) && !put.contains(id));
         change.put.retain(|r| self.resources.get(&ResourceId::of(r)) != Some(r));
@@ -121,7 +130,7 @@ impl State {
             files.push((path, bytes));
         }
         let resources = self.preview(&change);
-        let mut deployed = self.deploy(&head, &resources);
+        let mut deployed = self.deploy(&head, &resources, is_up);
         for (name, history) in &deployed {
             let path = self.history_path(name);
             files.push((path.clone(), checked::encode(history, &path)?));

@@ -5,10 +5,11 @@
 mod world;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aerolith_model::ResourceKind;
-use aerolith_node::{Events, Node};
+use aerolith_node::{Events, Node, Outcome, Phase};
 use serde_json::Value;
 use world::*;
 
@@ -158,6 +159,74 @@ async fn a_third_version_goes_back_to_the_first_when_the_second_was_never_found_
     node.shutdown().await;
 }
 
+/// A node on which a first version runs of which nobody knows yet if it is any good.
+async fn unproven(world: &mut World) -> Node {
+    world.updates.window = Duration::from_secs(60);
+    let node = world.open().await;
+    apply(&node, &[&package("pp", "1"), &shop(r#","restart":{"policy":"no"}"#)]).await;
+    until("it runs", || {
+        instance_of(&node, WEB).filter(|web| web.state == Phase::Running)
+    })
+    .await;
+    node
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_version_goes_back_to_a_first_that_ran_though_nobody_had_waited_until_it_was_good() {
+    let mut world = World::new();
+    let node = unproven(&mut world).await;
+    let first = alive(&world);
+    let mut events = node.events("app/shop/#").unwrap();
+    apply(&node, &[&package("pp", "2")]).await;
+    for attempt in 1..=2 {
+        fail(&world, 1 + attempt).await;
+        let data = told(&mut events, "app/shop/failed").await;
+        assert_eq!(data["attempts"], attempt);
+        assert_eq!(alive(&world), first, "the first was never stopped");
+        tokio::time::sleep(PAUSE).await;
+    }
+    told(&mut events, "app/shop/rolledback").await;
+    let node = world.crash_and_open(node).await;
+    tokio::time::sleep(10 * PAUSE).await;
+    assert_eq!((alive(&world), world.engine().runs_of(WEB).len()), (first, 3));
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_version_that_ran_runs_until_the_second_has_proven_itself() {
+    let mut world = World::new();
+    let node = unproven(&mut world).await;
+    let mut events = node.events("app/shop/deployed").unwrap();
+    apply(&node, &[&package("pp", "2")]).await;
+    let both = until("both run", || (alive(&world).len() == 2).then(|| alive(&world))).await;
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    assert_eq!(alive(&world), both);
+    assert_eq!(events.next().await.unwrap().data["revision"], 2);
+    until("the first is stopped", || (alive(&world) == both[1..]).then_some(())).await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_version_that_never_ran_is_nothing_to_go_back_to() {
+    let world = watchful();
+    let node = world.open().await;
+    let gone = package_of("pp", &[("run.sh-linux-test", r#"{"url":"test://h/gone/run.sh"}"#)]);
+    apply(&node, &[&gone, &shop("")]).await;
+    apply(&node, &[&package("pp", "2")]).await;
+    for nth in 1..=4 {
+        fail(&world, nth).await;
+    }
+    let history = node.history("shop").unwrap();
+    assert_eq!((history[0].outcome, history[0].attempts), (Outcome::Pending, 0));
+    let mut events = node.events("app/shop/deployed").unwrap();
+    assert_eq!(
+        events.next().await.unwrap().data["revision"],
+        2,
+        "it is restarted for as long as it takes"
+    );
+    node.shutdown().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_application_that_is_deleted_while_it_is_updated_leaves_nothing() {
     let world = watchful();
@@ -195,7 +264,13 @@ async fn reboot(world: &World, node: Node) -> Node {
     for run in world.engine().runs.lock().unwrap().iter() {
         run.exit.send_replace(Some(code(137)));
     }
-    fs::remove_dir_all(world.path("run")).unwrap();
+    // A write that was going on when it died may come to its end meanwhile.
+    let emptied = || fs::remove_dir_all(world.path("run"));
+    until("the runtime folder is gone", || match emptied() {
+        Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => None,
+        removed => Some(removed.unwrap()),
+    })
+    .await;
     world.open().await
 }
 

@@ -31,6 +31,8 @@ pub struct Target {
     /// The version that was good before. It runs until the candidate is prepared, and again if that fails. There is none
     /// once the candidate has been found good.
     pub fallback: Option<Arc<Generation>>,
+    /// Whether the fallback was never found good itself: it ran when the candidate came, and there is nothing better.
+    pub unproven: bool,
     /// Whether the candidate is left alone now: it has failed, or its time has not come.
     pub withheld: bool,
 }

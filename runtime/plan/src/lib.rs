@@ -19,4 +19,4 @@ pub use goals::{Generation, Goal, Goals, Job, Library, PlanError, Target, Update
 pub use id::{InstanceId, InvalidInstanceId, RunId, ServiceId, VersionId};
 pub use observed::{Fitness, Observed, Seen, State, Trial};
 pub use planner::{Step, plan};
-pub use verdict::{Verdict, verdict};
+pub use verdict::{Verdict, is_up, verdict};

@@ -63,7 +63,7 @@ impl Chaos {
             sources,
             strangers: Strangers::new(),
             world: World::default(),
-            random: Random(seed),
+            random: Random::new(seed),
             story: Story::new(seed),
             stopped: Vec::new(),
             counts: BTreeMap::new(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerolith_model::AppName;
-use aerolith_plan::{Generation, Goals, Observed, ServiceId, Step, Target, VersionId, plan};
+use aerolith_plan::{Generation, Goals, Observed, ServiceId, Step, Target, VersionId, is_up, plan};
 use tokio::time::Instant;
 
 use super::subject;
@@ -88,7 +88,7 @@ impl Board {
                 Some(known) => Target {
                     fallback: Some(known.fallback.unwrap_or(known.candidate)),
                     candidate: candidate.clone(),
-                    withheld: false,
+                    ..Target::default()
                 },
                 None => Target {
                     candidate: candidate.clone(),
@@ -123,7 +123,10 @@ impl Board {
 
     /// What waits for a time of day may have to wait no more.
     pub(super) fn look_at_the_clock(&mut self) {
-        self.courses.values_mut().for_each(Course::look_at_the_clock);
+        let now_ms = prepare::now_ms();
+        self.courses
+            .values_mut()
+            .for_each(|course| course.look_at_the_clock(now_ms));
     }
 
     /// When time alone may change what is to be done.
@@ -144,6 +147,16 @@ impl Board {
         let is_prepared = |id: &ServiceId, fingerprint| self.prepared.contains_key(&(id.clone(), fingerprint));
         let is_prepared = goals.all(|(id, goal)| goal.count() == 0 || is_prepared(id, goal.fingerprint));
         Some(course.rollout(Instant::now(), is_prepared))
+    }
+
+    /// Whether all of an application's deployment of a revision is up, and nothing speaks against it.
+    pub(crate) fn is_up(&self, application: &str, revision: u64, supervisor: &Supervisor) -> bool {
+        let course = self
+            .courses
+            .get(application)
+            .filter(|course| course.revision == revision);
+        let generation = course.and_then(|course| course.candidate.generations.get(application));
+        generation.is_some_and(|generation| is_up(generation, &supervisor.seen()))
     }
 
     /// Lets what may have been put right be tried at once.

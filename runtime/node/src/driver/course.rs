@@ -14,6 +14,7 @@ use crate::durable::FileError;
 use crate::prepare::blocking;
 use crate::rollout::{Course, Earlier, MOST_ATTEMPTS, PAUSE, Progress};
 use crate::state::{Deployment, Outcome, State};
+use crate::supervise::Phase;
 
 /// What a history says that is not known yet.
 struct Read {
@@ -22,7 +23,15 @@ struct Read {
     progress: Progress,
     /// What it is made of, where that is not what is in force.
     candidate: Option<Result<Given, String>>,
-    before: Option<(u64, Option<Result<Given, String>>)>,
+    before: Option<Before>,
+}
+
+/// What is put back.
+struct Before {
+    revision: u64,
+    is_good: bool,
+    /// Where it is not known already.
+    given: Option<Result<Given, String>>,
 }
 
 /// What was found of a candidate.
@@ -101,16 +110,7 @@ impl Driver {
                 Some(given) => self.build(&name, given, &head).await,
             };
             let before = match before {
-                Some((revision, Some(given))) => self
-                    .build(&name, given, &head)
-                    .await
-                    .map(|desired| Earlier { revision, desired }),
-                Some((_, None)) => self
-                    .works
-                    .board()
-                    .courses
-                    .get(&name)
-                    .and_then(|course| course.before.clone()),
+                Some(before) => self.earlier(&name, before, &head).await,
                 None => None,
             };
             let candidate = candidate.unwrap_or_else(|| head.clone());
@@ -132,6 +132,24 @@ impl Driver {
         } else {
             board.courses.extend(courses);
         }
+    }
+
+    async fn earlier(&self, name: &AppName, before: Before, head: &Desired) -> Option<Earlier> {
+        let Before {
+            revision,
+            is_good,
+            given,
+        } = before;
+        let known = |course: &Course| Some(course.before.as_ref()?.desired.clone());
+        let desired = match given {
+            Some(given) => self.build(name, given, head).await,
+            None => self.works.board().courses.get(name).and_then(known),
+        };
+        desired.map(|desired| Earlier {
+            revision,
+            is_good,
+            desired,
+        })
     }
 
     /// Errors are of a damaged disk: what is in force is taken instead, or there is nothing to go back to.
@@ -252,6 +270,10 @@ impl Driver {
             .map(|watched| watched.view());
         let reason = view.map(|view| match view.trial_reason.is_empty() {
             true => view.reason,
+            // What a probe says of it while it runs is why it was not healthy in time.
+            false if view.phase == Phase::Running && !view.reason.is_empty() => {
+                format!("{}; {}", view.trial_reason, view.reason)
+            }
             false => view.trial_reason,
         });
         format!("{}: {}", run.instance, reason.unwrap_or_default())
@@ -293,7 +315,7 @@ fn cut_off(state: &mut State, name: &AppName, boot: &str) -> Result<(), FileErro
     Ok(())
 }
 
-/// What the history of an application says. `earlier` is the good deployment that is known already. Blocks.
+/// What the history of an application says. `earlier` is what is put back, as far as that is known already. Blocks.
 fn look(
     state: &State,
     name: AppName,
@@ -302,8 +324,11 @@ fn look(
 ) -> Option<Read> {
     let history = state.history(name.as_str());
     let newest = history.first()?;
-    let before = history.iter().skip(1).find(|one| one.outcome == Outcome::Good);
-    let before = before.map(|one| (one.revision, (earlier != Some(one.revision)).then(|| given(one))));
+    let before = state.before(name.as_str()).map(|one| Before {
+        revision: one.revision,
+        is_good: one.outcome == Outcome::Good,
+        given: (earlier != Some(one.revision)).then(|| given(one)),
+    });
     let candidate = (!state.is_in_force(newest)).then(|| given(newest));
     Some(Read {
         revision: newest.revision,

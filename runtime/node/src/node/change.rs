@@ -10,8 +10,8 @@ use serde_json::json;
 use super::Node;
 use crate::desired::{Desired, Given, Resources, each};
 use crate::difference::{Action, ApplicationChange, ResourceChange, difference, resources};
+use crate::driver::Works;
 use crate::durable::FileError;
-use crate::foundation::Foundation;
 use crate::policy::{NotAllowed, Rules};
 use crate::ports::{PortConflict, conflicts};
 use crate::state::{Change, ResourceId, RollbackError, State};
@@ -206,8 +206,8 @@ impl Node {
         change: impl FnOnce(&State) -> Result<Change, ChangeError> + Send + 'static,
         dry_run: bool,
     ) -> Result<Done, ChangeError> {
-        let (foundation, rules) = (self.0.works.foundation.clone(), self.0.works.preparer.rules.clone());
-        let done = tokio::task::spawn_blocking(move || commit(&foundation, &rules, change, dry_run)).await;
+        let works = self.0.works.clone();
+        let done = tokio::task::spawn_blocking(move || commit(&works, change, dry_run)).await;
         done.map_err(|e| ChangeError::Thread(e.to_string()))?
     }
 
@@ -255,14 +255,13 @@ pub(super) struct Done {
 
 /// Checks and stores under one lock, so that nothing comes between. Blocks.
 fn commit(
-    foundation: &Foundation,
-    rules: &Rules,
+    works: &Works,
     change: impl FnOnce(&State) -> Result<Change, ChangeError>,
     dry_run: bool,
 ) -> Result<Done, ChangeError> {
-    let mut state = foundation.state();
+    let mut state = works.foundation.state();
     let change = change(&state)?;
-    let updates = foundation.0.settings.updates;
+    let updates = works.foundation.0.settings.updates;
     let given = |state: &State, resources| Given {
         revision: state.revision(),
         versions: state.revisions(),
@@ -270,7 +269,7 @@ fn commit(
         updates,
     };
     let (before, resources) = (given(&state, state.resources().clone()), state.preview(&change));
-    allowed(rules, &change)?;
+    allowed(&works.preparer.rules, &change)?;
     check(&state, &change, &before, &resources)?;
     let put: BTreeSet<ResourceId> = change.put.iter().map(ResourceId::of).collect();
     let concerned = concerned(&resources, &put);
@@ -278,7 +277,8 @@ fn commit(
     if dry_run {
         after.versions.retain(|id, _| !put.contains(id));
     } else {
-        after.revision = state.commit(change)?;
+        let is_up = |name: &str, revision| works.board().is_up(name, revision, &works.supervisor);
+        after.revision = state.commit_over(change, &is_up)?;
         after.versions = state.revisions();
         // Who applies the same again wants it tried again.
         for application in concerned {

@@ -8,7 +8,7 @@ use aerolith_model::{Application, Resource, ResourceKind};
 use super::head::Head;
 use super::history::{Deployment, History, Outcome};
 use super::versions::Read;
-use super::{Change, ResourceId, State, Version, checked};
+use super::{Change, IsUp, ResourceId, State, Version, checked};
 use crate::daytime::now_ms;
 use crate::desired::Resources;
 use crate::durable::{self, FileError, Survives};
@@ -72,9 +72,15 @@ impl State {
         self.histories.get(application)?.candidate()
     }
 
-    /// What is to run in a candidate's place, before it can or after it has failed: the newest good one.
+    /// What is to run in a candidate's place, before it can or after it has failed: the newest good one, or where none was,
+    /// the newest that was up.
     pub(crate) fn fallback(&self, application: &str) -> Option<&Deployment> {
         self.histories.get(application)?.fallback()
+    }
+
+    /// What was put back or would be, among those before the newest.
+    pub(crate) fn before(&self, application: &str) -> Option<&Deployment> {
+        self.histories.get(application)?.before()
     }
 
     /// The deployment that is to run: the newest, or after it has failed the fallback, where there is one.
@@ -195,7 +201,7 @@ impl State {
     }
 
     /// The histories that a new head changes: a new deployment of every application of which a part is another.
-    pub(super) fn deploy(&self, head: &Head, resources: &Resources) -> BTreeMap<String, History> {
+    pub(super) fn deploy(&self, head: &Head, resources: &Resources, is_up: IsUp<'_>) -> BTreeMap<String, History> {
         let at_ms = now_ms();
         let mut deployed = BTreeMap::new();
         for (application, version) in applications(head, resources) {
@@ -208,7 +214,8 @@ impl State {
             });
             if !is_as_before {
                 let mut history = history.cloned().unwrap_or_default();
-                history.deploy(Deployment::new(head.revision, at_ms, parts));
+                let deployment = Deployment::new(head.revision, at_ms, parts);
+                history.deploy(deployment, |candidate| is_up(name, candidate));
                 deployed.insert(name.to_owned(), history);
             }
         }
@@ -229,7 +236,8 @@ impl State {
         };
         let newest = parts.values().map(|version| version.revision).max();
         let mut history = History::default();
-        history.deploy(Deployment::new(newest.unwrap_or_default(), now_ms(), parts).good());
+        let deployment = Deployment::new(newest.unwrap_or_default(), now_ms(), parts).good();
+        history.deploy(deployment, |_| false);
         history
     }
 

@@ -46,6 +46,10 @@ pub struct Scripted {
     pub removed: Mutex<Vec<(Handle, usize)>>,
     /// By method, what it answers instead.
     pub refuses: Mutex<BTreeMap<&'static str, Error>>,
+    /// Whose start never comes to its end: instances of which the name begins so.
+    pub stuck: Mutex<Option<&'static str>>,
+    /// The starts that are under way.
+    pub starting: Arc<()>,
     /// Told to whoever waits for an end: the engine is replaced.
     pub lost: watch::Sender<u32>,
     /// By command, with which code it ends; any other hangs.
@@ -159,6 +163,11 @@ impl Engine for Scripted {
 
     async fn start(&self, request: Workload) -> Result<Handle> {
         self.asked("start")?;
+        let stuck = *self.stuck.lock().unwrap();
+        if stuck.is_some_and(|stuck| request.instance.starts_with(stuck)) {
+            let _under_way = self.starting.clone();
+            return std::future::pending().await;
+        }
         let handle = self.add(request);
         self.asked("started")?;
         Ok(handle)

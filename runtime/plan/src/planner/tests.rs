@@ -115,6 +115,63 @@ fn what_is_bad_goes_and_the_old_runs_on_or_is_started_again_and_twice_is_enough(
     }
 }
 
+/// Everything is started, and nothing has proven itself yet.
+fn running(aa: u8, bb: u8) -> World {
+    let mut world = World::default();
+    world.apply(pair(aa, bb, &json!({})));
+    for _ in 0..4 {
+        world.round(0, usize::MAX);
+        (0..world.observed.instances.len()).for_each(|nth| world.grow(nth));
+    }
+    let healthy = State::Running(crate::Fitness::Healthy);
+    assert!(world.observed.instances.values().any(|seen| seen.state != healthy));
+    world
+}
+
+#[test]
+fn what_ran_before_anything_was_good_runs_on_until_the_next_has_proven_itself_and_is_put_back_where_that_is_bad() {
+    let mut world = running(0, 0);
+    world.apply(pair(0, 1, &json!({})));
+    assert_eq!(advance(&mut world), ["prepare app1.bb"]);
+    assert_eq!(advance(&mut world), ["start app1.bb.1"]);
+    assert_eq!(advance(&mut world), ["stop app1.bb.1"]);
+    assert!(world.good);
+    let mut world = running(0, 0);
+    world.apply(pair(0, BAD, &json!({})));
+    world.settle(0);
+    assert_eq!((world.attempts, world.good), (2, false));
+    assert_eq!(world.observed.instances.len(), 2);
+    assert!(world.observed.instances.values().all(crate::Seen::stands), "{world:?}");
+}
+
+#[test]
+fn a_first_version_that_does_not_run_is_nothing_to_go_back_to() {
+    for (aa, bb) in [(0, ABSENT), (0, BAD)] {
+        let mut world = World::default();
+        world.apply(pair(aa, bb, &json!({})));
+        world.settle(0);
+        world.apply(pair(1, BAD, &json!({})));
+        world.settle(0);
+        assert_eq!(world.attempts, 0, "it is restarted for as long as it takes");
+    }
+}
+
+#[test]
+fn what_an_unproven_version_leaves_unchanged_must_prove_itself_too() {
+    let mut world = running(0, 0);
+    world.apply(pair(1, 0, &json!({})));
+    for _ in 0..6 {
+        world.round(0, usize::MAX);
+        let aa = |run: &RunId| run.instance.service.service.as_str() == "aa";
+        let count = world.observed.instances.keys().filter(|run| aa(run)).count();
+        (0..count).for_each(|nth| world.grow(nth));
+        world.judge();
+        assert!(!world.good, "{world:?}");
+    }
+    world.settle(0);
+    assert!(world.good);
+}
+
 #[test]
 fn a_removed_application_stops_dependents_first_and_leaves_nothing() {
     let mut world = settled(0, 0, &json!({}));

@@ -31,6 +31,7 @@ fn told(state: &State, deployment: &Deployment) -> String {
         attempts,
         outcome,
         reason,
+        was_up,
         ..
     } = deployment;
     let versions: Vec<_> = parts
@@ -39,7 +40,7 @@ fn told(state: &State, deployment: &Deployment) -> String {
         .collect();
     let parts = state.parts(deployment);
     let parts = parts.map(|parts| serde_json::to_string(&parts.values().collect::<Vec<_>>()).unwrap());
-    format!("{revision}: {versions:?} {attempts} {outcome:?} {reason:?} {parts:?}")
+    format!("{revision}: {versions:?} {attempts} {outcome:?} {reason:?} {was_up} {parts:?}")
 }
 
 /// Shows both where they differ.

@@ -10,7 +10,7 @@ use super::super::{Step, plan};
 use crate::goals::{Generation, Goal, Goals, Library, Target, Updates};
 use crate::id::{RunId, ServiceId};
 use crate::observed::{Fitness, Observed, Seen, State, Trial};
-use crate::verdict::{Verdict, verdict};
+use crate::verdict::{Verdict, is_up, verdict};
 
 /// Versions of a service that end badly whenever they are started, and that cannot be had.
 pub(super) const BAD: u8 = 3;
@@ -55,6 +55,8 @@ pub(super) struct World {
     pub(super) observed: Observed,
     pub(super) candidate: Option<Arc<Generation>>,
     pub(super) fallback: Option<Arc<Generation>>,
+    /// The fallback was never good: it ran when the candidate came.
+    unproven: bool,
     pub(super) good: bool,
     pub(super) attempts: u32,
     pub(super) pausing: bool,
@@ -91,6 +93,7 @@ impl World {
         Some(Target {
             candidate: self.candidate.clone()?,
             fallback: self.fallback.clone(),
+            unproven: self.unproven,
             withheld: self.pausing || self.failed(),
         })
     }
@@ -118,8 +121,10 @@ impl World {
     }
 
     pub(super) fn apply(&mut self, generation: Arc<Generation>) {
-        if self.good {
-            self.fallback = self.candidate.take();
+        let candidate = self.candidate.take();
+        let has_run = |it: &Arc<Generation>| is_up(it, &self.observed.instances);
+        if self.good || self.fallback.is_none() && candidate.as_ref().is_some_and(has_run) {
+            (self.fallback, self.unproven) = (candidate, !self.good);
         }
         self.known.push(generation.clone());
         self.candidate = Some(generation);
