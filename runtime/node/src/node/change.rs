@@ -161,7 +161,7 @@ impl Node {
             self.tell(&removed, "deleted", done.revision);
             self.try_again(&applications);
         }
-        let steps = works.board().steps(&desired, &works.supervisor);
+        let steps = works.board().look(&desired, &works.supervisor).steps;
         Ok(Applied {
             revision: done.revision,
             steps: steps.iter().map(PlannedStep::of).collect(),
