@@ -7,7 +7,7 @@ use aerolith_model::{
     AppName, Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes,
     Strategy, VolumeSource,
 };
-use aerolith_plan::{Generation, Goal, Library, PlanError, ServiceId, Updates, VersionId};
+use aerolith_plan::{Generation, Goal, Library, ServiceId, Updates, VersionId};
 use aerolith_plugin_wire::Error;
 use aerolith_plugin_wire::arch::{Choice, Object, Objects};
 use aerolith_plugin_wire::engine::Features;
@@ -16,8 +16,10 @@ use crate::pins::Pinned;
 use crate::plugins::{self, Plugins, Resolver};
 use crate::policy::Rules;
 use crate::state::{Damaged, ResourceId};
+use crate::uses::uses;
 
-pub(crate) type Resources = BTreeMap<ResourceId, Resource>;
+/// Whoever has the same one has the same version of it.
+pub(crate) type Resources = BTreeMap<ResourceId, Arc<Resource>>;
 
 /// Why an application is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub(crate) struct Desired {
     pub(crate) unresolved: BTreeMap<String, String>,
     /// What shall run of every application.
     pub(crate) generations: BTreeMap<AppName, Arc<Generation>>,
+    /// How new instances prove themselves, where their service does not say.
+    pub(crate) updates: Updates,
     /// Applications that are left as they are, with the reason.
     pub(crate) held: BTreeMap<String, Held>,
     /// What the engines can do, by their kinds.
@@ -54,7 +58,8 @@ impl Held {
 
 impl Desired {
     /// Resolves and plans for a state. Nothing fails as a whole: what cannot be planned for is held, with its reason. What
-    /// was resolved in `known`, and is the same version here, is not asked for again, nor what engines can do.
+    /// was resolved in `known`, and is the same version here, is not asked for again, nor what engines can do; what was
+    /// planned there from the very same resources is taken from there.
     pub(crate) async fn of(given: Given, damaged: &[Damaged], known: &Self, plugins: &dyn Plugins) -> Self {
         let Given {
             revision,
@@ -63,10 +68,10 @@ impl Desired {
             updates,
         } = given;
         let unresolved = resolve(&mut resources, &versions, known, plugins).await;
-        let (generations, failures) = each(&resources, updates);
+        let (generations, failures) = generations(&resources, updates, known);
         let failures = failures
             .into_iter()
-            .map(|(name, error)| (name, Held::unusable(error.to_string())));
+            .map(|(name, reason)| (name, Held::unusable(reason.to_string())));
         Self {
             revision,
             held: held(damaged).chain(failures).collect(),
@@ -74,6 +79,7 @@ impl Desired {
             resources,
             unresolved,
             generations,
+            updates,
             engines: known.engines.clone(),
         }
     }
@@ -96,7 +102,7 @@ impl Desired {
 
     /// Holds the applications that ask more of the host than the policy allows now.
     pub(crate) fn hold_refused(mut self, rules: &Rules) -> Self {
-        for application in self.resources.values().filter_map(Resource::as_application) {
+        for application in applications(&self.resources) {
             if let Err((service, error)) = rules.admit(application) {
                 let held = self.held.entry(application.name.to_string());
                 held.or_insert_with(|| Held {
@@ -114,23 +120,37 @@ impl Desired {
     }
 
     pub(crate) fn application(&self, name: &str) -> Option<&Application> {
-        let id = ResourceId::new(ResourceKind::Application, name);
-        self.resources.get(&id)?.as_application()
+        application(&self.resources, name)
     }
 
     pub(crate) fn configuration(&self, name: &str) -> Option<&Configuration> {
         let id = ResourceId::new(ResourceKind::Configuration, name);
-        match self.resources.get(&id) {
-            Some(Resource::Configuration(configuration)) => Some(configuration),
-            _ => None,
-        }
+        as_configuration(self.resources.get(&id)?)
+    }
+
+    pub(crate) fn secret(&self, name: &str) -> Option<&Secret> {
+        let id = ResourceId::new(ResourceKind::Secret, name);
+        as_secret(self.resources.get(&id)?)
+    }
+
+    /// What shall run of an application that is made of the very same here as there.
+    fn planned(&self, application: &Application, resources: &Resources, updates: Updates) -> Option<&Arc<Generation>> {
+        let is_same = |id: &ResourceId| match (self.resources.get(id), resources.get(id)) {
+            (Some(here), Some(there)) => Arc::ptr_eq(here, there),
+            (None, None) => true,
+            _ => false,
+        };
+        let own = ResourceId::new(ResourceKind::Application, application.name.as_str());
+        let is_made_of_the_same =
+            self.updates == updates && is_same(&own) && uses(application, resources).iter().all(is_same);
+        self.generations.get(&application.name).filter(|_| is_made_of_the_same)
     }
 
     /// A package as it was resolved, if it is there in this version.
-    fn resolved(&self, id: &ResourceId, version: Option<&u64>) -> Option<&Configuration> {
+    fn resolved(&self, id: &ResourceId, version: Option<&u64>) -> Option<&Arc<Resource>> {
         let is_same = version.is_some() && self.versions.get(id) == version;
         let is_resolved = !self.unresolved.contains_key(&id.name);
-        self.configuration(&id.name).filter(|_| is_same && is_resolved)
+        self.resources.get(id).filter(|_| is_same && is_resolved)
     }
 
     /// The configurations that a service is made of, and whether it runs or mounts each.
@@ -178,10 +198,10 @@ impl Desired {
 
     /// Every object of every configuration.
     pub(crate) fn objects(&self) -> impl Iterator<Item = (Pinned<'_>, &ModelObject)> {
-        let configurations = self.resources.values().filter_map(|resource| match resource {
-            Resource::Configuration(configuration) => Some(configuration),
-            _ => None,
-        });
+        let configurations = self
+            .resources
+            .values()
+            .filter_map(|resource| as_configuration(resource));
         configurations.flat_map(move |configuration| {
             let objects = configuration.objects();
             objects.map(move |(key, object)| (self.pinned(configuration, key, object), object))
@@ -193,8 +213,7 @@ impl Desired {
         let Some(name) = &object.credentials else {
             return Ok(BTreeMap::new());
         };
-        let id = ResourceId::new(ResourceKind::Secret, name.as_str());
-        let Some(Resource::Secret(secret)) = self.resources.get(&id) else {
+        let Some(secret) = self.secret(name.as_str()) else {
             return Err(format!(
                 "its credentials are the secret `{name}`, which does not exist: apply it"
             ));
@@ -227,21 +246,25 @@ fn held(damaged: &[Damaged]) -> impl Iterator<Item = (String, Held)> {
     })
 }
 
-/// What shall run of every application that can be planned for, and the errors of the others.
-pub(crate) fn each(
+/// What shall run of every application that can be planned for, and why nothing of the others.
+pub(crate) fn generations(
     resources: &Resources,
     updates: Updates,
-) -> (BTreeMap<AppName, Arc<Generation>>, BTreeMap<String, PlanError>) {
+    known: &Desired,
+) -> (BTreeMap<AppName, Arc<Generation>>, BTreeMap<String, String>) {
     let (mut all, mut failures) = (BTreeMap::new(), BTreeMap::new());
-    let parts = Parts::of(resources);
-    let library = Library::new(parts.configurations, parts.secrets);
-    for application in &parts.applications {
-        match library.generation(application, updates) {
-            Ok(mut generation) => {
+    let library = library(resources);
+    for application in applications(resources) {
+        let planned = match known.planned(application, resources, updates) {
+            Some(planned) => Ok(planned.clone()),
+            None => library.generation(application, updates).map(|mut generation| {
                 generation.values_mut().for_each(without_handover);
-                all.insert(application.name.clone(), Arc::new(generation));
-            }
-            Err(error) => drop(failures.insert(application.name.to_string(), error)),
+                Arc::new(generation)
+            }),
+        };
+        match planned {
+            Ok(generation) => drop(all.insert(application.name.clone(), generation)),
+            Err(error) => drop(failures.insert(application.name.to_string(), error.to_string())),
         }
     }
     (all, failures)
@@ -259,24 +282,33 @@ pub(crate) fn lacks_handover(goal: &Goal) -> bool {
     goal.service.update.strategy == Some(Strategy::Handover) && goal.strategy != Strategy::Handover
 }
 
-#[derive(Default)]
-struct Parts<'a> {
-    applications: Vec<&'a Application>,
-    configurations: Vec<&'a Configuration>,
-    secrets: Vec<&'a Secret>,
+/// Everything that applications refer to.
+pub(crate) fn library(resources: &Resources) -> Library<'_> {
+    let secrets = resources.values().filter_map(|resource| as_secret(resource));
+    let configurations = resources.values().filter_map(|resource| as_configuration(resource));
+    Library::new(configurations, secrets)
 }
 
-impl<'a> Parts<'a> {
-    fn of(resources: &'a Resources) -> Self {
-        let mut parts = Self::default();
-        for resource in resources.values() {
-            match resource {
-                Resource::Application(application) => parts.applications.push(application),
-                Resource::Configuration(configuration) => parts.configurations.push(configuration),
-                Resource::Secret(secret) => parts.secrets.push(secret),
-            }
-        }
-        parts
+pub(crate) fn application<'a>(resources: &'a Resources, name: &str) -> Option<&'a Application> {
+    let id = ResourceId::new(ResourceKind::Application, name);
+    resources.get(&id)?.as_application()
+}
+
+pub(crate) fn applications(resources: &Resources) -> impl Iterator<Item = &Application> {
+    resources.values().filter_map(|resource| resource.as_application())
+}
+
+pub(crate) fn as_configuration(resource: &Resource) -> Option<&Configuration> {
+    match resource {
+        Resource::Configuration(configuration) => Some(configuration),
+        _ => None,
+    }
+}
+
+fn as_secret(resource: &Resource) -> Option<&Secret> {
+    match resource {
+        Resource::Secret(secret) => Some(secret),
+        _ => None,
     }
 }
 
@@ -290,14 +322,14 @@ async fn resolve(
     let resolver = plugins::resolver(plugins);
     let mut unresolved = BTreeMap::new();
     for (id, resource) in resources {
-        let Resource::Configuration(package) = resource else {
+        let Some(package) = as_configuration(resource) else {
             continue;
         };
         if !package.is_package() || package.objects().next().is_none() {
             continue;
         }
         if let Some(resolved) = known.resolved(id, versions.get(id)) {
-            *package = resolved.clone();
+            *resource = resolved.clone();
             continue;
         }
         let resolved = match &resolver {
@@ -305,7 +337,11 @@ async fn resolve(
             Err(error) => Err(error.to_string()),
         };
         match resolved {
-            Ok(choice) => narrow(package, &choice),
+            Ok(choice) => {
+                let mut package = package.clone();
+                narrow(&mut package, &choice);
+                *resource = Arc::new(Resource::Configuration(package));
+            }
             Err(reason) => drop(unresolved.insert(package.name.to_string(), reason)),
         }
     }
@@ -336,4 +372,53 @@ pub(crate) fn narrow(package: &mut Configuration, choice: &Choice) {
     package.data.retain(|key, entry| {
         matches!(entry, aerolith_model::Entry::Text(_)) || choice.chosen.iter().any(|name| name == key.as_str())
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(json: &str) -> (ResourceId, Arc<Resource>) {
+        let resource: Resource = serde_json::from_str(json).unwrap();
+        (ResourceId::of(&resource), Arc::new(resource))
+    }
+
+    fn planned(resources: &Resources, updates: Updates, known: &Desired) -> BTreeMap<AppName, Arc<Generation>> {
+        let (generations, failures) = generations(resources, updates, known);
+        assert_eq!(failures, BTreeMap::new());
+        generations
+    }
+
+    #[test]
+    fn only_what_is_made_of_something_else_is_planned_anew() {
+        let shop = r#"{"kind":"application","name":"shop","services":[{"name":"web","image":"i",
+            "volumeMounts":[{"name":"conf","mountPath":"/c"}]}],"volumes":[{"name":"conf","config":{"name":"conf"}}]}"#;
+        let cafe = r#"{"kind":"application","name":"cafe","services":[{"name":"web","image":"i"}]}"#;
+        let conf = |text: &str| {
+            of(&format!(
+                r#"{{"kind":"configuration","name":"conf","data":{{"a":"{text}"}}}}"#
+            ))
+        };
+        let resources = Resources::from([of(shop), of(cafe), conf("1")]);
+        let updates = Updates::default();
+        let known = Desired {
+            generations: planned(&resources, updates, &Desired::default()),
+            resources: resources.clone(),
+            ..Desired::default()
+        };
+        let is_known = |generations: &BTreeMap<AppName, Arc<Generation>>| -> Vec<bool> {
+            let all = generations.iter();
+            all.map(|(name, one)| Arc::ptr_eq(one, &known.generations[name]))
+                .collect()
+        };
+        assert_eq!(is_known(&planned(&resources, updates, &known)), [true, true]);
+        let mut changed = resources.clone();
+        changed.extend([conf("2")]);
+        assert_eq!(is_known(&planned(&changed, updates, &known)), [true, false]);
+        let slow = Updates {
+            window: updates.window * 2,
+            ..updates
+        };
+        assert_eq!(is_known(&planned(&resources, slow, &known)), [false, false]);
+    }
 }

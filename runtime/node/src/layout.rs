@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::desired::Resources;
 use aerolith_model::{Entry, Name, Resource, ResourceKind, VolumeMount, VolumeSource};
 use aerolith_plan::Goal;
 
@@ -159,7 +160,7 @@ pub enum MountError {
 /// What a layout is made from.
 pub(crate) struct Sources<'a> {
     /// Configurations and secrets.
-    pub(crate) resources: &'a BTreeMap<ResourceId, Resource>,
+    pub(crate) resources: &'a Resources,
     /// Folders of the volumes that hold downloaded objects.
     pub(crate) downloaded: &'a BTreeMap<String, PathBuf>,
 }
@@ -302,7 +303,7 @@ impl Sources<'_> {
         let files = self
             .resources
             .get(&id)
-            .map(files)
+            .map(|resource| files(resource))
             .ok_or_else(|| MountError::NoContent {
                 volume: mount.name.to_string(),
                 content: id.to_string(),

@@ -40,6 +40,17 @@ impl Progress {
         }
     }
 
+    fn is_of(&self, deployment: &Deployment) -> bool {
+        let Self {
+            outcome,
+            attempts,
+            reason,
+            tried_in,
+        } = self;
+        (*outcome, *attempts) == (deployment.outcome, deployment.attempts)
+            && (reason, tried_in) == (&deployment.reason, &deployment.tried_in)
+    }
+
     /// Of one that is remembered no more.
     pub(crate) fn superseded() -> Self {
         Self {
@@ -128,6 +139,11 @@ impl Course {
         };
         course.look_at_the_clock(now_ms());
         course
+    }
+
+    /// Whether it is that of this deployment, as it is now.
+    pub(crate) fn is_of(&self, deployment: &Deployment) -> bool {
+        self.revision == deployment.revision && self.progress.is_of(deployment)
     }
 
     pub(crate) fn is_good(&self) -> bool {

@@ -24,6 +24,7 @@ mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aerolith_model::{Resource, ResourceKind};
 use serde::Serialize;
@@ -100,8 +101,11 @@ impl State {
     /// The resources as they would be after a change.
     pub(crate) fn preview(&self, change: &Change) -> Resources {
         let mut resources = self.resources.clone();
-        resources.retain(|id, _| !change.delete.contains(id));
-        resources.extend(change.put.iter().map(|r| (ResourceId::of(r), r.clone())));
+        for id in &change.delete {
+            resources.remove(id);
+        }
+        let put = change.put.iter();
+        resources.extend(put.map(|resource| (ResourceId::of(resource), Arc::new(resource.clone()))));
         resources
     }
 
@@ -116,13 +120,17 @@ impl State {
     pub(crate) fn commit_over(&mut self, mut change: Change, is_up: IsUp<'_>) -> Result<u64, FileError> {
         let put: BTreeSet<ResourceId> = change.put.iter().map(ResourceId::of).collect();
         change.delete.retain(|id| self.knows(id) && !put.contains(id));
-        change.put.retain(|r| self.resources.get(&ResourceId::of(r)) != Some(r));
+        change
+            .put
+            .retain(|resource| self.resources.get(&ResourceId::of(resource)).map(Arc::as_ref) != Some(resource));
         if change.put.is_empty() && change.delete.is_empty() {
             return Ok(self.head.revision);
         }
         let mut head = self.head.clone();
         head.revision += 1;
-        head.resources.retain(|id, _| !change.delete.contains(id));
+        for id in &change.delete {
+            head.resources.remove(id);
+        }
         let mut files = Vec::new();
         for resource in &change.put {
             let (version, path, bytes) = self.versions.encode(resource, head.revision)?;
@@ -148,8 +156,7 @@ impl State {
                 self.histories.remove(&id.name);
             }
         }
-        let still =
-            |id: &ResourceId| !change.delete.contains(id) && !change.put.iter().any(|r| ResourceId::of(r) == *id);
+        let still = |id: &ResourceId| !change.delete.contains(id) && !put.contains(id);
         self.damaged
             .retain(|damaged| damaged.resource.as_ref().is_some_and(still));
         if let Err(error) = self.remove_unnamed(concerned, &change) {

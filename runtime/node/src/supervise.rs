@@ -91,6 +91,27 @@ impl Watched {
     }
 }
 
+/// How an instance was when somebody looked.
+pub(crate) struct Sighting {
+    pub(crate) watched: Arc<Watched>,
+    pub(crate) view: View,
+}
+
+impl Sighting {
+    pub(crate) fn run(&self) -> &RunId {
+        &self.watched.run
+    }
+
+    /// As planning sees it.
+    pub(crate) fn seen(&self) -> Seen {
+        Seen {
+            state: self.view.planned(),
+            trial: self.view.trial,
+            depends_on: self.watched.depends_on.clone(),
+        }
+    }
+}
+
 /// Why an instance that waits is to be tried again at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Again {
@@ -252,22 +273,13 @@ impl Supervisor {
         self.shared.ports.of(run)
     }
 
-    /// Every instance, as planning sees it.
-    pub(crate) fn seen(&self) -> BTreeMap<RunId, Seen> {
-        let seen = |w: &Arc<Watched>| {
-            let view = w.lock();
-            let (state, trial) = (view.planned(), view.trial);
-            let depends_on = w.depends_on.clone();
-            (
-                w.run.clone(),
-                Seen {
-                    state,
-                    trial,
-                    depends_on,
-                },
-            )
+    /// How every instance is now, in the order of their runs.
+    pub(crate) fn look(&self) -> Vec<Sighting> {
+        let sighting = |watched: &Arc<Watched>| Sighting {
+            view: watched.view(),
+            watched: watched.clone(),
         };
-        self.lock().values().map(seen).collect()
+        self.lock().values().map(sighting).collect()
     }
 
     /// What may be started.

@@ -77,7 +77,7 @@ impl fmt::Display for RunId {
     /// `app.service.index@` and the first 12 digits of the fingerprint: short enough for the path of a socket, and no two
     /// versions of a service agree in them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{:.12}", self.instance, self.fingerprint.to_string())
+        write!(f, "{}@{:.12}", self.instance, self.fingerprint)
     }
 }
 

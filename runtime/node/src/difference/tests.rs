@@ -1,12 +1,18 @@
+use aerolith_model::Resource;
+use aerolith_plan::Updates;
+
 use super::*;
+use crate::desired::generations;
 
 /// A desired state from JSON, planned for without any plugin.
 fn desired(all: &[&str]) -> Desired {
     let all = all
         .iter()
         .map(|json| serde_json::from_str::<Resource>(json).unwrap_or_else(|e| panic!("{e}: {json}")));
-    let resources = all.map(|resource| (ResourceId::of(&resource), resource)).collect();
-    let (generations, failures) = crate::desired::each(&resources, aerolith_plan::Updates::default());
+    let resources = all
+        .map(|resource| (ResourceId::of(&resource), Arc::new(resource)))
+        .collect();
+    let (generations, failures) = generations(&resources, Updates::default(), &Desired::default());
     assert!(failures.is_empty(), "{failures:?}");
     Desired {
         resources,

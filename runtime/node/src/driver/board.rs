@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerolith_model::AppName;
-use aerolith_plan::{Generation, Goals, Observed, ServiceId, Step, Target, VersionId, is_up, plan};
+use aerolith_plan::{Generation, Goals, Observed, RunId, Seen, ServiceId, Step, Target, VersionId, is_up, plan};
 use tokio::time::Instant;
 
 use super::subject;
@@ -17,7 +17,7 @@ use crate::fetch::jittered;
 use crate::prepare::{PrepareError, Prepared};
 use crate::rollout::{Course, Rollout};
 use crate::status::Chronicle;
-use crate::supervise::Supervisor;
+use crate::supervise::{Sighting, Supervisor};
 
 /// Time before a failed preparation is tried again; it doubles from try to try.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -58,33 +58,49 @@ pub(crate) struct Trouble {
     tries: u32,
 }
 
+/// How everything is at one moment, and what follows from it.
+pub(crate) struct Look {
+    pub(crate) instances: Vec<Sighting>,
+    /// The same, as planning sees them.
+    pub(crate) seen: BTreeMap<RunId, Seen>,
+    /// The steps that may be taken now.
+    pub(crate) steps: Vec<Step>,
+}
+
 impl Board {
-    /// The steps that may be taken now, without those of applications that are held.
-    pub(crate) fn steps(&self, desired: &Desired, supervisor: &Supervisor) -> Vec<Step> {
+    /// Looks at everything once, were this desired. Steps of applications that are held are left out.
+    pub(crate) fn look(&self, desired: &Desired, supervisor: &Supervisor) -> Look {
         let goals = self.goals(desired);
         // What is desired and refused by a policy become stricter is to be prepared again, which says why it cannot be.
         let admission = supervisor.admission();
         let is_there = |version: &&VersionId| self.context(version).is_none() || admission.admits(version);
         let prepared = self.prepared.keys().filter(is_there).cloned().collect();
+        let instances = supervisor.look();
+        let seen = instances.iter().map(|one| (one.run().clone(), one.seen()));
         let observed = Observed {
-            instances: supervisor.seen(),
+            instances: seen.collect(),
             prepared,
         };
         let mut steps = plan(&goals, &observed);
         steps.retain(|step| !desired.held.contains_key(subject(step).application.as_str()));
-        steps
+        Look {
+            instances,
+            seen: observed.instances,
+            steps,
+        }
     }
 
     /// What is worked towards, were this desired: where it is another version than is known of an application, as if that
     /// came now.
     fn goals(&self, desired: &Desired) -> Goals {
         let now = Instant::now();
+        let is_same = |one: &Arc<Generation>, other: &Arc<Generation>| Arc::ptr_eq(one, other) || one == other;
         let is_in_force = Arc::as_ptr(&self.desired) == std::ptr::from_ref(desired);
         let target = |(name, candidate): (&AppName, &Arc<Generation>)| {
             let course = self.courses.get(name);
             let known = course.and_then(|course| course.target(name, now));
             let target = match known {
-                Some(known) if is_in_force || known.candidate == *candidate => known,
+                Some(known) if is_in_force || is_same(&known.candidate, candidate) => known,
                 Some(known) => Target {
                     fallback: Some(known.fallback.unwrap_or(known.candidate)),
                     candidate: candidate.clone(),
@@ -123,7 +139,7 @@ impl Board {
 
     /// What waits for a time of day may have to wait no more.
     pub(super) fn look_at_the_clock(&mut self) {
-        let now_ms = prepare::now_ms();
+        let now_ms = now_ms();
         self.courses
             .values_mut()
             .for_each(|course| course.look_at_the_clock(now_ms));
@@ -156,7 +172,14 @@ impl Board {
             .get(application)
             .filter(|course| course.revision == revision);
         let generation = course.and_then(|course| course.candidate.generations.get(application));
-        generation.is_some_and(|generation| is_up(generation, &supervisor.seen()))
+        let seen = || {
+            supervisor
+                .look()
+                .iter()
+                .map(|one| (one.run().clone(), one.seen()))
+                .collect()
+        };
+        generation.is_some_and(|generation| is_up(generation, &seen()))
     }
 
     /// Lets what may have been put right be tried at once.

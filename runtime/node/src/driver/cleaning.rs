@@ -42,10 +42,10 @@ pub enum CleanError {
 impl Driver {
     /// Removes what nothing is made of any more, in the store and of the output of applications that are gone, when
     /// something was removed. While something is being prepared it waits: what that is about to take may lie in the
-    /// store, where nobody holds it yet.
-    pub(super) async fn clean(&mut self) {
+    /// store, where nobody holds it yet. Answers whether it did.
+    pub(super) async fn clean(&mut self) -> bool {
         if !self.unclean || !self.jobs.is_empty() {
-            return;
+            return false;
         }
         self.unclean = false;
         let rest = self.clean_logs().await.and(self.clean_versions().await);
@@ -55,6 +55,7 @@ impl Driver {
             tracing::warn!(error, "something that nobody needs stays for now");
         }
         self.works.board().unclean = refused;
+        true
     }
 
     /// Cleans the store because somebody asks, whatever is under way: what is being fetched or built is held until it

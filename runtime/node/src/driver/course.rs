@@ -8,7 +8,7 @@ use aerolith_plan::{RunId, Step, Verdict, verdict};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::Driver;
+use super::{Driver, Look};
 use crate::desired::{Desired, Given};
 use crate::durable::FileError;
 use crate::prepare::blocking;
@@ -46,20 +46,8 @@ const CUT_OFF: &str = "the machine was restarted while it was tried";
 impl Driver {
     /// Takes up how far the deployments of each application have come; answers whether something is another than before.
     pub(super) async fn read_courses(&self, is_fresh: bool) -> bool {
-        let known = self.known_courses();
-        let names: Vec<AppName> = {
-            let (state, board) = (self.works.foundation.state(), self.works.board());
-            let names = board.desired.generations.keys();
-            let is_known = |name: &&AppName| {
-                let newest = state.history(name.as_str()).first();
-                newest.map(|newest| (newest.revision, Progress::of(newest)))
-                    == known
-                        .get(*name)
-                        .map(|(revision, progress, _)| (*revision, progress.clone()))
-            };
-            names.filter(|name| is_fresh || !is_known(name)).cloned().collect()
-        };
-        if names.is_empty() && !is_fresh {
+        let unknown = self.unknown_courses(is_fresh);
+        if unknown.is_empty() && !is_fresh {
             return false;
         }
         let works = self.works.clone();
@@ -67,11 +55,10 @@ impl Driver {
             let updates = works.foundation.0.settings.updates;
             let mut state = works.foundation.state();
             let mut read = Vec::new();
-            for name in names {
+            for (name, earlier) in unknown {
                 if let Err(error) = cut_off(&mut state, &name, &works.boot) {
                     tracing::warn!(application = %name, %error, "an attempt that was cut off is not counted");
                 }
-                let earlier = known.get(&name).and_then(|(_, _, before)| *before);
                 read.extend(look(&state, name, earlier, &|deployment| {
                     given(&state, deployment, updates)
                 }));
@@ -85,13 +72,20 @@ impl Driver {
         true
     }
 
-    fn known_courses(&self) -> BTreeMap<AppName, (u64, Progress, Option<u64>)> {
-        let board = self.works.board();
-        let known = board.courses.iter().map(|(name, course)| {
-            let before = course.before.as_ref().map(|before| before.revision);
-            (name.clone(), (course.revision, course.progress.clone(), before))
-        });
-        known.collect()
+    /// The applications whose newest deployment is not as it is known, or all of them, each with the earlier one that is
+    /// known of it.
+    fn unknown_courses(&self, is_fresh: bool) -> Vec<(AppName, Option<u64>)> {
+        let (state, board) = (self.works.foundation.state(), self.works.board());
+        let look = |name: &AppName| {
+            let (course, newest) = (board.courses.get(name), state.history(name.as_str()).first());
+            let is_known = match (course, newest) {
+                (Some(course), Some(newest)) => course.is_of(newest),
+                (course, newest) => course.is_none() && newest.is_none(),
+            };
+            let earlier = course.and_then(|course| Some(course.before.as_ref()?.revision));
+            (is_fresh || !is_known).then(|| (name.clone(), earlier))
+        };
+        board.desired.generations.keys().filter_map(look).collect()
     }
 
     async fn take_courses(&self, read: Vec<Read>, is_fresh: bool) {
@@ -205,8 +199,8 @@ impl Driver {
     }
 
     /// Judges every candidate, and keeps what comes of it; answers whether something did.
-    pub(super) async fn conclude(&self, now: Instant) -> bool {
-        let findings = self.findings(now);
+    pub(super) async fn conclude(&self, look: &Look, now: Instant) -> bool {
+        let findings = self.findings(look, now);
         let mut is_concluded = false;
         for finding in findings {
             let works = self.works.clone();
@@ -235,22 +229,17 @@ impl Driver {
         is_concluded
     }
 
-    fn findings(&self, now: Instant) -> Vec<Finding> {
+    fn findings(&self, look: &Look, now: Instant) -> Vec<Finding> {
         let board = self.works.board();
         let is_open = |(name, course): &(&AppName, &Course)| {
             course.progress.outcome == Outcome::Pending && !board.desired.held.contains_key(name.as_str())
         };
-        let open: Vec<_> = board.courses.iter().filter(is_open).collect();
-        if open.is_empty() {
-            return Vec::new();
-        }
-        let seen = self.works.supervisor.seen();
         let finding = |(name, course): (&AppName, &Course)| {
             let target = course.target(name, now)?;
-            let failed = match verdict(&target, &seen) {
+            let failed = match verdict(&target, &look.seen) {
                 Verdict::Good => None,
                 // Without anything to go back to, supervision goes on.
-                Verdict::Failed { run } if target.fallback.is_some() => Some(self.words(&run)),
+                Verdict::Failed { run } if target.fallback.is_some() => Some(words(look, &run)),
                 Verdict::Failed { .. } | Verdict::Ongoing => return None,
             };
             Some(Finding {
@@ -259,24 +248,7 @@ impl Driver {
                 failed,
             })
         };
-        open.into_iter().filter_map(finding).collect()
-    }
-
-    fn words(&self, run: &RunId) -> String {
-        let watched = self.works.supervisor.all();
-        let view = watched
-            .iter()
-            .find(|watched| watched.run == *run)
-            .map(|watched| watched.view());
-        let reason = view.map(|view| match view.trial_reason.is_empty() {
-            true => view.reason,
-            // What a probe says of it while it runs is why it was not healthy in time.
-            false if view.phase == Phase::Running && !view.reason.is_empty() => {
-                format!("{}; {}", view.trial_reason, view.reason)
-            }
-            false => view.trial_reason,
-        });
-        format!("{}: {}", run.instance, reason.unwrap_or_default())
+        board.courses.iter().filter(is_open).filter_map(finding).collect()
     }
 
     fn concluded(&self, finding: &Finding, progress: Progress, now: Instant) {
@@ -299,6 +271,18 @@ impl Driver {
             bus.tell(format!("app/{name}/rolledback"), data);
         }
     }
+}
+
+/// What is wrong with a run.
+fn words(look: &Look, run: &RunId) -> String {
+    let view = look.instances.iter().find(|one| one.run() == run).map(|one| &one.view);
+    let reason = view.map(|view| match view.trial_reason.as_str() {
+        "" => view.reason.clone(),
+        // What a probe says of it while it runs is why it was not healthy in time.
+        reason if view.phase == Phase::Running && !view.reason.is_empty() => format!("{reason}; {}", view.reason),
+        reason => reason.to_owned(),
+    });
+    format!("{}: {}", run.instance, reason.unwrap_or_default())
 }
 
 /// Counts the attempt that another boot began and nobody ended. Blocks.

@@ -1,10 +1,12 @@
 use super::*;
+use std::sync::Arc;
+
 use aerolith_model::Application;
 use aerolith_plan::Updates;
 
 use crate::policy::HostPathRule;
 
-fn resources() -> BTreeMap<ResourceId, Resource> {
+fn resources() -> Resources {
     let all = [
         r#"{"kind":"configuration","name":"conf","data":{"a.yml":"a","b.sh":"b","braces":"{{.PORT}} {{"}}"#,
         r#"{"kind":"configuration","name":"made","template":true,"data":{"a":"p: {{.PORT}}\n","b":"\n{{.NOPE}}"}}"#,
@@ -12,7 +14,7 @@ fn resources() -> BTreeMap<ResourceId, Resource> {
     ];
     all.iter()
         .map(|json| serde_json::from_str::<Resource>(json).unwrap())
-        .map(|r| (ResourceId::of(&r), r))
+        .map(|r| (ResourceId::of(&r), Arc::new(r)))
         .collect()
 }
 
@@ -27,7 +29,7 @@ fn of(mounts: &str) -> Result<Vec<Place>, MountError> {
     let all = resources();
     let (mut configurations, mut secrets) = (Vec::new(), Vec::new());
     for resource in all.values() {
-        match resource {
+        match &**resource {
             Resource::Configuration(c) => configurations.push(c),
             Resource::Secret(s) => secrets.push(s),
             Resource::Application(_) => {}

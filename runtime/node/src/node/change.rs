@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use aerolith_model::{AppName, Object, Resource, ResourceKind, ServiceName};
-use aerolith_plan::{PlanError, Step};
+use aerolith_plan::{Library, PlanError, Step, Updates};
 use serde::Serialize;
 use serde_json::json;
 
 use super::Node;
-use crate::desired::{Desired, Given, Resources, each};
+use crate::desired::{Desired, Given, Resources, application, applications, library};
 use crate::difference::{Action, ApplicationChange, ResourceChange, difference, resources};
 use crate::driver::Works;
 use crate::durable::FileError;
@@ -161,7 +161,7 @@ impl Node {
             self.tell(&removed, "deleted", done.revision);
             self.try_again(&applications);
         }
-        let steps = works.board().steps(&desired, &works.supervisor);
+        let steps = works.board().look(&desired, &works.supervisor).steps;
         Ok(Applied {
             revision: done.revision,
             steps: steps.iter().map(PlannedStep::of).collect(),
@@ -269,17 +269,21 @@ fn commit(
         updates,
     };
     let (before, resources) = (given(&state, state.resources().clone()), state.preview(&change));
-    allowed(&works.preparer.rules, &change)?;
-    check(&state, &change, &before, &resources)?;
     let put: BTreeSet<ResourceId> = change.put.iter().map(ResourceId::of).collect();
     let concerned = concerned(&resources, &put);
+    allowed(&works.preparer.rules, &change)?;
+    not_in_use(&state, &change, &resources)?;
+    if let Some(conflict) = new_conflict(&before.resources, &resources) {
+        return Err(conflict.into());
+    }
+    fits(&put, &concerned, &before.resources, &resources)?;
     let mut after = given(&state, resources);
     if dry_run {
         after.versions.retain(|id, _| !put.contains(id));
     } else {
         let is_up = |name: &str, revision| works.board().is_up(name, revision, &works.supervisor);
-        after.revision = state.commit_over(change, &is_up)?;
-        after.versions = state.revisions();
+        state.commit_over(change, &is_up)?;
+        after = given(&state, state.resources().clone());
         // Who applies the same again wants it tried again.
         for application in concerned {
             state.retry(&application)?;
@@ -292,13 +296,11 @@ fn commit(
     })
 }
 
-/// Whether the applications fit together with what they need once the change is made.
-fn check(state: &State, change: &Change, before: &Given, after: &Resources) -> Result<(), ChangeError> {
-    let Given {
-        resources: before,
-        updates,
-        ..
-    } = before;
+/// Whether what is to be deleted is there, and nobody needs it.
+fn not_in_use(state: &State, change: &Change, after: &Resources) -> Result<(), ChangeError> {
+    if change.delete.is_empty() {
+        return Ok(());
+    }
     let users = users(after);
     for id in &change.delete {
         if !state.knows(id) {
@@ -311,23 +313,29 @@ fn check(state: &State, change: &Change, before: &Given, after: &Resources) -> R
             });
         }
     }
-    if let Some(conflict) = new_conflict(before, after) {
-        return Err(conflict.into());
+    Ok(())
+}
+
+/// Whether the applications that a change concerns fit together with what they need once it is made. What was broken
+/// before, as by a damaged file, does not stand in the way of anything else.
+fn fits(
+    put: &BTreeSet<ResourceId>,
+    concerned: &[String],
+    before: &Resources,
+    after: &Resources,
+) -> Result<(), ChangeError> {
+    let (was, is) = (library(before), library(after));
+    let plan = |library: &Library<'_>, application| library.generation(application, Updates::default());
+    for name in concerned {
+        let Some(Err(error)) = application(after, name).map(|application| plan(&is, application)) else {
+            continue;
+        };
+        let is_given = put.contains(&ResourceId::new(ResourceKind::Application, name));
+        if is_given || application(before, name).is_none_or(|application| plan(&was, application).is_ok()) {
+            return Err(Box::new(error).into());
+        }
     }
-    let (_, failures) = each(after, *updates);
-    if failures.is_empty() {
-        return Ok(());
-    }
-    let (_, before) = each(before, *updates);
-    let given = |name: &str| {
-        let mut put = change.put.iter();
-        put.any(|r| r.kind() == ResourceKind::Application && r.name() == name)
-    };
-    // What was broken before, as by a damaged file, does not stand in the way of anything else.
-    let new = failures
-        .into_iter()
-        .find(|(name, _)| given(name) || !before.contains_key(name));
-    new.map_or(Ok(()), |(_, error)| Err(Box::new(error).into()))
+    Ok(())
 }
 
 /// Everything in force but the given.
@@ -365,9 +373,10 @@ fn allowed(rules: &Rules, change: &Change) -> Result<(), ChangeError> {
 
 /// Two services that would have one port of the host, and did not before.
 fn new_conflict(before: &Resources, after: &Resources) -> Option<PortConflict> {
-    let of = |resources: &Resources| conflicts(resources.values().filter_map(Resource::as_application));
-    let known = of(before);
-    of(after).into_iter().find(|conflict| !known.contains(conflict))
+    let known = conflicts(applications(before));
+    conflicts(applications(after))
+        .into_iter()
+        .find(|conflict| !known.contains(conflict))
 }
 
 fn concerned(resources: &Resources, ids: &BTreeSet<ResourceId>) -> Vec<String> {

@@ -89,7 +89,8 @@ impl Node {
 
     /// Starts at once what has failed of applications or waits for its next start; answers whether there was something.
     pub(super) fn try_again(&self, applications: &[String]) -> bool {
-        let is_concerned = |id: &InstanceId| applications.iter().any(|name| name == id.service.application.as_str());
+        let names: BTreeSet<&str> = applications.iter().map(String::as_str).collect();
+        let is_concerned = |id: &InstanceId| names.contains(id.service.application.as_str());
         self.0.works.supervisor.retry(is_concerned) > 0
     }
 }

@@ -1,5 +1,7 @@
 //! What services and workloads declare of the host's ports. Pure.
 
+use std::collections::BTreeMap;
+
 use aerolith_model::{Application, HostPort, Protocol, Service};
 use aerolith_plan::ServiceId;
 use aerolith_plugin_wire::engine::{Port, Workload};
@@ -52,7 +54,7 @@ fn host_port(port: &Port) -> Option<HostPort> {
 
 /// Every two services, each with an instance at least, that would have one port of the host.
 pub(crate) fn conflicts<'a>(applications: impl IntoIterator<Item = &'a Application>) -> Vec<PortConflict> {
-    let mut all: Vec<(ServiceId, HostPort)> = Vec::new();
+    let mut all: BTreeMap<u16, Vec<(ServiceId, HostPort)>> = BTreeMap::new();
     let mut found = Vec::new();
     for application in applications {
         for service in application.services.iter().filter(|service| service.replica > 0) {
@@ -61,12 +63,15 @@ pub(crate) fn conflicts<'a>(applications: impl IntoIterator<Item = &'a Applicati
                 service: service.name.clone(),
             };
             for port in application.whole(service).host_ports() {
-                let others = all.iter().filter(|(other, theirs)| *other != id && theirs.meets(port));
+                let known = all.entry(port.number).or_default();
+                let others = known
+                    .iter()
+                    .filter(|(other, theirs)| *other != id && theirs.meets(port));
                 found.extend(others.map(|(other, _)| PortConflict {
                     services: (other.clone(), id.clone()),
                     port: port.to_string(),
                 }));
-                all.push((id.clone(), port));
+                known.push((id.clone(), port));
             }
         }
     }

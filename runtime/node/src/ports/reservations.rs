@@ -1,6 +1,6 @@
 //! Which run has which ports. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -83,6 +83,11 @@ struct Had {
 }
 
 impl Had {
+    fn numbers(&self) -> impl Iterator<Item = u16> {
+        let declared = self.declared.ports.iter().map(|port| port.number);
+        self.given.into_iter().chain(declared)
+    }
+
     fn has(&self, port: HostPort) -> bool {
         self.given == Some(port.number) || self.declares(port)
     }
@@ -142,7 +147,7 @@ impl Reservations {
         let had = before.or_else(|| self.runs.get(run).and_then(|had| had.given));
         let number = match had {
             Some(number) => self.kept(number, run)?,
-            None => self.next(run, &mut is_free).ok_or(NoPort::Exhausted(self.range))?,
+            None => self.next(&mut is_free).ok_or(NoPort::Exhausted(self.range))?,
         };
         self.runs.entry(run.clone()).or_default().given = Some(number);
         Ok(number)
@@ -159,21 +164,13 @@ impl Reservations {
         })
     }
 
-    fn next(&mut self, run: &RunId, is_free: &mut impl FnMut(u16) -> bool) -> Option<u16> {
+    fn next(&mut self, is_free: &mut impl FnMut(u16) -> bool) -> Option<u16> {
+        let taken: BTreeSet<u16> = self.runs.values().flat_map(Had::numbers).collect();
         let behind = self.range.numbers().skip_while(|number| *number <= self.last);
         let mut all = behind.chain(self.range.numbers().take_while(|number| *number <= self.last));
-        let is_own = |number: u16| self.is_own(number, run);
-        let number = all.find(|number| !is_own(*number) && is_free(*number))?;
+        let number = all.find(|number| !taken.contains(number) && is_free(*number))?;
         self.last = number;
         Some(number)
-    }
-
-    /// Whether a port is that of any run.
-    fn is_own(&self, number: u16, run: &RunId) -> bool {
-        super::both(number).into_iter().any(|port| {
-            let of_itself = self.runs.get(run).is_some_and(|had| had.has(port));
-            of_itself || self.owner(port, run).is_some()
-        })
     }
 
     fn owner(&self, port: HostPort, but: &RunId) -> Option<&RunId> {
@@ -213,7 +210,6 @@ mod tests {
     use super::*;
     use aerolith_model::Protocol;
     use proptest::prelude::*;
-    use std::collections::BTreeSet;
 
     fn run(number: u32) -> RunId {
         RunId {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use aerolith_model::{Application, Resource, ResourceKind};
 
@@ -106,14 +107,14 @@ impl State {
     }
 
     /// One version of a resource. Errors: what is wrong with it.
-    pub(crate) fn part(&self, id: &ResourceId, version: &Version) -> Result<Resource, String> {
+    pub(crate) fn part(&self, id: &ResourceId, version: &Version) -> Result<Arc<Resource>, String> {
         if self.head.resources.get(id) == Some(version)
             && let Some(resource) = self.resources.get(id)
         {
             return Ok(resource.clone());
         }
         match self.versions.read(id, version) {
-            Ok(Read::Whole(resource)) => Ok(*resource),
+            Ok(Read::Whole(resource)) => Ok(Arc::from(resource)),
             Ok(Read::Absent(reason) | Read::Damaged(reason) | Read::Locked(reason)) => Err(reason),
             Err(error) => Err(error.to_string()),
         }
@@ -195,7 +196,7 @@ impl State {
             reason,
         })?;
         Ok(Change {
-            put: parts.into_values().collect(),
+            put: parts.into_values().map(Arc::unwrap_or_clone).collect(),
             delete: Vec::new(),
         })
     }
@@ -224,9 +225,9 @@ impl State {
 
     /// What is in force of an application, as its only deployment: for where no history says more.
     pub(super) fn in_force(&self, name: &str) -> History {
-        let parts = match self.resources.get(&id(name)) {
-            Some(Resource::Application(application)) => parts(application, &self.head, &self.resources),
-            _ => self
+        let parts = match self.resources.get(&id(name)).and_then(|it| it.as_application()) {
+            Some(application) => parts(application, &self.head, &self.resources),
+            None => self
                 .head
                 .resources
                 .get_key_value(&id(name))
@@ -302,10 +303,7 @@ fn owned((id, version): (&ResourceId, &Version)) -> (ResourceId, Version) {
 fn applications<'a>(head: &'a Head, resources: &'a Resources) -> impl Iterator<Item = (&'a Application, &'a Version)> {
     head.resources
         .iter()
-        .filter_map(|(id, version)| match resources.get(id) {
-            Some(Resource::Application(application)) => Some((application, version)),
-            _ => None,
-        })
+        .filter_map(|(id, version)| Some((resources.get(id)?.as_application()?, version)))
 }
 
 /// The versions of an application and of all that it uses and that is in force.

@@ -1,11 +1,11 @@
 //! Since when each condition is as it is: noted when it changes, whoever looks first. Pure: the time is passed in.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::condition::{Aspect, Condition, Reason, Truth};
 
 /// What conditions are about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Subject {
     Node,
     Application(String),
@@ -20,39 +20,48 @@ pub(crate) enum Subject {
 pub(crate) struct Chronicle {
     /// The latest time that was told: a clock that is set back makes nothing older than what came before it.
     latest_ms: u64,
-    known: BTreeMap<(Subject, Aspect), Known>,
+    known: HashMap<Subject, Vec<Known>>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
+    aspect: Aspect,
     status: Truth,
     reason: Reason,
     since_ms: u64,
+}
+
+impl Known {
+    fn is_same(&self, other: &Self) -> bool {
+        (self.aspect, self.status, self.reason) == (other.aspect, other.status, other.reason)
+    }
 }
 
 impl Chronicle {
     /// Dates all conditions that there are. What is not among them is forgotten.
     pub(crate) fn date<'a>(&mut self, now_ms: u64, all: impl IntoIterator<Item = (Subject, &'a mut [Condition])>) {
         self.latest_ms = self.latest_ms.max(now_ms);
-        let mut known = BTreeMap::new();
+        let mut known = HashMap::with_capacity(self.known.len());
         for (subject, conditions) in all {
-            for condition in conditions {
-                let key = (subject.clone(), condition.aspect);
-                let now = self.now(self.known.get(&key), condition);
+            let before = self.known.get(&subject).map(Vec::as_slice).unwrap_or_default();
+            let now: Vec<Known> = conditions.iter().map(|one| self.now(before, one)).collect();
+            for (condition, now) in conditions.iter_mut().zip(&now) {
                 condition.since_ms = now.since_ms;
-                known.insert(key, now);
             }
+            known.insert(subject, now);
         }
         self.known = known;
     }
 
-    fn now(&self, before: Option<&Known>, condition: &Condition) -> Known {
-        let same = before.filter(|known| known.status == condition.status && known.reason == condition.reason);
-        same.copied().unwrap_or(Known {
+    fn now(&self, before: &[Known], condition: &Condition) -> Known {
+        let now = Known {
+            aspect: condition.aspect,
             status: condition.status,
             reason: condition.reason,
             since_ms: self.latest_ms,
-        })
+        };
+        let mut before = before.iter();
+        before.find(|known| known.is_same(&now)).copied().unwrap_or(now)
     }
 }
 

@@ -6,7 +6,7 @@ use aerolith_plan::Updates;
 
 use super::seen::in_memory;
 use super::*;
-use crate::desired::{Resources, each};
+use crate::desired::{Desired, Resources, generations};
 use crate::durable::crash::{self, Syncs};
 use crate::state::head::Found;
 
@@ -42,7 +42,7 @@ fn resources() -> Resources {
     let files = VERSIONS.map(|version| folder(1).join(format!("data/state/{version}.json")));
     let all = files.map(|file| serde_json::from_slice::<Resource>(&fs::read(file).unwrap()).unwrap());
     all.into_iter()
-        .map(|resource| (ResourceId::of(&resource), resource))
+        .map(|resource| (ResourceId::of(&resource), Arc::new(resource)))
         .collect()
 }
 
@@ -88,7 +88,7 @@ fn check(state: &State) {
 fn a_service_has_the_fingerprint_that_every_release_gave_it() {
     for schema in [1, 2] {
         let state = open(&copied(schema));
-        let (goals, failures) = each(state.resources(), Updates::default());
+        let (goals, failures) = generations(state.resources(), Updates::default(), &Desired::default());
         assert!(failures.is_empty(), "{failures:?}");
         let found = goals
             .values()
@@ -150,7 +150,7 @@ fn the_second_schema_is_read_as_it_was_written() {
         .collect();
     assert_eq!(outcomes, [(5, Outcome::Pending), (1, Outcome::Superseded)]);
     let first = state.parts(&state.history("weather")[1]).unwrap();
-    let Resource::Configuration(conf) = &first[&id("configuration/weather-conf")] else {
+    let Resource::Configuration(conf) = &*first[&id("configuration/weather-conf")] else {
         panic!("no configuration")
     };
     assert_eq!(conf.version, "5m");
