@@ -41,6 +41,8 @@ pub type Generation = BTreeMap<ServiceId, Goal>;
 /// What shall run of one service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Goal {
+    /// Whose goal it is.
+    pub id: ServiceId,
     /// Changes exactly when instances must be replaced.
     pub fingerprint: Fingerprint,
     /// The service as written.
@@ -93,10 +95,10 @@ impl Goal {
         self.job.map_or(self.service.replica, |job| job.completions)
     }
 
-    /// Whether a run is one of those that shall be, given that it is of this service.
+    /// Whether a run is one of those that shall be.
     #[must_use]
     pub fn wants(&self, run: &RunId) -> bool {
-        run.fingerprint == self.fingerprint && (1..=self.count()).contains(&run.instance.index)
+        self.id.runs(self.fingerprint, run) && (1..=self.count()).contains(&run.instance.index)
     }
 }
 
@@ -191,21 +193,16 @@ impl<'a> Library<'a> {
         for service in &application.init_services {
             let goal = self.goal(application, service, updates)?;
             let rule = Rule::of_init(service);
-            let id = add(
-                &mut generation,
-                application,
-                Goal {
-                    restart: rule,
-                    job: None,
-                    ..goal
-                },
-                before.as_ref(),
-            );
-            before = Some(id);
+            let goal = Goal {
+                restart: rule,
+                job: None,
+                ..goal
+            };
+            before = Some(add(&mut generation, goal, before.as_ref()));
         }
         for service in &application.services {
             let goal = self.goal(application, service, updates)?;
-            add(&mut generation, application, goal, before.as_ref());
+            add(&mut generation, goal, before.as_ref());
         }
         Ok(generation)
     }
@@ -253,12 +250,14 @@ impl<'a> Library<'a> {
         })?;
         let (id, update) = (id_of(application, service), &service.update);
         let depends_on = service.depends_on.iter();
+        let depends_on = depends_on.map(|on| (id.sibling(&on.service), on.condition));
         Ok(Goal {
+            depends_on: depends_on.collect(),
+            id,
             fingerprint,
             service: service.clone(),
             job: job(application, service),
             volumes: used.volumes.into_iter().cloned().collect(),
-            depends_on: depends_on.map(|on| (id.sibling(&on.service), on.condition)).collect(),
             restart: Rule::of(application, service),
             strategy: strategy(application, service),
             updates: Updates {
@@ -294,8 +293,8 @@ impl<'a> Library<'a> {
 }
 
 /// Adds a goal that waits for the last init service, and answers its service.
-fn add(generation: &mut Generation, application: &Application, mut goal: Goal, init: Option<&ServiceId>) -> ServiceId {
-    let id = id_of(application, &goal.service);
+fn add(generation: &mut Generation, mut goal: Goal, init: Option<&ServiceId>) -> ServiceId {
+    let id = goal.id.clone();
     if let Some(init) = init {
         goal.depends_on.insert(init.clone(), StartCondition::Succeeded);
     }
