@@ -13,10 +13,11 @@ use aerolith_plugin_wire::arch::{Choice, Object, Objects};
 use aerolith_plugin_wire::engine::Features;
 
 use crate::pins::Pinned;
-use crate::plugins::{self, Plugins, Resolver};
+use crate::plugins::{self, NoProvider, Plugins, Resolver};
 use crate::policy::Rules;
 use crate::prepare::VersionId;
 use crate::state::{Damaged, ResourceId};
+use crate::workload::engine_kind;
 
 pub(crate) type Resources = BTreeMap<ResourceId, Resource>;
 
@@ -39,9 +40,8 @@ pub(crate) struct Desired {
 }
 
 impl Desired {
-    /// Resolves and plans for a state. Nothing fails as a whole: what cannot be planned for is held, with its reason. What
-    /// was resolved in `known`, and is the same version here, is not asked for again, nor what engines can do.
-    pub(crate) async fn of(given: Given, damaged: &[Damaged], known: &Self, plugins: &dyn Plugins) -> Self {
+    /// Resolves and plans for a state. Nothing fails as a whole: what cannot be planned for is held, with its reason.
+    pub(crate) async fn of(given: Given, damaged: &[Damaged], known: Known<'_>, plugins: &dyn Plugins) -> Self {
         let Given {
             revision,
             versions,
@@ -49,7 +49,10 @@ impl Desired {
             updates,
         } = given;
         let unresolved = resolve(&mut resources, &versions, known, plugins).await;
-        let (generations, failures) = each(&resources, updates);
+        let (mut generations, failures) = each(&resources, updates);
+        let goals = generations.values_mut().flat_map(|generation| generation.values_mut());
+        goals.for_each(|goal| suit(goal, &unresolved, known.engines));
+        let generations = generations.into_iter();
         let failures = failures.into_iter().map(|(name, error)| (name, error.to_string()));
         Self {
             revision,
@@ -57,15 +60,21 @@ impl Desired {
             versions,
             resources,
             unresolved,
-            generations,
+            generations: generations.map(|(name, goals)| (name, Arc::new(goals))).collect(),
             engines: known.engines.clone(),
         }
     }
 
-    /// Asks the engines anew what they can do.
-    pub(crate) async fn ask_engines(mut self, plugins: &dyn Plugins) -> Self {
-        self.engines = plugins::features(plugins).await;
-        self
+    /// Why nobody can say what a service is made of, where that is so.
+    pub(crate) fn unresolved(&self, goal: &Goal) -> Option<(&str, &str)> {
+        let mut packages = packages(goal).filter_map(|name| self.unresolved.get_key_value(name));
+        packages.next().map(|(name, reason)| (name.as_str(), reason.as_str()))
+    }
+
+    /// Whether it is known what of an application's packages is for this machine.
+    pub(crate) fn is_resolved(&self, application: &AppName) -> bool {
+        let generation = self.generations.get(application);
+        generation.is_none_or(|generation| generation.values().all(|goal| goal.is_resolved))
     }
 
     /// What shall run of every service.
@@ -190,6 +199,23 @@ impl Desired {
     }
 }
 
+/// What is known already, so that nobody is asked for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// What was resolved in these is taken from there, where it is the same version.
+    pub(crate) desired: &'a [&'a Desired],
+    /// Whether it may be another by now: then it is taken only where nobody answers.
+    pub(crate) is_old: bool,
+    /// What the engines can do, by their kinds.
+    pub(crate) engines: &'a BTreeMap<String, Features>,
+}
+
+impl Known<'_> {
+    fn resolved(&self, id: &ResourceId, version: Option<&u64>) -> Option<&Configuration> {
+        self.desired.iter().find_map(|known| known.resolved(id, version))
+    }
+}
+
 /// What a desired state is made from.
 #[derive(Debug, Default)]
 pub(crate) struct Given {
@@ -212,27 +238,36 @@ fn held(damaged: &[Damaged]) -> impl Iterator<Item = (String, String)> {
 pub(crate) fn each(
     resources: &Resources,
     updates: Updates,
-) -> (BTreeMap<AppName, Arc<Generation>>, BTreeMap<String, PlanError>) {
+) -> (BTreeMap<AppName, Generation>, BTreeMap<String, PlanError>) {
     let (mut all, mut failures) = (BTreeMap::new(), BTreeMap::new());
     let parts = Parts::of(resources);
     let library = Library::new(parts.configurations, parts.secrets);
     for application in &parts.applications {
         match library.generation(application, updates) {
-            Ok(mut generation) => {
-                generation.values_mut().for_each(without_handover);
-                all.insert(application.name.clone(), Arc::new(generation));
-            }
+            Ok(generation) => drop(all.insert(application.name.clone(), generation)),
             Err(error) => drop(failures.insert(application.name.to_string(), error)),
         }
     }
     (all, failures)
 }
 
-/// No engine hands sockets over yet: what asks for it is restarted, and warned of.
-fn without_handover(goal: &mut Goal) {
-    if goal.strategy == Strategy::Handover {
+/// Says of a goal what plugins say. Where its engine hands no sockets over, what asks for it is restarted, and warned of.
+fn suit(goal: &mut Goal, unresolved: &BTreeMap<String, String>, engines: &BTreeMap<String, Features>) {
+    goal.is_resolved = !packages(goal).any(|name| unresolved.contains_key(name));
+    let hands_over = engines.get(&engine_kind(goal)).is_some_and(|engine| engine.handover);
+    if goal.strategy == Strategy::Handover && !hands_over {
         goal.strategy = Strategy::Restart;
     }
+}
+
+/// The configurations that a service runs or mounts.
+fn packages(goal: &Goal) -> impl Iterator<Item = &str> {
+    let mounted = goal.volumes.iter().filter_map(|volume| match &volume.source {
+        VolumeSource::Config(name) => Some(name.as_str()),
+        _ => None,
+    });
+    let run = goal.service.program_config.iter().map(|name| name.as_str());
+    run.chain(mounted)
 }
 
 /// Whether a service is updated in another way than it asks for.
@@ -265,7 +300,7 @@ impl<'a> Parts<'a> {
 async fn resolve(
     resources: &mut Resources,
     versions: &BTreeMap<ResourceId, u64>,
-    known: &Desired,
+    known: Known<'_>,
     plugins: &dyn Plugins,
 ) -> BTreeMap<String, String> {
     let resolver = plugins::resolver(plugins);
@@ -277,20 +312,35 @@ async fn resolve(
         if !package.is_package() || package.objects().next().is_none() {
             continue;
         }
-        if let Some(resolved) = known.resolved(id, versions.get(id)) {
+        let resolved = known.resolved(id, versions.get(id));
+        if let Some(resolved) = resolved.filter(|_| !known.is_old) {
             *package = resolved.clone();
             continue;
         }
-        let resolved = match &resolver {
-            Ok(resolver) => choose(resolver, package, None).await.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        match resolved {
-            Ok(choice) => narrow(package, &choice),
-            Err(reason) => drop(unresolved.insert(package.name.to_string(), reason)),
+        match (ask(&resolver, package).await, resolved) {
+            (Ok(choice), _) => narrow(package, &choice),
+            (Err(refusal), Some(resolved)) if refusal.is_passing => *package = resolved.clone(),
+            (Err(refusal), _) => drop(unresolved.insert(package.name.to_string(), refusal.reason)),
         }
     }
     unresolved
+}
+
+/// Why a resolver does not say what is for this machine, and whether it may in a moment.
+struct Refusal {
+    reason: String,
+    is_passing: bool,
+}
+
+async fn ask(resolver: &Result<Resolver, NoProvider>, package: &Configuration) -> Result<Choice, Refusal> {
+    let resolver = resolver.as_ref().map_err(|error| Refusal {
+        reason: error.to_string(),
+        is_passing: true,
+    })?;
+    choose(resolver, package, None).await.map_err(|error| Refusal {
+        is_passing: error.retryable,
+        reason: error.to_string(),
+    })
 }
 
 /// Asks which objects of a package are for a platform, or for this machine's own.

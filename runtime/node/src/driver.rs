@@ -16,11 +16,12 @@ use tokio::time::Instant;
 
 use crate::admission::judge;
 use crate::bus::Events;
-use crate::desired::{Desired, Given};
+use crate::desired::{Desired, Given, Known};
 use crate::foundation::Foundation;
 use crate::jobs::Jobs;
 use crate::layout::relative;
 use crate::news::News;
+use crate::plugins;
 use crate::policy::Asked;
 use crate::prepare::{self, Fresh, PrepareError, Prepared, Preparer, VersionId, blocking};
 use crate::record::Terms;
@@ -66,6 +67,15 @@ pub(crate) fn subject(step: &Step) -> &ServiceId {
     }
 }
 
+/// What plugins may say otherwise by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stale {
+    /// What nobody could say.
+    Unresolved,
+    /// All of it.
+    Everything,
+}
+
 pub(crate) struct Driver {
     works: Arc<Works>,
     jobs: Jobs,
@@ -73,7 +83,7 @@ pub(crate) struct Driver {
     /// What happens to plugins: one that comes may be the one that was missing.
     plugins: Events,
     /// The desired state must be read again though its revision is the same.
-    stale: bool,
+    stale: Option<Stale>,
     /// Something was removed since the last cleaning.
     unclean: bool,
     news: News,
@@ -87,7 +97,7 @@ impl Driver {
             jobs: Jobs::default(),
             requests,
             plugins,
-            stale: true,
+            stale: Some(Stale::Everything),
             unclean: true,
             news: News::default(),
             registry: Registry::default(),
@@ -122,8 +132,9 @@ impl Driver {
     }
 
     async fn read_desired(&mut self) {
-        let is_fresh = self.read_head().await;
-        if !self.read_courses(is_fresh).await {
+        let stale = self.stale.take();
+        let is_fresh = self.read_head(stale).await;
+        if !self.read_courses(is_fresh, stale).await {
             return;
         }
         let versions: Vec<VersionId> = {
@@ -142,11 +153,11 @@ impl Driver {
     }
 
     /// Takes up what is in force; answers whether it may be another than before.
-    async fn read_head(&mut self) -> bool {
+    async fn read_head(&mut self, stale: Option<Stale>) -> bool {
         let (given, damaged) = {
             let state = self.works.foundation.state();
             let is_known = state.revision() == self.works.board().desired.revision;
-            if is_known && !self.stale {
+            if is_known && stale.is_none() {
                 return false;
             }
             let given = Given {
@@ -157,13 +168,17 @@ impl Driver {
             };
             (given, state.damaged().to_vec())
         };
-        let known = match std::mem::take(&mut self.stale) {
-            true => Arc::default(),
-            false => self.works.board().desired.clone(),
-        };
+        let before = self.works.board().desired.clone();
         let plugins = &*self.works.preparer.plugins;
-        let desired = Desired::of(given, &damaged, &known, plugins).await;
-        let desired = desired.ask_engines(plugins).await;
+        // An engine that does not answer is what it was.
+        let mut engines = before.engines.clone();
+        engines.extend(plugins::features(plugins).await);
+        let known = Known {
+            desired: &[&before],
+            is_old: stale == Some(Stale::Everything),
+            engines: &engines,
+        };
+        let desired = Desired::of(given, &damaged, known, plugins).await;
         let desired = desired.hold_refused(&self.works.preparer.rules);
         for (name, reason) in &desired.held {
             tracing::error!(application = name, reason, "an application is left as it is");
@@ -277,6 +292,11 @@ impl Driver {
                 .is_some_and(|trouble| trouble.again_at > now);
             if waits || !board.preparing.insert(version.clone()) {
                 return;
+            }
+            // What was found out of it before is asked for again with each try.
+            let is_resolved = desired.goal(&version.0).is_none_or(|goal| goal.is_resolved);
+            if !is_resolved && board.troubles.contains_key(&version) {
+                self.stale = self.stale.max(Some(Stale::Unresolved));
             }
             desired
         };
@@ -415,7 +435,7 @@ impl Driver {
     }
 
     fn take_plugins(&mut self) {
-        self.stale = true;
+        self.stale = Some(Stale::Everything);
         for trouble in self.works.board().troubles.values_mut() {
             trouble.hurry();
         }

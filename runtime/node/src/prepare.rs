@@ -153,6 +153,10 @@ impl Preparer {
     /// try when a later step fails.
     pub(crate) async fn prepare(&self, desired: &Desired, id: &ServiceId) -> Result<Fresh, PrepareError> {
         let goal = desired.goal(id).ok_or(PrepareError::Superseded)?;
+        if let Some((package, reason)) = desired.unresolved(goal) {
+            let (package, reason) = (package.into(), reason.into());
+            return Err(PackageError::Unresolved { package, reason }.into());
+        }
         let folder = self.folders.version(id, &goal.fingerprint);
         let mut fresh = Fresh::default();
         fresh.prepared.at_ms = now_ms();
@@ -279,13 +283,6 @@ impl Preparer {
         is_program: bool,
         reporter: &Reporter,
     ) -> Result<Vec<Part>, PrepareError> {
-        if let Some(reason) = desired.unresolved.get(name) {
-            return Err(PackageError::Unresolved {
-                package: name.into(),
-                reason: reason.clone(),
-            }
-            .into());
-        }
         let configuration = desired.configuration(name).ok_or(PrepareError::Superseded)?;
         Ok(program::parts(&self.downloads, desired, configuration, is_program, reporter).await?)
     }

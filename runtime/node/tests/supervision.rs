@@ -469,11 +469,7 @@ async fn a_plugin_that_comes_is_used_at_once() {
     })
     .await;
     world.away().clear();
-    let event = aerolith_plugin_wire::host::Event {
-        topic: "plugin/arch/running".into(),
-        data: serde_json::json!({}),
-    };
-    node.bus().publish(&event).unwrap();
+    tell_of_plugins(&node);
     running(&node, "shop.web.1").await;
     node.shutdown().await;
 }

@@ -35,6 +35,16 @@ pub struct Target {
     pub withheld: bool,
 }
 
+impl Target {
+    /// Whether every fingerprint of it is known for sure.
+    #[must_use]
+    pub fn is_resolved(&self) -> bool {
+        let all = std::iter::once(&self.candidate).chain(&self.fallback);
+        all.flat_map(|generation| generation.values())
+            .all(|goal| goal.is_resolved)
+    }
+}
+
 /// The services of one version of an application.
 pub type Generation = BTreeMap<ServiceId, Goal>;
 
@@ -45,6 +55,8 @@ pub struct Goal {
     pub id: ServiceId,
     /// Changes exactly when instances must be replaced.
     pub fingerprint: Fingerprint,
+    /// Whether that is known for sure. It is not while nobody can say which objects of its packages are for this machine.
+    pub is_resolved: bool,
     /// The service as written.
     pub service: Service,
     /// How many instances there are, where they run to completion.
@@ -255,6 +267,7 @@ impl<'a> Library<'a> {
             depends_on: depends_on.collect(),
             id,
             fingerprint,
+            is_resolved: true,
             service: service.clone(),
             job: job(application, service),
             volumes: used.volumes.into_iter().cloned().collect(),

@@ -24,7 +24,7 @@ pub enum Verdict {
 /// taken as it is. Without a fallback nothing is lost by waiting, so there one that failed and is healthy now is good.
 #[must_use]
 pub fn verdict(target: &Target, instances: &BTreeMap<RunId, Seen>) -> Verdict {
-    if target.withheld {
+    if target.withheld || !target.is_resolved() {
         return Verdict::Ongoing;
     }
     let mut verdict = Verdict::Good;

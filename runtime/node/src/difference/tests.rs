@@ -8,9 +8,10 @@ fn desired(all: &[&str]) -> Desired {
     let resources = all.map(|resource| (ResourceId::of(&resource), resource)).collect();
     let (generations, failures) = crate::desired::each(&resources, aerolith_plan::Updates::default());
     assert!(failures.is_empty(), "{failures:?}");
+    let generations = generations.into_iter();
     Desired {
         resources,
-        generations,
+        generations: generations.map(|(name, goals)| (name, goals.into())).collect(),
         ..Desired::default()
     }
 }

@@ -8,8 +8,8 @@ use aerolith_plan::{RunId, Step, Verdict, verdict};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::Driver;
-use crate::desired::{Desired, Given};
+use super::{Driver, Stale};
+use crate::desired::{Desired, Given, Known};
 use crate::durable::FileError;
 use crate::prepare::blocking;
 use crate::rollout::{Course, Earlier, MOST_ATTEMPTS, PAUSE, Progress};
@@ -36,8 +36,8 @@ const CUT_OFF: &str = "the machine was restarted while it was tried";
 
 impl Driver {
     /// Takes up how far the deployments of each application have come; answers whether something is another than before.
-    pub(super) async fn read_courses(&self, is_fresh: bool) -> bool {
-        let known = self.known_courses();
+    pub(super) async fn read_courses(&self, is_fresh: bool, stale: Option<Stale>) -> bool {
+        let known = self.known_courses(stale);
         let names: Vec<AppName> = {
             let (state, board) = (self.works.foundation.state(), self.works.board());
             let names = board.desired.generations.keys();
@@ -70,22 +70,25 @@ impl Driver {
             read
         });
         match read.await {
-            Ok(read) => self.take_courses(read, is_fresh).await,
+            Ok(read) => self.take_courses(read, is_fresh, stale).await,
             Err(error) => tracing::error!(%error, "the histories of the applications cannot be read"),
         }
         true
     }
 
-    fn known_courses(&self) -> BTreeMap<AppName, (u64, Progress, Option<u64>)> {
+    /// What was deployed earlier is known where nobody can say anything else of it by now.
+    fn known_courses(&self, stale: Option<Stale>) -> BTreeMap<AppName, (u64, Progress, Option<u64>)> {
         let board = self.works.board();
         let known = board.courses.iter().map(|(name, course)| {
-            let before = course.before.as_ref().map(|before| before.revision);
+            let before = course.before.as_ref().filter(|_| stale != Some(Stale::Everything));
+            let before = before.filter(|before| before.desired.is_resolved(name));
+            let before = before.map(|before| before.revision);
             (name.clone(), (course.revision, course.progress.clone(), before))
         });
         known.collect()
     }
 
-    async fn take_courses(&self, read: Vec<Read>, is_fresh: bool) {
+    async fn take_courses(&self, read: Vec<Read>, is_fresh: bool, stale: Option<Stale>) {
         let head = self.works.board().desired.clone();
         let mut courses = BTreeMap::new();
         for Read {
@@ -98,11 +101,11 @@ impl Driver {
         {
             let candidate = match candidate {
                 None => None,
-                Some(given) => self.build(&name, given, &head).await,
+                Some(given) => self.build(&name, given, &head, stale).await,
             };
             let before = match before {
                 Some((revision, Some(given))) => self
-                    .build(&name, given, &head)
+                    .build(&name, given, &head, stale)
                     .await
                     .map(|desired| Earlier { revision, desired }),
                 Some((_, None)) => self
@@ -135,16 +138,28 @@ impl Driver {
     }
 
     /// Errors are of a damaged disk: what is in force is taken instead, or there is nothing to go back to.
-    async fn build(&self, name: &AppName, given: Result<Given, String>, head: &Desired) -> Option<Arc<Desired>> {
-        match given {
-            Ok(given) => Some(Arc::new(
-                Desired::of(given, &[], head, &*self.works.preparer.plugins).await,
-            )),
-            Err(reason) => {
-                tracing::error!(application = %name, reason, "an earlier deployment cannot be read");
-                None
-            }
-        }
+    /// What is known of the application's deployments so far need not be asked for.
+    async fn build(
+        &self,
+        name: &AppName,
+        given: Result<Given, String>,
+        head: &Desired,
+        stale: Option<Stale>,
+    ) -> Option<Arc<Desired>> {
+        let given = given
+            .inspect_err(|reason| tracing::error!(application = %name, reason, "an earlier deployment cannot be read"));
+        let course = self.works.board().courses.get(name).cloned();
+        let before = course
+            .iter()
+            .filter_map(|course| Some(&*course.before.as_ref()?.desired));
+        let candidate = course.iter().map(|course| &*course.candidate);
+        let known = Known {
+            desired: &std::iter::once(head).chain(candidate).chain(before).collect::<Vec<_>>(),
+            is_old: stale == Some(Stale::Everything),
+            engines: &head.engines,
+        };
+        let desired = Desired::of(given.ok()?, &[], known, &*self.works.preparer.plugins).await;
+        Some(Arc::new(desired))
     }
 
     /// Keeps on disk that something new is tried, before it is: what takes the machine down with it is tried no third time.

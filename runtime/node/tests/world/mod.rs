@@ -48,6 +48,8 @@ pub struct Scripted {
     pub refuses: Mutex<BTreeMap<&'static str, Error>>,
     /// Told to whoever waits for an end: the engine is replaced.
     pub lost: watch::Sender<u32>,
+    /// Whether it hands sockets over.
+    pub hands_over: std::sync::atomic::AtomicBool,
     /// By command, with which code it ends; any other hangs.
     pub commands: Mutex<BTreeMap<String, i32>>,
     /// The commands that were run, and how many run now.
@@ -143,6 +145,7 @@ impl Engine for Scripted {
         Ok(Features {
             kind: "process".into(),
             survives: true,
+            handover: self.hands_over.load(std::sync::atomic::Ordering::SeqCst),
             ..Features::default()
         })
     }
@@ -477,6 +480,25 @@ pub fn application(name: &str, services: &str) -> String {
 /// A service that runs a package, with more fields.
 pub fn service(name: &str, package: &str, more: &str) -> String {
     format!(r#"{{"name":"{name}","programConfig":"{package}"{more}}}"#)
+}
+
+/// A plugin has come, or gone.
+pub fn tell_of_plugins(node: &Node) {
+    let event = aerolith_plugin_wire::host::Event {
+        topic: "plugin/arch/changed".into(),
+        data: serde_json::json!({}),
+    };
+    node.bus().publish(&event).unwrap();
+}
+
+/// What a reboot does: nothing runs, and the runtime folder is empty.
+pub async fn reboot(world: &World, node: Node) -> Node {
+    world.crash(node).await;
+    for run in world.engine().runs.lock().unwrap().iter() {
+        run.exit.send_replace(Some(code(137)));
+    }
+    std::fs::remove_dir_all(world.path("run")).unwrap();
+    world.open().await
 }
 
 pub async fn apply(node: &Node, all: &[&str]) {

@@ -6,7 +6,7 @@ use aerolith_model::{AppName, Strategy};
 
 use super::Step;
 use crate::fingerprint::Fingerprint;
-use crate::goals::{Generation, Goal, Goals};
+use crate::goals::{Generation, Goal, Goals, Target};
 use crate::id::{RunId, ServiceId};
 use crate::observed::{Observed, Seen, State, Trial};
 
@@ -19,11 +19,38 @@ pub(super) struct Scene<'a> {
     candidate: &'a Generation,
     fallback: Option<&'a Generation>,
     withheld: bool,
+    pub(super) known: Known,
     keep: &'a BTreeSet<(ServiceId, Fingerprint)>,
     /// Whether all of the candidate can be started, or has been.
     is_ready: bool,
     runs: BTreeMap<&'a ServiceId, Vec<Run<'a>>>,
     prepared: BTreeSet<Version<'a>>,
+}
+
+/// Of how much the fingerprints are known for sure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Known {
+    /// Not of what is put back, or of the only version that there is.
+    Nothing,
+    /// Not of the candidate.
+    Fallback,
+    All,
+}
+
+impl Known {
+    /// What is prepared under a fingerprint has it for sure.
+    fn of(target: &Target, observed: &Observed) -> Self {
+        let is_prepared = |id: &ServiceId, goal: &Goal| observed.prepared.contains(&(id.clone(), goal.fingerprint));
+        let is_known = |generation: &Generation| {
+            let mut goals = generation.iter();
+            goals.all(|(id, goal)| goal.is_resolved || is_prepared(id, goal))
+        };
+        match (is_known(&target.candidate), target.fallback.as_deref().map(is_known)) {
+            (_, Some(false)) | (false, None) => Self::Nothing,
+            (false, Some(true)) => Self::Fallback,
+            (true, Some(true) | None) => Self::All,
+        }
+    }
 }
 
 /// Every application that is wanted or of which something is there, each with what is of it.
@@ -34,6 +61,7 @@ pub(super) fn scenes<'a>(goals: &'a Goals, observed: &'a Observed) -> impl Itera
         let scene = Scene {
             fallback: target.fallback.as_deref(),
             withheld: target.withheld,
+            known: Known::of(target, observed),
             ..Scene::of(&target.candidate, goals)
         };
         scenes.insert(name, scene);
@@ -50,7 +78,7 @@ pub(super) fn scenes<'a>(goals: &'a Goals, observed: &'a Observed) -> impl Itera
         scene.prepared.insert((service, *fingerprint));
     }
     scenes.into_values().map(|mut scene| {
-        scene.is_ready = scene.can_begin();
+        scene.is_ready = scene.known == Known::All && scene.can_begin();
         scene
     })
 }
@@ -61,6 +89,7 @@ impl<'a> Scene<'a> {
             candidate,
             fallback: None,
             withheld: false,
+            known: Known::All,
             keep: &goals.keep,
             is_ready: false,
             runs: BTreeMap::new(),

@@ -158,6 +158,38 @@ fn what_cannot_be_had_leaves_the_old_running_and_starts_it_after_a_power_cut() {
 }
 
 #[test]
+fn nothing_is_touched_while_nobody_can_say_what_is_for_this_machine() {
+    for strategy in ["switch", "restart"] {
+        let mut world = settled(0, 0, &json!({"strategy": strategy}));
+        let (settled, before) = (world.clone(), world.observed.clone());
+        world.is_away = true;
+        world.crash(false);
+        assert_eq!(advance(&mut world), [""; 0], "a reboot");
+        assert_eq!(world.observed.prepared, before.prepared);
+        let mut world = settled;
+        world.is_away = true;
+        world.apply(pair(1, 1, &json!({"strategy": strategy})));
+        world.settle(0);
+        assert_eq!((&world.observed, world.good), (&before, false), "an update");
+        world.observed.instances.clear();
+        assert_eq!(advance(&mut world), ["start app1.aa.1"], "what is put back is known");
+        world.come_back();
+        world.settle(0);
+        assert!(world.good);
+    }
+}
+
+#[test]
+fn what_was_prepared_under_its_fingerprint_has_that_for_sure() {
+    let mut world = settled(0, 0, &json!({}));
+    let mut generation = crate::Generation::clone(world.candidate.as_ref().unwrap());
+    generation.values_mut().for_each(|goal| goal.is_resolved = false);
+    world.candidate = Some(generation.into());
+    world.crash(false);
+    assert_eq!(advance(&mut world), ["start app1.aa.1"]);
+}
+
+#[test]
 fn what_is_kept_for_a_rollback_is_not_removed() {
     let mut world = settled(0, 0, &json!({}));
     world.keep = world.observed.prepared.clone();

@@ -92,6 +92,8 @@ enum Event {
     Judge,
     Resume,
     Crash(bool),
+    /// Nobody can say any more which objects are for this machine, or somebody can again.
+    Away(bool),
     Apply(Version),
     Delete,
 }
@@ -103,6 +105,7 @@ fn drawn_event() -> impl Strategy<Value = Event> {
         4 => Just(Event::Judge),
         2 => Just(Event::Resume),
         1 => any::<bool>().prop_map(Event::Crash),
+        1 => prop::bool::weighted(0.7).prop_map(Event::Away),
         2 => drawn_version().prop_map(Event::Apply),
         1 => Just(Event::Delete),
     ]
@@ -116,6 +119,8 @@ fn happen(world: &mut World, event: &Event) {
         Event::Judge => world.judge(),
         Event::Resume => world.pausing = false,
         Event::Crash(loses_prepared) => world.crash(*loses_prepared),
+        Event::Away(true) => world.is_away = true,
+        Event::Away(false) => world.come_back(),
         Event::Apply(version) => world.apply(version.generation.clone()),
         Event::Delete => world.delete(),
     }
@@ -185,6 +190,19 @@ fn assert_at_rest(world: &World) {
     assert_eq!(world.steps(), [], "there is rest, and yet something to do");
 }
 
+/// While nobody can say which objects are for this machine, what is there stays, and what is known to be put back runs.
+fn assert_nothing_is_lost(world: &mut World, shuffle: u64) {
+    let before: BTreeSet<RunId> = world.observed.instances.keys().cloned().collect();
+    let prepared = world.observed.prepared.clone();
+    let is_held = world.candidate.is_some() && world.is_held();
+    world.settle(shuffle);
+    if is_held {
+        let after: BTreeSet<RunId> = world.observed.instances.keys().cloned().collect();
+        assert_eq!(after, before);
+        assert!(world.observed.prepared.is_superset(&prepared));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -197,6 +215,10 @@ proptest! {
         let mut world = World::default();
         world.apply(first.generation);
         events.iter().for_each(|event| happen(&mut world, event));
+        if world.is_away {
+            assert_nothing_is_lost(&mut world, shuffle);
+            world.come_back();
+        }
         world.settle(shuffle);
         assert_at_rest(&world);
     }

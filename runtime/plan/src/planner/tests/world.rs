@@ -39,6 +39,16 @@ pub(super) fn wanted(generation: &Generation) -> BTreeSet<RunId> {
     generation.iter().flat_map(of).collect()
 }
 
+/// As it looks while nobody can say which objects of its packages are for this machine: every fingerprint is a false one.
+fn blurred(generation: &Arc<Generation>) -> Arc<Generation> {
+    let mut blurred = Generation::clone(generation);
+    for goal in blurred.values_mut() {
+        let reversed: String = goal.fingerprint.to_string().chars().rev().collect();
+        (goal.fingerprint, goal.is_resolved) = (reversed.parse().unwrap(), false);
+    }
+    Arc::new(blurred)
+}
+
 /// Whether a version of an application has something that the one before does not have.
 pub(super) fn has_new(generation: &Generation, before: Option<&Generation>, version: u8) -> bool {
     let is_new = |(id, goal): (&ServiceId, &Goal)| {
@@ -59,6 +69,11 @@ pub(super) struct World {
     pub(super) attempts: u32,
     pub(super) pausing: bool,
     pub(super) keep: BTreeSet<(ServiceId, crate::Fingerprint)>,
+    /// Nobody can say which objects are for this machine.
+    pub(super) is_away: bool,
+    /// Of which nobody could say it when it came, or when the node was started.
+    blurs_candidate: bool,
+    blurs_fallback: bool,
     /// Something new of the candidate was started in this attempt.
     begun: bool,
     /// Versions of applications that came, for what is known of each run.
@@ -87,10 +102,24 @@ impl World {
         self.attempts >= MOST
     }
 
+    /// Whether the fingerprints of what is to run now are not known.
+    pub(super) fn is_held(&self) -> bool {
+        match self.fallback {
+            Some(_) => self.blurs_fallback,
+            None => self.blurs_candidate,
+        }
+    }
+
+    /// Somebody can say it again.
+    pub(super) fn come_back(&mut self) {
+        (self.is_away, self.blurs_candidate, self.blurs_fallback) = (false, false, false);
+    }
+
     fn target(&self) -> Option<Target> {
+        let seen = |it: &Arc<Generation>, blurs| if blurs { blurred(it) } else { it.clone() };
         Some(Target {
-            candidate: self.candidate.clone()?,
-            fallback: self.fallback.clone(),
+            candidate: seen(self.candidate.as_ref()?, self.blurs_candidate),
+            fallback: self.fallback.as_ref().map(|it| seen(it, self.blurs_fallback)),
             withheld: self.pausing || self.failed(),
         })
     }
@@ -106,21 +135,29 @@ impl World {
     pub(super) fn steps(&self) -> Vec<Step> {
         let mut steps = plan(&self.goals(), &self.observed);
         steps.retain(|step| match step {
-            Step::Prepare { service, fingerprint } => !is_version(self.goal(service, *fingerprint), ABSENT),
+            Step::Prepare { service, fingerprint } => {
+                let goal = self.known(service, *fingerprint);
+                goal.is_some_and(|goal| !is_version(goal, ABSENT))
+            }
             _ => true,
         });
         steps
     }
 
     fn goal(&self, id: &ServiceId, fingerprint: crate::Fingerprint) -> &Goal {
+        self.known(id, fingerprint).unwrap()
+    }
+
+    fn known(&self, id: &ServiceId, fingerprint: crate::Fingerprint) -> Option<&Goal> {
         let mut goals = self.known.iter().rev().filter_map(|known| known.get(id));
-        goals.find(|goal| goal.fingerprint == fingerprint).unwrap()
+        goals.find(|goal| goal.fingerprint == fingerprint)
     }
 
     pub(super) fn apply(&mut self, generation: Arc<Generation>) {
         if self.good {
-            self.fallback = self.candidate.take();
+            (self.fallback, self.blurs_fallback) = (self.candidate.take(), self.blurs_candidate);
         }
+        self.blurs_candidate = self.is_away;
         self.known.push(generation.clone());
         self.candidate = Some(generation);
         (self.good, self.attempts, self.pausing, self.begun) = (false, 0, false, false);
@@ -132,6 +169,7 @@ impl World {
         *self = Self {
             known,
             observed,
+            is_away: self.is_away,
             ..Self::default()
         };
     }
@@ -140,6 +178,7 @@ impl World {
     pub(super) fn crash(&mut self, loses_prepared: bool) {
         self.observed.instances.clear();
         self.served.clear();
+        (self.blurs_candidate, self.blurs_fallback) = (self.is_away, self.is_away);
         if loses_prepared {
             self.observed.prepared.clear();
         }
@@ -216,6 +255,11 @@ impl World {
         };
         let of_both = is_of(&self.candidate) && (self.fallback.is_none() || is_of(&self.fallback));
         assert!(!of_both, "stops {run}, which is as wanted");
+        assert!(!self.is_held(), "stops {run}, which may be wanted");
+        assert!(
+            !(self.blurs_candidate && is_of(&self.fallback)),
+            "stops {run} for nobody knows what"
+        );
     }
 
     fn start(&mut self, run: &RunId, before: &Observed) {
