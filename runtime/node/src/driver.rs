@@ -9,7 +9,8 @@ mod course;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aerolith_plan::{Fitness, RunId, ServiceId, State, Step};
+use aerolith_model::Strategy;
+use aerolith_plan::{Fitness, Goal, RunId, ServiceId, State, Step};
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
@@ -27,7 +28,7 @@ use crate::prepare::{self, Fresh, PrepareError, Prepared, Preparer, VersionId, b
 use crate::record::Terms;
 use crate::registry::{self, Ready, Registry, Table, registry};
 use crate::status::status;
-use crate::supervise::{Launch, Supervisor, Watched, Workspace};
+use crate::supervise::{Launch, Phase, Supervisor, Watched, Workspace};
 use crate::workload::{engine_kind, workload};
 
 pub(crate) use board::Board;
@@ -383,6 +384,7 @@ impl Driver {
         works.supervisor.start(Launch {
             run: run.clone(),
             depends_on: goal.depends_on.keys().cloned().collect(),
+            successor_of: self.former(run, goal),
             engine: engine_kind(goal),
             workload: workload(
                 &works.preparer.folders,
@@ -402,6 +404,17 @@ impl Driver {
             },
         });
         true
+    }
+
+    /// The run of another version that hands its sockets over to a new one.
+    fn former(&self, run: &RunId, goal: &Goal) -> Option<RunId> {
+        let takes_over = goal.strategy == Strategy::Handover;
+        let mut others = self.works.supervisor.all().into_iter().filter(|other| {
+            other.run.instance == run.instance
+                && other.run.fingerprint != run.fingerprint
+                && other.view().phase == Phase::Running
+        });
+        others.next().filter(|_| takes_over).map(|other| other.run.clone())
     }
 
     async fn remove(&self, version: VersionId) -> bool {

@@ -5,6 +5,7 @@
 mod world;
 
 use std::fs;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aerolith_model::ResourceKind;
@@ -187,16 +188,6 @@ async fn a_daemon_that_dies_at_any_moment_of_an_update_ends_it() {
         .await;
         node.shutdown().await;
     }
-}
-
-/// What a reboot does: nothing runs, and the runtime folder is empty.
-async fn reboot(world: &World, node: Node) -> Node {
-    world.crash(node).await;
-    for run in world.engine().runs.lock().unwrap().iter() {
-        run.exit.send_replace(Some(code(137)));
-    }
-    fs::remove_dir_all(world.path("run")).unwrap();
-    world.open().await
 }
 
 #[tokio::test(start_paused = true)]
@@ -417,5 +408,53 @@ async fn a_job_runs_at_most_so_many_at_once_and_init_services_come_first() {
     }
     tokio::time::sleep(PAUSE).await;
     assert!(engine.alive().is_empty());
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_hands_its_sockets_over_is_there_with_its_successor_where_the_engine_can_and_is_restarted_where_it_cannot()
+{
+    for hands_over in [true, false] {
+        let world = watchful();
+        world.engine().hands_over.store(hands_over, Ordering::SeqCst);
+        let node = settled(&world, r#","update":{"strategy":"handover"}"#).await;
+        let old = alive(&world);
+        let warnings = service_of(&node, "shop", "web").unwrap().warnings;
+        let lacks = warnings
+            .iter()
+            .any(|warning| warning.contains("cannot hand sockets over"));
+        assert_eq!(lacks, !hands_over, "{warnings:?}");
+        let mut events = node.events("app/shop/deployed").unwrap();
+        apply(&node, &[&package("pp", "2")]).await;
+        until("the new one is started", || {
+            (world.engine().runs_of(WEB).len() == 2).then_some(())
+        })
+        .await;
+        assert_eq!(alive(&world).contains(&old[0]), hands_over);
+        events.next().await.unwrap();
+        until("the new one runs alone", || {
+            (alive(&world).len() == 1 && alive(&world) != old).then_some(())
+        })
+        .await;
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_is_away_in_a_handover_stops_nothing() {
+    let world = watchful();
+    world.engine().hands_over.store(true, Ordering::SeqCst);
+    let node = settled(&world, r#","update":{"strategy":"handover"}"#).await;
+    apply(&node, &[&package("pp", "2")]).await;
+    until("both run", || (alive(&world).len() == 2).then_some(())).await;
+    world.away().push("engine/1");
+    tell_of_plugins(&node);
+    let mut events = node.events("app/shop/deployed").unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(alive(&world).len(), 2);
+    world.away().clear();
+    tell_of_plugins(&node);
+    events.next().await.unwrap();
+    until("the new one runs alone", || (alive(&world).len() == 1).then_some(())).await;
     node.shutdown().await;
 }

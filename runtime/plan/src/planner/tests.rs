@@ -96,6 +96,7 @@ fn a_restart_stops_the_old_when_everything_is_there_for_the_new() {
 fn what_is_bad_goes_and_the_old_runs_on_or_is_started_again_and_twice_is_enough() {
     for (strategy, first, back) in [
         ("switch", &["start app1.bb.1"][..], &["stop app1.bb.1"][..]),
+        ("handover", &["start app1.bb.1"], &["stop app1.bb.1"]),
         ("restart", &["stop app1.bb.1"], &["stop app1.bb.1"]),
     ] {
         let update = json!({"strategy": strategy});

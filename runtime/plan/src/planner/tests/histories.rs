@@ -22,18 +22,19 @@ struct Drawn {
     depends_on: u8,
     /// Whether only until they are started.
     is_hasty: bool,
-    restart: bool,
+    strategy: &'static str,
 }
 
 fn drawn_service() -> impl Strategy<Value = Option<Drawn>> {
     let version = prop_oneof![6 => 0_u8..3, 1 => Just(BAD), 1 => Just(ABSENT)];
-    let drawn = (version, 0_u32..3, any::<u8>(), any::<bool>(), any::<bool>());
-    let drawn = drawn.prop_map(|(version, replica, depends_on, is_hasty, restart)| Drawn {
+    let strategy = prop_oneof![Just("switch"), Just("restart"), Just("handover")];
+    let drawn = (version, 0_u32..3, any::<u8>(), any::<bool>(), strategy);
+    let drawn = drawn.prop_map(|(version, replica, depends_on, is_hasty, strategy)| Drawn {
         version,
         replica,
         depends_on,
         is_hasty,
-        restart,
+        strategy,
     });
     proptest::option::weighted(0.8, drawn)
 }
@@ -80,9 +81,8 @@ fn service(nth: usize, kind: &str, drawn: &Drawn, all: &[Option<Drawn>]) -> serd
         .filter(is_needed)
         .map(|it| json!({"service": SERVICES[it], "condition": condition}));
     let depends_on: Vec<_> = depends_on.collect();
-    let strategy = if drawn.restart { "restart" } else { "switch" };
     json!({"name": SERVICES[nth], "image": format!("{kind}:{}", drawn.version), "replica": drawn.replica,
-        "dependsOn": depends_on, "update": {"strategy": strategy}})
+        "dependsOn": depends_on, "update": {"strategy": drawn.strategy}})
 }
 
 #[derive(Debug, Clone)]

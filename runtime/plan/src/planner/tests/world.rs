@@ -360,9 +360,9 @@ impl World {
                 );
             }
             let is_of_both = before.is_some_and(|before| {
-                before.strategy == Strategy::Switch && before.count() > 0 && before.job == goal.job
+                before.strategy != Strategy::Restart && before.count() > 0 && before.job == goal.job
             });
-            if is_of_both && goal.strategy == Strategy::Switch && goal.count() > 0 && goal.job.is_none() {
+            if is_of_both && goal.strategy != Strategy::Restart && goal.count() > 0 && goal.job.is_none() {
                 assert!(
                     !self.served.contains(id) || serving.contains(id),
                     "nothing of {id} is healthy any more"
