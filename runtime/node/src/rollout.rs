@@ -1,5 +1,7 @@
 //! How an application comes from one version to the next, as far as its history and the clock say.
 
+mod unkept;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use tokio::time::Instant;
 use crate::desired::Desired;
 use crate::prepare::{VersionId, ms_after, now_ms};
 use crate::state::{Deployment, Outcome};
+pub(crate) use unkept::Unkept;
 
 /// So often a version is tried.
 pub(crate) const MOST_ATTEMPTS: u32 = 2;
@@ -60,6 +63,8 @@ pub(crate) struct Course {
     pub(crate) before: Option<Earlier>,
     /// No attempt is made earlier.
     pub(crate) again_at: Option<Instant>,
+    /// What came of it and is not on disk yet.
+    pub(crate) unkept: Option<Unkept>,
     /// Milliseconds since 1970 before which it is not deployed.
     start_at_ms: Option<u64>,
     /// Whether that was to come when somebody last looked at the clock. All that follows from one look agrees.
@@ -125,6 +130,7 @@ impl Course {
             candidate,
             before,
             again_at: None,
+            unkept: None,
             start_at_ms,
             is_early: false,
         };
@@ -134,6 +140,30 @@ impl Course {
 
     pub(crate) fn is_good(&self) -> bool {
         self.progress.outcome == Outcome::Good
+    }
+
+    /// Takes up what came of an attempt. It counts whether the disk takes it or not.
+    pub(crate) fn add(&mut self, failed: Option<String>, now: Instant) {
+        self.unkept.get_or_insert_with(|| Unkept::new(now)).add(failed);
+    }
+
+    /// How often it was tried and failed.
+    pub(crate) fn attempts(&self) -> u32 {
+        let unkept = self.unkept.as_ref().map_or(0, |unkept| unkept.failures.len());
+        let unkept = u32::try_from(unkept).unwrap_or(u32::MAX);
+        self.progress.attempts.saturating_add(unkept)
+    }
+
+    /// Whether it has failed as often as it may.
+    pub(crate) fn is_rolled_back(&self) -> bool {
+        let is_spent = self.is_open() && self.attempts() >= MOST_ATTEMPTS;
+        self.progress.outcome == Outcome::Failed || is_spent
+    }
+
+    /// Why the last attempt failed.
+    fn reason(&self) -> &str {
+        let unkept = self.unkept.as_ref().and_then(|unkept| unkept.failures.last());
+        unkept.unwrap_or(&self.progress.reason)
     }
 
     /// Whether something is put back when it fails, and nobody knows yet if it does.
@@ -163,7 +193,7 @@ impl Course {
         match self.progress.outcome {
             Outcome::Good => false,
             Outcome::Failed => true,
-            Outcome::Pending | Outcome::Superseded => self.is_pausing(now) || self.is_early,
+            Outcome::Pending | Outcome::Superseded => self.is_rolled_back() || self.is_pausing(now) || self.is_early,
         }
     }
 
@@ -191,33 +221,35 @@ impl Course {
         let start_at = self.start_at_ms.filter(|_| self.is_early);
         let start_at = start_at.map(|at| now + Duration::from_millis(at.saturating_sub(now_ms())).min(LOOK_AGAIN));
         let again_at = self.again_at.filter(|at| *at > now);
-        start_at.into_iter().chain(again_at).min()
+        let unkept = self.unkept.as_ref().map(Unkept::again_at);
+        start_at.into_iter().chain(again_at).chain(unkept).min()
     }
 
     /// What a version of a service belongs to, first what runs now.
     pub(crate) fn context(&self, version: &VersionId) -> Option<&Arc<Desired>> {
         let before = self.put_back().map(|before| &before.desired);
         let mut both = [Some(&self.candidate), before];
-        if self.progress.outcome == Outcome::Failed {
+        if self.is_rolled_back() {
             both.reverse();
         }
         both.into_iter().flatten().find(|desired| desired.wants(version))
     }
 
     pub(crate) fn rollout(&self, now: Instant, is_prepared: bool) -> Rollout {
+        let why = || self.reason().to_owned();
         let (stage, reason) = match self.progress.outcome {
             Outcome::Good => (Stage::Good, String::new()),
-            Outcome::Failed => (Stage::RolledBack, self.progress.reason.clone()),
-            _ if self.is_pausing(now) => (Stage::Pausing, self.progress.reason.clone()),
+            _ if self.is_rolled_back() => (Stage::RolledBack, why()),
+            _ if self.is_pausing(now) => (Stage::Pausing, why()),
             _ if self.is_early => (Stage::Scheduled, "it waits for the time of its startAt".into()),
-            _ if is_prepared => (Stage::Trying, self.progress.reason.clone()),
-            _ => (Stage::Preparing, self.progress.reason.clone()),
+            _ if is_prepared => (Stage::Trying, why()),
+            _ => (Stage::Preparing, why()),
         };
         Rollout {
             revision: self.revision,
             stage,
             reason,
-            attempts: self.progress.attempts,
+            attempts: self.attempts(),
             next_try_ms: self.next_try_ms(now),
             fallback: self.put_back().map(|before| before.revision),
         }

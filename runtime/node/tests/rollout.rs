@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aerolith_model::ResourceKind;
-use aerolith_node::{Events, Node};
+use aerolith_node::{Events, Node, Outcome};
 use serde_json::Value;
 use world::*;
 
@@ -456,5 +456,55 @@ async fn an_engine_that_is_away_in_a_handover_stops_nothing() {
     tell_of_plugins(&node);
     events.next().await.unwrap();
     until("the new one runs alone", || (alive(&world).len() == 1).then_some(())).await;
+    node.shutdown().await;
+}
+
+/// What the disk took of the newest deployment.
+fn outcome(node: &Node) -> (Outcome, u32) {
+    let history = node.history("shop").unwrap();
+    (history[0].outcome, history[0].attempts)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_kept_on_disk_counts_all_the_same_and_is_kept_when_that_is_put_right() {
+    let world = watchful();
+    let node = settled(&world, r#","restart":{"policy":"no"}"#).await;
+    let old = alive(&world);
+    let mut events = node.events("app/shop/#").unwrap();
+    apply(&node, &[&package("pp", "2")]).await;
+    until("both run", || (alive(&world).len() == 2).then_some(())).await;
+    let (file, aside) = (world.path("data/state/history/shop.json"), world.path("aside"));
+    fs::rename(&file, &aside).unwrap();
+    fs::create_dir_all(file.join("in-the-way")).unwrap();
+    for nth in 2..=3 {
+        fail(&world, nth).await;
+        told(&mut events, "app/shop/failed").await;
+    }
+    assert_eq!(told(&mut events, "app/shop/rolledback").await["attempts"], 2);
+    tokio::time::sleep(100 * PAUSE).await;
+    assert_eq!((alive(&world), world.engine().runs_of(WEB).len()), (old, 3));
+    assert_eq!(outcome(&node), (Outcome::Pending, 0));
+    fs::remove_dir_all(&file).unwrap();
+    fs::rename(&aside, &file).unwrap();
+    until("it is kept", || (outcome(&node) == (Outcome::Failed, 2)).then_some(())).await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_good_and_cannot_be_kept_runs_and_is_kept_when_the_disk_is_put_right() {
+    let world = watchful();
+    let node = settled(&world, "").await;
+    let mut events = node.events("app/shop/deployed").unwrap();
+    apply(&node, &[&package("pp", "2")]).await;
+    until("both run", || (alive(&world).len() == 2).then_some(())).await;
+    let (file, aside) = (world.path("data/state/history/shop.json"), world.path("aside"));
+    fs::rename(&file, &aside).unwrap();
+    fs::create_dir_all(file.join("in-the-way")).unwrap();
+    tokio::time::sleep(10 * PAUSE).await;
+    assert_eq!((outcome(&node).0, alive(&world).len()), (Outcome::Pending, 1));
+    fs::remove_dir_all(&file).unwrap();
+    fs::rename(&aside, &file).unwrap();
+    assert_eq!(events.next().await.unwrap().data["revision"], 2);
+    assert_eq!(outcome(&node).0, Outcome::Good);
     node.shutdown().await;
 }

@@ -12,7 +12,7 @@ use super::{Driver, Stale};
 use crate::desired::{Desired, Given, Known};
 use crate::durable::FileError;
 use crate::prepare::blocking;
-use crate::rollout::{Course, Earlier, MOST_ATTEMPTS, PAUSE, Progress};
+use crate::rollout::{Course, Earlier, MOST_ATTEMPTS, PAUSE, Progress, Unkept};
 use crate::state::{Deployment, Outcome, State};
 
 /// What a history says that is not known yet.
@@ -129,6 +129,7 @@ impl Driver {
             // A retry that somebody asks for is made at once.
             let goes_on = known.filter(|known| known.progress.attempts <= course.progress.attempts);
             course.again_at = goes_on.and_then(|known| known.again_at);
+            course.unkept = goes_on.and_then(|known| known.unkept.clone());
         }
         if is_fresh {
             board.courses = courses;
@@ -204,32 +205,37 @@ impl Driver {
     /// Judges every candidate, and keeps what comes of it; answers whether something did.
     pub(super) async fn conclude(&self, now: Instant) -> bool {
         let findings = self.findings(now);
-        let mut is_concluded = false;
-        for finding in findings {
-            let works = self.works.clone();
-            let (name, revision, failed) = (finding.name.clone(), finding.revision, finding.failed.clone());
-            let kept = blocking(move || {
-                let mut state = works.foundation.state();
-                keep(&mut state, &name, revision, failed)
-            });
+        let is_found = !findings.is_empty();
+        findings.into_iter().for_each(|finding| self.found_out(finding, now));
+        let is_kept = self.keep_findings(now).await;
+        is_found || is_kept
+    }
+
+    /// Keeps on disk what came of candidates, where it is time to try; answers whether something was kept.
+    async fn keep_findings(&self, now: Instant) -> bool {
+        let due = |(name, course): (&AppName, &Course)| {
+            let unkept = course.unkept.clone().filter(|unkept| unkept.is_due(now))?;
+            Some((name.clone(), course.revision, unkept))
+        };
+        let due: Vec<(AppName, u64, Unkept)> = self.works.board().courses.iter().filter_map(due).collect();
+        let mut is_kept = false;
+        for (name, revision, unkept) in due {
+            let (works, id, is_good) = (self.works.clone(), name.clone(), unkept.is_good);
+            let kept = blocking(move || keep(&mut works.foundation.state(), &id, revision, unkept));
             match kept.await.and_then(|kept| kept.map_err(Into::into)) {
                 Ok(progress) => {
-                    self.concluded(&finding, progress, now);
-                    is_concluded = true;
+                    self.kept(&name, progress, is_good);
+                    is_kept = true;
                 }
                 Err(error) => {
-                    tracing::error!(application = %finding.name, %error, "what came of an update cannot be kept");
-                    // What has failed is taken back all the same.
-                    if let (Some(_), Some(course)) =
-                        (&finding.failed, self.works.board().courses.get_mut(&finding.name))
-                    {
-                        course.again_at = Some(now + PAUSE);
-                        is_concluded = true;
-                    }
+                    tracing::error!(application = %name, %error, "what came of an update cannot be kept");
+                    let mut board = self.works.board();
+                    let unkept = board.courses.get_mut(&name).and_then(|course| course.unkept.as_mut());
+                    unkept.into_iter().for_each(|unkept| unkept.refused(now));
                 }
             }
         }
-        is_concluded
+        is_kept
     }
 
     fn findings(&self, now: Instant) -> Vec<Finding> {
@@ -245,6 +251,7 @@ impl Driver {
         let finding = |(name, course): (&AppName, &Course)| {
             let target = course.target(name, now)?;
             let failed = match verdict(&target, &seen) {
+                Verdict::Good if course.unkept.as_ref().is_some_and(|unkept| unkept.is_good) => return None,
                 Verdict::Good => None,
                 // Without anything to go back to, supervision goes on.
                 Verdict::Failed { run } if target.fallback.is_some() => Some(self.words(&run)),
@@ -272,24 +279,37 @@ impl Driver {
         format!("{}: {}", run.instance, reason.unwrap_or_default())
     }
 
-    fn concluded(&self, finding: &Finding, progress: Progress, now: Instant) {
-        let (name, revision, bus) = (&finding.name, finding.revision, self.works.foundation.bus());
+    /// What is no good is put back at once, whether the disk takes it or not.
+    fn found_out(&self, finding: Finding, now: Instant) {
+        let Finding { name, revision, failed } = finding;
+        let mut board = self.works.board();
+        let Some(course) = board.courses.get_mut(&name) else {
+            return;
+        };
+        course.add(failed.clone(), now);
+        let Some(reason) = failed else { return };
+        course.again_at = Some(now + PAUSE);
+        let attempts = course.attempts();
+        tracing::error!(application = %name, revision, attempts, reason, "a deployment failed; what was good before is put back");
+        let data = json!({"revision": revision, "reason": reason, "attempts": attempts});
+        let bus = self.works.foundation.bus();
+        bus.tell(format!("app/{name}/failed"), data.clone());
+        if course.is_rolled_back() {
+            bus.tell(format!("app/{name}/rolledback"), data);
+        }
+    }
+
+    fn kept(&self, name: &AppName, progress: Progress, is_good: bool) {
         let mut board = self.works.board();
         let Some(course) = board.courses.get_mut(name) else {
             return;
         };
-        course.progress = progress;
-        let Some(reason) = &finding.failed else {
+        (course.progress, course.unkept) = (progress, None);
+        if is_good {
+            let revision = course.revision;
             tracing::info!(application = %name, revision, "a deployment is good");
-            return bus.tell(format!("app/{name}/deployed"), json!({"revision": revision}));
-        };
-        course.again_at = Some(now + PAUSE);
-        let attempts = course.progress.attempts;
-        tracing::error!(application = %name, revision, attempts, reason, "a deployment failed; what was good before is put back");
-        let data = json!({"revision": revision, "reason": reason, "attempts": attempts});
-        bus.tell(format!("app/{name}/failed"), data.clone());
-        if course.progress.outcome == Outcome::Failed {
-            bus.tell(format!("app/{name}/rolledback"), data);
+            let bus = self.works.foundation.bus();
+            bus.tell(format!("app/{name}/deployed"), json!({"revision": revision}));
         }
     }
 }
@@ -343,11 +363,8 @@ fn given(state: &State, deployment: &Deployment, updates: aerolith_plan::Updates
 }
 
 /// Keeps on disk what came of a deployment. Blocks.
-fn keep(state: &mut State, name: &AppName, revision: u64, failed: Option<String>) -> Result<Progress, FileError> {
-    match failed {
-        None => state.succeeded(name.as_str(), revision)?,
-        Some(reason) => drop(state.attempt_failed(name.as_str(), revision, reason, MOST_ATTEMPTS)?),
-    }
+fn keep(state: &mut State, name: &AppName, revision: u64, unkept: Unkept) -> Result<Progress, FileError> {
+    state.attempts_came_out(name.as_str(), revision, unkept.failures, unkept.is_good, MOST_ATTEMPTS)?;
     let known = state.history(name.as_str()).iter().find(|one| one.revision == revision);
     Ok(known.map_or_else(Progress::superseded, Progress::of))
 }

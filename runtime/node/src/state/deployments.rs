@@ -143,8 +143,29 @@ impl State {
     }
 
     /// A deployment is good: all of it was healthy.
+    #[cfg(test)]
     pub(crate) fn succeeded(&mut self, application: &str, revision: u64) -> Result<(), FileError> {
-        self.amend(application, |history| history.succeeded(revision))?;
+        self.attempts_came_out(application, revision, Vec::new(), true, 1)
+    }
+
+    /// Keeps what came of attempts of a deployment at once: those that failed, and whether the one after them was good.
+    pub(crate) fn attempts_came_out(
+        &mut self,
+        application: &str,
+        revision: u64,
+        failures: Vec<String>,
+        is_good: bool,
+        most: u32,
+    ) -> Result<(), FileError> {
+        self.amend(application, |history| {
+            for reason in failures {
+                history.attempt_failed(revision, reason, most);
+            }
+            if is_good {
+                history.succeeded(revision);
+            }
+            true
+        })?;
         Ok(())
     }
 
