@@ -27,6 +27,7 @@ use crate::policy::Asked;
 use crate::prepare::{self, Fresh, PrepareError, Prepared, Preparer, VersionId, blocking};
 use crate::record::Terms;
 use crate::registry::{self, Ready, Registry, Table, registry};
+use crate::rollout::Course;
 use crate::status::status;
 use crate::supervise::{Launch, Phase, Supervisor, Watched, Workspace};
 use crate::workload::{engine_kind, workload};
@@ -449,8 +450,10 @@ impl Driver {
 
     fn take_plugins(&mut self) {
         self.stale = Some(Stale::Everything);
-        for trouble in self.works.board().troubles.values_mut() {
-            trouble.hurry();
+        {
+            let mut board = self.works.board();
+            board.troubles.values_mut().for_each(Trouble::hurry);
+            board.courses.values_mut().for_each(Course::hurry);
         }
         self.works.supervisor.reconsider();
     }

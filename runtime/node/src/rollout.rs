@@ -13,12 +13,14 @@ use tokio::time::Instant;
 use crate::desired::Desired;
 use crate::prepare::{VersionId, ms_after, now_ms};
 use crate::state::{Deployment, Outcome};
-pub(crate) use unkept::Unkept;
+pub(crate) use unkept::{Attempt, Unkept};
 
 /// So often a version is tried.
 pub(crate) const MOST_ATTEMPTS: u32 = 2;
 /// Time between two attempts.
 pub(crate) const PAUSE: Duration = Duration::from_secs(10);
+/// Longest time between two attempts for which something was missing: each of them may stop what runs.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// The clock may be put right at any time, so nobody waits for a time of day longer than this without looking at it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -63,6 +65,8 @@ pub(crate) struct Course {
     pub(crate) before: Option<Earlier>,
     /// No attempt is made earlier.
     pub(crate) again_at: Option<Instant>,
+    /// How often something was missing since it was last likely that it had come.
+    hindered: u32,
     /// What came of it and is not on disk yet.
     pub(crate) unkept: Option<Unkept>,
     /// Milliseconds since 1970 before which it is not deployed.
@@ -130,6 +134,7 @@ impl Course {
             candidate,
             before,
             again_at: None,
+            hindered: 0,
             unkept: None,
             start_at_ms,
             is_early: false,
@@ -143,8 +148,24 @@ impl Course {
     }
 
     /// Takes up what came of an attempt. It counts whether the disk takes it or not.
-    pub(crate) fn add(&mut self, failed: Option<String>, now: Instant) {
-        self.unkept.get_or_insert_with(|| Unkept::new(now)).add(failed);
+    pub(crate) fn add(&mut self, attempt: Attempt, now: Instant) {
+        self.again_at = match &attempt {
+            Attempt::Good => None,
+            Attempt::Failed(_) => Some(now + PAUSE),
+            Attempt::Hindered(_) => {
+                let pause = PAUSE.saturating_mul(1 << self.hindered.min(16)).min(LONGEST_PAUSE);
+                self.hindered = self.hindered.saturating_add(1);
+                Some(now + pause)
+            }
+        };
+        self.unkept.get_or_insert_with(|| Unkept::new(now)).add(attempt);
+    }
+
+    /// What was missing may be there now.
+    pub(crate) fn hurry(&mut self) {
+        if std::mem::take(&mut self.hindered) > 0 {
+            self.again_at = None;
+        }
     }
 
     /// How often it was tried and failed.
@@ -162,13 +183,19 @@ impl Course {
 
     /// Why the last attempt failed.
     fn reason(&self) -> &str {
-        let unkept = self.unkept.as_ref().and_then(|unkept| unkept.failures.last());
+        let unkept = self.unkept.as_ref().and_then(Unkept::reason);
         unkept.unwrap_or(&self.progress.reason)
     }
 
     /// Whether something is put back when it fails, and nobody knows yet if it does.
     pub(crate) fn is_open(&self) -> bool {
         self.before.is_some() && self.progress.outcome == Outcome::Pending
+    }
+
+    /// Goes on where it was known already.
+    pub(crate) fn go_on(&mut self, known: &Self) {
+        (self.again_at, self.hindered) = (known.again_at, known.hindered);
+        self.unkept.clone_from(&known.unkept);
     }
 
     /// What is put back when it fails.

@@ -508,3 +508,25 @@ async fn what_is_good_and_cannot_be_kept_runs_and_is_kept_when_the_disk_is_put_r
     assert_eq!(outcome(&node).0, Outcome::Good);
     node.shutdown().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_something_of_this_machine_loses_no_attempt_and_is_tried_until_that_is_there() {
+    let mut world = watchful();
+    world.updates.deadline = Duration::from_secs(20);
+    let node = settled(&world, r#","update":{"strategy":"restart"}"#).await;
+    let held = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = held.local_addr().unwrap().port();
+    let mut events = node.events("app/shop/#").unwrap();
+    let more = format!(r#","update":{{"strategy":"restart"}},"ports":[{{"containerPort":{port},"hostPort":{port}}}]"#);
+    apply(&node, &[&shop(&more)]).await;
+    for _ in 0..4 {
+        let data = told(&mut events, "app/shop/failed").await;
+        assert_eq!(data["attempts"], 0, "{data}");
+        assert!(data["reason"].as_str().unwrap().contains(&port.to_string()), "{data}");
+        until("the old version runs", || (alive(&world).len() == 1).then_some(())).await;
+    }
+    assert_eq!(outcome(&node), (Outcome::Pending, 0));
+    drop(held);
+    until("it is good", || (outcome(&node).0 == Outcome::Good).then_some(())).await;
+    node.shutdown().await;
+}

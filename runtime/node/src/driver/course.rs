@@ -12,7 +12,7 @@ use super::{Driver, Stale};
 use crate::desired::{Desired, Given, Known};
 use crate::durable::FileError;
 use crate::prepare::blocking;
-use crate::rollout::{Course, Earlier, MOST_ATTEMPTS, PAUSE, Progress, Unkept};
+use crate::rollout::{Attempt, Course, Earlier, MOST_ATTEMPTS, Progress, Unkept};
 use crate::state::{Deployment, Outcome, State};
 
 /// What a history says that is not known yet.
@@ -29,7 +29,7 @@ struct Read {
 struct Finding {
     name: AppName,
     revision: u64,
-    failed: Option<String>,
+    attempt: Attempt,
 }
 
 const CUT_OFF: &str = "the machine was restarted while it was tried";
@@ -128,8 +128,7 @@ impl Driver {
                 .filter(|known| known.revision == course.revision);
             // A retry that somebody asks for is made at once.
             let goes_on = known.filter(|known| known.progress.attempts <= course.progress.attempts);
-            course.again_at = goes_on.and_then(|known| known.again_at);
-            course.unkept = goes_on.and_then(|known| known.unkept.clone());
+            goes_on.into_iter().for_each(|known| course.go_on(known));
         }
         if is_fresh {
             board.courses = courses;
@@ -250,45 +249,54 @@ impl Driver {
         let seen = self.works.supervisor.seen();
         let finding = |(name, course): (&AppName, &Course)| {
             let target = course.target(name, now)?;
-            let failed = match verdict(&target, &seen) {
+            let attempt = match verdict(&target, &seen) {
                 Verdict::Good if course.unkept.as_ref().is_some_and(|unkept| unkept.is_good) => return None,
-                Verdict::Good => None,
+                Verdict::Good => Attempt::Good,
                 // Without anything to go back to, supervision goes on.
-                Verdict::Failed { run } if target.fallback.is_some() => Some(self.words(&run)),
+                Verdict::Failed { run } if target.fallback.is_some() => self.attempt(&run),
                 Verdict::Failed { .. } | Verdict::Ongoing => return None,
             };
             Some(Finding {
                 name: name.clone(),
                 revision: course.revision,
-                failed,
+                attempt,
             })
         };
         open.into_iter().filter_map(finding).collect()
     }
 
-    fn words(&self, run: &RunId) -> String {
+    /// What comes of an attempt of which a run has failed.
+    fn attempt(&self, run: &RunId) -> Attempt {
         let watched = self.works.supervisor.all();
         let view = watched
             .iter()
             .find(|watched| watched.run == *run)
             .map(|watched| watched.view());
-        let reason = view.map(|view| match view.trial_reason.is_empty() {
-            true => view.reason,
-            false => view.trial_reason,
-        });
-        format!("{}: {}", run.instance, reason.unwrap_or_default())
+        let about = |reason: &str| format!("{}: {reason}", run.instance);
+        match view {
+            Some(view) if view.is_hindered() && view.reason.is_empty() => Attempt::Hindered(about(&view.trial_reason)),
+            Some(view) if view.is_hindered() => Attempt::Hindered(about(&view.reason)),
+            Some(view) if view.trial_reason.is_empty() => Attempt::Failed(about(&view.reason)),
+            Some(view) => Attempt::Failed(about(&view.trial_reason)),
+            None => Attempt::Failed(about("")),
+        }
     }
 
     /// What is no good is put back at once, whether the disk takes it or not.
     fn found_out(&self, finding: Finding, now: Instant) {
-        let Finding { name, revision, failed } = finding;
+        let Finding {
+            name,
+            revision,
+            attempt,
+        } = finding;
         let mut board = self.works.board();
         let Some(course) = board.courses.get_mut(&name) else {
             return;
         };
-        course.add(failed.clone(), now);
-        let Some(reason) = failed else { return };
-        course.again_at = Some(now + PAUSE);
+        course.add(attempt.clone(), now);
+        let (Attempt::Failed(reason) | Attempt::Hindered(reason)) = attempt else {
+            return;
+        };
         let attempts = course.attempts();
         tracing::error!(application = %name, revision, attempts, reason, "a deployment failed; what was good before is put back");
         let data = json!({"revision": revision, "reason": reason, "attempts": attempts});
@@ -364,7 +372,7 @@ fn given(state: &State, deployment: &Deployment, updates: aerolith_plan::Updates
 
 /// Keeps on disk what came of a deployment. Blocks.
 fn keep(state: &mut State, name: &AppName, revision: u64, unkept: Unkept) -> Result<Progress, FileError> {
-    state.attempts_came_out(name.as_str(), revision, unkept.failures, unkept.is_good, MOST_ATTEMPTS)?;
+    state.attempts_came_out(name.as_str(), revision, unkept, MOST_ATTEMPTS)?;
     let known = state.history(name.as_str()).iter().find(|one| one.revision == revision);
     Ok(known.map_or_else(Progress::superseded, Progress::of))
 }

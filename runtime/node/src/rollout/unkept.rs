@@ -8,11 +8,24 @@ use tokio::time::Instant;
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
+/// What came of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// All of it has proven itself.
+    Good,
+    /// It is no good, and why.
+    Failed(String),
+    /// Something of this machine was missing, so that nobody can say: a port, an engine, a path. It costs nothing.
+    Hindered(String),
+}
+
 /// What came of attempts since anything could be kept. It counts all the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Unkept {
     /// Why each attempt failed.
     pub(crate) failures: Vec<String>,
+    /// What hindered the last one.
+    pub(crate) hindrance: Option<String>,
     /// Whether the last one was good.
     pub(crate) is_good: bool,
     tries: u32,
@@ -23,16 +36,26 @@ impl Unkept {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             failures: Vec::new(),
+            hindrance: None,
             is_good: false,
             tries: 0,
             again_at: now,
         }
     }
 
-    /// What came of one more attempt. One that was good and fails before that is kept has failed.
-    pub(super) fn add(&mut self, failed: Option<String>) {
-        self.is_good = failed.is_none();
-        self.failures.extend(failed);
+    /// One that was good and fails before that is kept has failed.
+    pub(super) fn add(&mut self, attempt: Attempt) {
+        (self.is_good, self.hindrance) = (attempt == Attempt::Good, None);
+        match attempt {
+            Attempt::Good => {}
+            Attempt::Failed(reason) => self.failures.push(reason),
+            Attempt::Hindered(reason) => self.hindrance = Some(reason),
+        }
+    }
+
+    /// Why the last one did not succeed.
+    pub(super) fn reason(&self) -> Option<&String> {
+        self.hindrance.as_ref().or(self.failures.last())
     }
 
     pub(crate) fn is_due(&self, now: Instant) -> bool {
@@ -73,10 +96,10 @@ mod tests {
     #[test]
     fn what_was_good_and_fails_before_that_is_kept_has_failed() {
         let mut unkept = Unkept::new(Instant::now());
-        unkept.add(Some("once".into()));
-        unkept.add(None);
+        unkept.add(Attempt::Failed("once".into()));
+        unkept.add(Attempt::Good);
         assert!(unkept.is_good);
-        unkept.add(Some("twice".into()));
+        unkept.add(Attempt::Failed("twice".into()));
         assert_eq!((unkept.is_good, unkept.failures.len()), (false, 2));
     }
 }

@@ -12,6 +12,7 @@ use super::{Change, ResourceId, State, Version, checked};
 use crate::desired::Resources;
 use crate::durable::{self, FileError, Survives};
 use crate::prepare::now_ms;
+use crate::rollout::Unkept;
 use crate::uses::uses;
 
 /// The folder of the histories.
@@ -145,23 +146,26 @@ impl State {
     /// A deployment is good: all of it was healthy.
     #[cfg(test)]
     pub(crate) fn succeeded(&mut self, application: &str, revision: u64) -> Result<(), FileError> {
-        self.attempts_came_out(application, revision, Vec::new(), true, 1)
+        self.amend(application, |history| history.succeeded(revision))?;
+        Ok(())
     }
 
-    /// Keeps what came of attempts of a deployment at once: those that failed, and whether the one after them was good.
+    /// Keeps at once what came of attempts of a deployment.
     pub(crate) fn attempts_came_out(
         &mut self,
         application: &str,
         revision: u64,
-        failures: Vec<String>,
-        is_good: bool,
+        came: Unkept,
         most: u32,
     ) -> Result<(), FileError> {
         self.amend(application, |history| {
-            for reason in failures {
+            for reason in came.failures {
                 history.attempt_failed(revision, reason, most);
             }
-            if is_good {
+            if let Some(reason) = came.hindrance {
+                history.attempt_hindered(revision, reason);
+            }
+            if came.is_good {
                 history.succeeded(revision);
             }
             true

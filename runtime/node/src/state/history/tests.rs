@@ -146,3 +146,16 @@ fn a_rollback_goes_to_the_good_one_before_the_newest() {
         assert_eq!(revision(history(outcomes).before()), before, "{outcomes:?}");
     }
 }
+
+#[test]
+fn an_attempt_for_which_something_was_missing_costs_nothing_and_is_over() {
+    let mut history = history(&[Good, Pending]);
+    history.attempt_begins(2, "boot");
+    history.attempt_hindered(2, "the port is held".into());
+    let newest = history.newest().unwrap();
+    assert_eq!((newest.attempts, newest.outcome, &newest.tried_in), (0, Pending, &None));
+    assert_eq!(newest.reason, "the port is held");
+    let before = history.clone();
+    history.attempt_hindered(1, "late".into());
+    assert_eq!(history, before);
+}
