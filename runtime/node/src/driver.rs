@@ -88,6 +88,8 @@ pub(crate) struct Driver {
     stale: Option<Stale>,
     /// Something was removed since the last cleaning.
     unclean: bool,
+    /// The disk refused something since then.
+    is_cramped: bool,
     news: News,
     registry: Registry,
 }
@@ -101,6 +103,7 @@ impl Driver {
             plugins,
             stale: Some(Stale::Everything),
             unclean: true,
+            is_cramped: false,
             news: News::default(),
             registry: Registry::default(),
         }
@@ -147,6 +150,7 @@ impl Driver {
             troubles.retain(|version, _| context(courses, version).is_some());
             // What was prepared of them in part is nobody's now.
             self.unclean |= troubles.len() < before;
+            self.jobs.keep(|version| context(courses, version).is_some());
             board.prepared.keys().cloned().collect()
         };
         self.keep_claims(&versions).await;
@@ -304,8 +308,9 @@ impl Driver {
         };
         let works = self.works.clone();
         let service = version.0.clone();
-        self.jobs
-            .spawn(version, async move { works.preparer.prepare(&desired, &service).await });
+        self.jobs.spawn(version, |need| async move {
+            works.preparer.prepare(&desired, &service, &need).await
+        });
     }
 
     async fn take_job(&mut self, version: VersionId, result: Result<Fresh, PrepareError>) {
@@ -318,7 +323,11 @@ impl Driver {
             Ok(fresh) => self.take_prepared(version, fresh).await,
             Err(_) if !is_wanted => self.unclean = true,
             Err(PrepareError::Superseded) => {}
-            Err(error) => self.take_trouble(version, &error),
+            Err(error) => {
+                // A full disk may have room again once what nobody needs is gone, whatever else is under way.
+                self.is_cramped |= error.is_of_the_disk();
+                self.take_trouble(version, &error);
+            }
         }
     }
 

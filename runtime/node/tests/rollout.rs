@@ -5,6 +5,7 @@
 mod world;
 
 use std::fs;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -528,5 +529,28 @@ async fn what_waits_for_something_of_this_machine_loses_no_attempt_and_is_tried_
     assert_eq!(outcome(&node), (Outcome::Pending, 0));
     drop(held);
     until("it is good", || (outcome(&node).0 == Outcome::Good).then_some(())).await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_fetched_for_a_version_that_nobody_wants_any_more_is_given_up() {
+    let world = watchful();
+    let node = settled(&world, "").await;
+    let version = |place: &str| {
+        let object = format!(r#"{{"url":"test://h/{place}/run.sh"}}"#);
+        package_of("pp", &[("run.sh-linux-test", &object)])
+    };
+    let files = &world.plugins.files;
+    files.hangs.lock().unwrap().push("test://h/2/run.sh".into());
+    world.serve("test://h/3/run.sh", "#!/bin/sh");
+    apply(&node, &[&version("2")]).await;
+    until("it hangs", || (Arc::strong_count(&files.hanging) > 1).then_some(())).await;
+    let mut events = node.events("app/shop/deployed").unwrap();
+    apply(&node, &[&version("3")]).await;
+    until("it is given up", || {
+        (Arc::strong_count(&files.hanging) == 1).then_some(())
+    })
+    .await;
+    assert_eq!(events.next().await.unwrap().data["revision"], 3);
     node.shutdown().await;
 }

@@ -264,6 +264,9 @@ impl Engine for Scripted {
 pub struct Files {
     pub files: Mutex<BTreeMap<String, Vec<u8>>>,
     pub fetched: Mutex<Vec<String>>,
+    /// What never comes, and for how many that is waited for now.
+    pub hangs: Mutex<Vec<String>>,
+    pub hanging: Arc<()>,
 }
 
 impl PackageFetcher for Files {
@@ -276,6 +279,10 @@ impl PackageFetcher for Files {
     async fn fetch(&self, request: Fetch, into: Stream<Bytes>) -> Result<Fetched> {
         self.fetched.lock().unwrap().push(request.url.clone());
         let bytes = self.files.lock().unwrap().get(&request.url).cloned();
+        if self.hangs.lock().unwrap().contains(&request.url) {
+            let _under_way = self.hanging.clone();
+            std::future::pending::<()>().await;
+        }
         let bytes = bytes.ok_or_else(|| Error::not_found("the server answered 404 Not Found"))?;
         write_head(&into, &Head::default()).await?;
         let size = bytes.len() as u64;
@@ -320,6 +327,8 @@ impl arch::ArchResolver for Machine {
 /// The plugins of a world; one can be taken away and put back.
 #[derive(Default)]
 pub struct Linked {
+    /// Whether who asks for one is torn down.
+    pub tears: std::sync::atomic::AtomicBool,
     pub engine: Arc<Scripted>,
     pub files: Arc<Files>,
     pub away: Mutex<Vec<&'static str>>,
@@ -327,6 +336,7 @@ pub struct Linked {
 
 impl Plugins for Linked {
     fn providers(&self, capability: &str) -> Vec<Arc<dyn Service>> {
+        assert!(!self.tears.load(std::sync::atomic::Ordering::SeqCst), "as tested");
         if self.away.lock().unwrap().contains(&capability) {
             return Vec::new();
         }
