@@ -172,7 +172,7 @@ fn nothing_is_touched_while_nobody_can_say_what_is_for_this_machine() {
         world.apply(pair(1, 1, &json!({"strategy": strategy})));
         world.settle(0);
         assert_eq!((&world.observed, world.good), (&before, false), "an update");
-        world.observed.instances.clear();
+        world.end_all();
         assert_eq!(advance(&mut world), ["start app1.aa.1"], "what is put back is known");
         world.come_back();
         world.settle(0);

@@ -176,8 +176,7 @@ impl World {
 
     /// A power cut: nothing runs, and what was prepared is there still, or not.
     pub(super) fn crash(&mut self, loses_prepared: bool) {
-        self.observed.instances.clear();
-        self.served.clear();
+        self.end_all();
         (self.blurs_candidate, self.blurs_fallback) = (self.is_away, self.is_away);
         if loses_prepared {
             self.observed.prepared.clear();
@@ -185,6 +184,12 @@ impl World {
         if self.begun {
             self.attempt_failed();
         }
+    }
+
+    /// Nothing runs any more, and what is known is known still.
+    pub(super) fn end_all(&mut self) {
+        self.observed.instances.clear();
+        self.served.clear();
     }
 
     fn attempt_failed(&mut self) {
