@@ -94,6 +94,10 @@ enum Event {
     Crash(bool),
     /// Nobody can say any more which objects are for this machine, or somebody can again.
     Away(bool),
+    /// It is left alone, or no more.
+    Hold(bool),
+    /// The disk takes nothing, or everything again.
+    Full(bool),
     Apply(Version),
     Delete,
 }
@@ -106,6 +110,8 @@ fn drawn_event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Resume),
         1 => any::<bool>().prop_map(Event::Crash),
         1 => prop::bool::weighted(0.7).prop_map(Event::Away),
+        1 => any::<bool>().prop_map(Event::Hold),
+        1 => any::<bool>().prop_map(Event::Full),
         2 => drawn_version().prop_map(Event::Apply),
         1 => Just(Event::Delete),
     ]
@@ -119,6 +125,8 @@ fn happen(world: &mut World, event: &Event) {
         Event::Judge => world.judge(),
         Event::Resume => world.pausing = false,
         Event::Crash(loses_prepared) => world.crash(*loses_prepared),
+        Event::Hold(is_left_alone) => world.is_left_alone = *is_left_alone,
+        Event::Full(is_full) => world.fill(*is_full),
         Event::Away(true) => world.is_away = true,
         Event::Away(false) => world.come_back(),
         Event::Apply(version) => world.apply(version.generation.clone()),
@@ -219,6 +227,9 @@ proptest! {
             assert_nothing_is_lost(&mut world, shuffle);
             world.come_back();
         }
+        world.is_left_alone = false;
+        world.settle(shuffle);
+        world.fill(false);
         world.settle(shuffle);
         assert_at_rest(&world);
     }

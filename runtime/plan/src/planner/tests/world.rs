@@ -69,6 +69,11 @@ pub(super) struct World {
     pub(super) attempts: u32,
     pub(super) pausing: bool,
     pub(super) keep: BTreeSet<(ServiceId, crate::Fingerprint)>,
+    /// Left alone, as while a policy refuses it.
+    pub(super) is_left_alone: bool,
+    /// The disk takes nothing: what comes of attempts is known as long as nothing crashes.
+    is_full: bool,
+    unkept: u32,
     /// Nobody can say which objects are for this machine.
     pub(super) is_away: bool,
     /// Of which nobody could say it when it came, or when the node was started.
@@ -99,7 +104,14 @@ impl fmt::Debug for World {
 
 impl World {
     pub(super) fn failed(&self) -> bool {
-        self.attempts >= MOST
+        self.attempts + self.unkept >= MOST
+    }
+
+    pub(super) fn fill(&mut self, is_full: bool) {
+        self.is_full = is_full;
+        if !is_full {
+            self.attempts += std::mem::take(&mut self.unkept);
+        }
     }
 
     /// Whether the fingerprints of what is to run now are not known.
@@ -133,6 +145,9 @@ impl World {
     }
 
     pub(super) fn steps(&self) -> Vec<Step> {
+        if self.is_left_alone {
+            return Vec::new();
+        }
         let mut steps = plan(&self.goals(), &self.observed);
         steps.retain(|step| match step {
             Step::Prepare { service, fingerprint } => {
@@ -160,7 +175,8 @@ impl World {
         self.blurs_candidate = self.is_away;
         self.known.push(generation.clone());
         self.candidate = Some(generation);
-        (self.good, self.attempts, self.pausing, self.begun) = (false, 0, false, false);
+        (self.good, self.attempts, self.unkept) = (false, 0, 0);
+        (self.pausing, self.begun) = (false, false);
     }
 
     pub(super) fn delete(&mut self) {
@@ -170,6 +186,7 @@ impl World {
             known,
             observed,
             is_away: self.is_away,
+            is_full: self.is_full,
             ..Self::default()
         };
     }
@@ -178,6 +195,7 @@ impl World {
     pub(super) fn crash(&mut self, loses_prepared: bool) {
         self.end_all();
         (self.blurs_candidate, self.blurs_fallback) = (self.is_away, self.is_away);
+        self.unkept = 0;
         if loses_prepared {
             self.observed.prepared.clear();
         }
@@ -195,17 +213,22 @@ impl World {
     fn attempt_failed(&mut self) {
         self.begun = false;
         if self.fallback.is_some() {
-            self.attempts += 1;
+            match self.is_full {
+                true => self.unkept += 1,
+                false => self.attempts += 1,
+            }
             self.pausing = !self.failed();
         }
     }
 
     pub(super) fn judge(&mut self) {
-        let Some(target) = self.target().filter(|_| !self.good) else {
+        let Some(target) = self.target().filter(|_| !self.good && !self.is_left_alone) else {
             return;
         };
         match verdict(&target, &self.observed.instances) {
             Verdict::Ongoing => {}
+            // Until it is kept, nobody goes by it.
+            Verdict::Good if self.is_full => {}
             Verdict::Good => (self.good, self.begun, self.fallback) = (true, false, None),
             Verdict::Failed { .. } => self.attempt_failed(),
         }
@@ -309,7 +332,7 @@ impl World {
         let goals = of.filter_map(|it| it.get(id)).filter(|goal| goal.wants(run));
         let most = goals.map(|goal| goal.job.map_or(u32::MAX, |job| job.parallelism)).max();
         assert!(busy <= most.unwrap_or(0) as usize, "too many of {id} run at once");
-        self.begun |= !self.good && !is_before;
+        self.begun |= !self.good && !is_before && !self.is_full;
     }
 
     /// What supervision does to one run in a moment.
@@ -382,12 +405,12 @@ impl World {
     /// Goes on until nothing happens any more.
     pub(super) fn settle(&mut self, shuffle: u64) {
         for round in 0..400_u64 {
-            let before = (self.observed.clone(), self.good, self.attempts);
+            let before = (self.observed.clone(), self.good, self.failed());
             self.pausing = false;
             self.round(shuffle.wrapping_add(round), usize::MAX);
             (0..self.observed.instances.len()).for_each(|nth| self.grow(nth));
             self.judge();
-            if !self.pausing && before == (self.observed.clone(), self.good, self.attempts) {
+            if !self.pausing && before == (self.observed.clone(), self.good, self.failed()) {
                 return;
             }
         }
