@@ -13,10 +13,11 @@ use aerolith_plugin_wire::arch::{Choice, Object, Objects};
 use aerolith_plugin_wire::engine::Features;
 
 use crate::pins::Pinned;
-use crate::plugins::{self, Plugins, Resolver};
+use crate::plugins::{self, NoProvider, Plugins, Resolver};
 use crate::policy::Rules;
 use crate::state::{Damaged, ResourceId};
 use crate::uses::uses;
+use crate::workload::engine_kind;
 
 /// Whoever has the same one has the same version of it.
 pub(crate) type Resources = BTreeMap<ResourceId, Arc<Resource>>;
@@ -58,9 +59,8 @@ impl Held {
 
 impl Desired {
     /// Resolves and plans for a state. Nothing fails as a whole: what cannot be planned for is held, with its reason. What
-    /// was resolved in `known`, and is the same version here, is not asked for again, nor what engines can do; what was
-    /// planned there from the very same resources is taken from there.
-    pub(crate) async fn of(given: Given, damaged: &[Damaged], known: &Self, plugins: &dyn Plugins) -> Self {
+    /// was planned before from the very same resources is taken from there.
+    pub(crate) async fn of(given: Given, damaged: &[Damaged], known: Known<'_>, plugins: &dyn Plugins) -> Self {
         let Given {
             revision,
             versions,
@@ -68,7 +68,7 @@ impl Desired {
             updates,
         } = given;
         let unresolved = resolve(&mut resources, &versions, known, plugins).await;
-        let (generations, failures) = generations(&resources, updates, known);
+        let (generations, failures) = generations(&resources, updates, &unresolved, known);
         let failures = failures
             .into_iter()
             .map(|(name, reason)| (name, Held::unusable(reason.to_string())));
@@ -84,10 +84,16 @@ impl Desired {
         }
     }
 
-    /// Asks the engines anew what they can do.
-    pub(crate) async fn ask_engines(mut self, plugins: &dyn Plugins) -> Self {
-        self.engines = plugins::features(plugins).await;
-        self
+    /// Why nobody can say what a service is made of, where that is so.
+    pub(crate) fn unresolved(&self, goal: &Goal) -> Option<(&str, &str)> {
+        let mut packages = packages(goal).filter_map(|name| self.unresolved.get_key_value(name));
+        packages.next().map(|(name, reason)| (name.as_str(), reason.as_str()))
+    }
+
+    /// Whether it is known what of an application's packages is for this machine.
+    pub(crate) fn is_resolved(&self, application: &AppName) -> bool {
+        let generation = self.generations.get(application);
+        generation.is_none_or(|generation| generation.values().all(|goal| goal.is_resolved))
     }
 
     /// What shall run of every service.
@@ -228,6 +234,28 @@ impl Desired {
     }
 }
 
+/// What is known already, so that nobody is asked for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// What was resolved or planned in these is taken from there, where it is the same.
+    pub(crate) desired: &'a [&'a Desired],
+    /// Whether it may be another by now: then it is taken only where nobody answers.
+    pub(crate) is_old: bool,
+    /// What the engines can do, by their kinds.
+    pub(crate) engines: &'a BTreeMap<String, Features>,
+}
+
+impl Known<'_> {
+    fn resolved(&self, id: &ResourceId, version: Option<&u64>) -> Option<&Arc<Resource>> {
+        self.desired.iter().find_map(|known| known.resolved(id, version))
+    }
+
+    fn planned(&self, application: &Application, resources: &Resources, updates: Updates) -> Option<&Arc<Generation>> {
+        let mut suited = self.desired.iter().filter(|known| known.engines == *self.engines);
+        suited.find_map(|known| known.planned(application, resources, updates))
+    }
+}
+
 /// What a desired state is made from.
 #[derive(Debug, Default)]
 pub(crate) struct Given {
@@ -247,10 +275,11 @@ fn held(damaged: &[Damaged]) -> impl Iterator<Item = (String, Held)> {
 }
 
 /// What shall run of every application that can be planned for, and why nothing of the others.
-pub(crate) fn generations(
+fn generations(
     resources: &Resources,
     updates: Updates,
-    known: &Desired,
+    unresolved: &BTreeMap<String, String>,
+    known: Known<'_>,
 ) -> (BTreeMap<AppName, Arc<Generation>>, BTreeMap<String, String>) {
     let (mut all, mut failures) = (BTreeMap::new(), BTreeMap::new());
     let library = library(resources);
@@ -258,7 +287,8 @@ pub(crate) fn generations(
         let planned = match known.planned(application, resources, updates) {
             Some(planned) => Ok(planned.clone()),
             None => library.generation(application, updates).map(|mut generation| {
-                generation.values_mut().for_each(without_handover);
+                let goals = generation.values_mut();
+                goals.for_each(|goal| suit(goal, unresolved, known.engines));
                 Arc::new(generation)
             }),
         };
@@ -270,11 +300,35 @@ pub(crate) fn generations(
     (all, failures)
 }
 
-/// No engine hands sockets over yet: what asks for it is restarted, and warned of.
-fn without_handover(goal: &mut Goal) {
-    if goal.strategy == Strategy::Handover {
+/// What shall run where everything is resolved and nothing is known.
+#[cfg(test)]
+pub(crate) fn anew(resources: &Resources) -> (BTreeMap<AppName, Arc<Generation>>, BTreeMap<String, String>) {
+    let known = Known {
+        desired: &[],
+        is_old: false,
+        engines: &BTreeMap::new(),
+    };
+    generations(resources, Updates::default(), &BTreeMap::new(), known)
+}
+
+/// Says of a goal what plugins say. Where its engine hands no sockets over, what asks for it is restarted, and warned of.
+fn suit(goal: &mut Goal, unresolved: &BTreeMap<String, String>, engines: &BTreeMap<String, Features>) {
+    let is_unresolved = packages(goal).any(|name| unresolved.contains_key(name));
+    goal.is_resolved = !is_unresolved;
+    let hands_over = engines.get(&engine_kind(goal)).is_some_and(|engine| engine.handover);
+    if goal.strategy == Strategy::Handover && !hands_over {
         goal.strategy = Strategy::Restart;
     }
+}
+
+/// The configurations that a service runs or mounts.
+fn packages(goal: &Goal) -> impl Iterator<Item = &str> {
+    let mounted = goal.volumes.iter().filter_map(|volume| match &volume.source {
+        VolumeSource::Config(name) => Some(name.as_str()),
+        _ => None,
+    });
+    let run = goal.service.program_config.iter().map(|name| name.as_str());
+    run.chain(mounted)
 }
 
 /// Whether a service is updated in another way than it asks for.
@@ -316,7 +370,7 @@ fn as_secret(resource: &Resource) -> Option<&Secret> {
 async fn resolve(
     resources: &mut Resources,
     versions: &BTreeMap<ResourceId, u64>,
-    known: &Desired,
+    known: Known<'_>,
     plugins: &dyn Plugins,
 ) -> BTreeMap<String, String> {
     let resolver = plugins::resolver(plugins);
@@ -328,24 +382,39 @@ async fn resolve(
         if !package.is_package() || package.objects().next().is_none() {
             continue;
         }
-        if let Some(resolved) = known.resolved(id, versions.get(id)) {
+        let resolved = known.resolved(id, versions.get(id));
+        if let Some(resolved) = resolved.filter(|_| !known.is_old) {
             *resource = resolved.clone();
             continue;
         }
-        let resolved = match &resolver {
-            Ok(resolver) => choose(resolver, package, None).await.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        match resolved {
-            Ok(choice) => {
+        match (ask(&resolver, package).await, resolved) {
+            (Ok(choice), _) => {
                 let mut package = package.clone();
                 narrow(&mut package, &choice);
                 *resource = Arc::new(Resource::Configuration(package));
             }
-            Err(reason) => drop(unresolved.insert(package.name.to_string(), reason)),
+            (Err(refusal), Some(resolved)) if refusal.is_passing => *resource = resolved.clone(),
+            (Err(refusal), _) => drop(unresolved.insert(package.name.to_string(), refusal.reason)),
         }
     }
     unresolved
+}
+
+/// Why a resolver does not say what is for this machine, and whether it may in a moment.
+struct Refusal {
+    reason: String,
+    is_passing: bool,
+}
+
+async fn ask(resolver: &Result<Resolver, NoProvider>, package: &Configuration) -> Result<Choice, Refusal> {
+    let resolver = resolver.as_ref().map_err(|error| Refusal {
+        reason: error.to_string(),
+        is_passing: true,
+    })?;
+    choose(resolver, package, None).await.map_err(|error| Refusal {
+        is_passing: error.retryable,
+        reason: error.to_string(),
+    })
 }
 
 /// Asks which objects of a package are for a platform, or for this machine's own.
@@ -384,7 +453,12 @@ mod tests {
     }
 
     fn planned(resources: &Resources, updates: Updates, known: &Desired) -> BTreeMap<AppName, Arc<Generation>> {
-        let (generations, failures) = generations(resources, updates, known);
+        let known = Known {
+            desired: &[known],
+            is_old: false,
+            engines: &known.engines,
+        };
+        let (generations, failures) = generations(resources, updates, &BTreeMap::new(), known);
         assert_eq!(failures, BTreeMap::new());
         generations
     }

@@ -17,18 +17,20 @@ use tokio::time::Instant;
 
 use crate::admission::judge;
 use crate::bus::Events;
-use crate::desired::{Desired, Given, Held};
+use crate::desired::{Desired, Given, Held, Known};
 use crate::foundation::Foundation;
 use crate::jobs::Jobs;
 use crate::news::News;
+use crate::plugins;
 use crate::prepare::{self, Prepared, Preparer, blocking};
 use crate::record::Terms;
 use crate::registry::{self, Ready, Registry, Table, registry};
+use crate::rollout::Course;
 use crate::status::status_at;
 use crate::supervise::{Sighting, Supervisor};
 
-use board::context;
 pub(crate) use board::{Board, Look};
+use board::{Trouble, context};
 use calm::Calm;
 pub use cleaning::CleanError;
 pub(crate) use cleaning::{Request, in_thread, on_board, preview_clean};
@@ -64,6 +66,15 @@ pub(crate) fn subject(step: &Step) -> &ServiceId {
     }
 }
 
+/// What plugins may say otherwise by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stale {
+    /// What nobody could say.
+    Unresolved,
+    /// All of it.
+    Everything,
+}
+
 pub(crate) struct Driver {
     works: Arc<Works>,
     jobs: Jobs,
@@ -71,9 +82,11 @@ pub(crate) struct Driver {
     /// What happens to plugins: one that comes may be the one that was missing.
     plugins: Events,
     /// The desired state must be read again though its revision is the same.
-    stale: bool,
+    stale: Option<Stale>,
     /// Something was removed since the last cleaning.
     unclean: bool,
+    /// The disk refused something since then.
+    is_cramped: bool,
     news: News,
     registry: Registry,
 }
@@ -85,8 +98,9 @@ impl Driver {
             jobs: Jobs::default(),
             requests,
             plugins,
-            stale: true,
+            stale: Some(Stale::Everything),
             unclean: true,
+            is_cramped: false,
             news: News::default(),
             registry: Registry::default(),
         }
@@ -131,8 +145,9 @@ impl Driver {
     }
 
     async fn read_desired(&mut self) {
-        let is_fresh = self.read_head().await;
-        if !self.read_courses(is_fresh).await {
+        let stale = self.stale.take();
+        let is_fresh = self.read_head(stale).await;
+        if !self.read_courses(is_fresh, stale).await {
             return;
         }
         let versions: Vec<VersionId> = {
@@ -143,6 +158,7 @@ impl Driver {
             troubles.retain(|version, _| context(courses, version).is_some());
             // What was prepared of them in part is nobody's now.
             self.unclean |= troubles.len() < before;
+            self.jobs.keep(|version| context(courses, version).is_some());
             board.prepared.keys().cloned().collect()
         };
         self.keep_claims(&versions).await;
@@ -151,11 +167,11 @@ impl Driver {
     }
 
     /// Takes up what is in force; answers whether it may be another than before.
-    async fn read_head(&mut self) -> bool {
+    async fn read_head(&mut self, stale: Option<Stale>) -> bool {
         let (given, damaged) = {
             let state = self.works.foundation.state();
             let is_known = state.revision() == self.works.board().desired.revision;
-            if is_known && !self.stale {
+            if is_known && stale.is_none() {
                 return false;
             }
             let given = Given {
@@ -166,13 +182,17 @@ impl Driver {
             };
             (given, state.damaged().to_vec())
         };
-        let known = match std::mem::take(&mut self.stale) {
-            true => Arc::default(),
-            false => self.works.board().desired.clone(),
-        };
+        let before = self.works.board().desired.clone();
         let plugins = &*self.works.preparer.plugins;
-        let desired = Desired::of(given, &damaged, &known, plugins).await;
-        let desired = desired.ask_engines(plugins).await;
+        // An engine that does not answer is what it was.
+        let mut engines = before.engines.clone();
+        engines.extend(plugins::features(plugins).await);
+        let known = Known {
+            desired: &[&before],
+            is_old: stale == Some(Stale::Everything),
+            engines: &engines,
+        };
+        let desired = Desired::of(given, &damaged, known, plugins).await;
         let desired = desired.hold_refused(&self.works.preparer.rules);
         for (name, Held { reason, .. }) in &desired.held {
             tracing::error!(application = name, reason, "an application is left as it is");
@@ -270,9 +290,11 @@ impl Driver {
     }
 
     fn take_plugins(&mut self) {
-        self.stale = true;
-        for trouble in self.works.board().troubles.values_mut() {
-            trouble.hurry();
+        self.stale = Some(Stale::Everything);
+        {
+            let mut board = self.works.board();
+            board.troubles.values_mut().for_each(Trouble::hurry);
+            board.courses.values_mut().for_each(Course::hurry);
         }
         self.works.supervisor.reconsider();
     }

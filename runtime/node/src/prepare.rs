@@ -25,6 +25,7 @@ use crate::enforcement::is_somebody_else;
 use crate::environment::{self, Host};
 use crate::fetch::{Downloads, Reporter};
 use crate::folders::Folders;
+use crate::jobs::Need;
 use crate::layout::{MountError, Place, Sources, finish, layout};
 use crate::plugins::{self, Plugins};
 use crate::policy::Rules;
@@ -55,15 +56,21 @@ pub(crate) struct Preparer {
 impl Preparer {
     /// Fetches, verifies, unpacks, publishes, checks out, and asks the engine. What was done stays done for the next
     /// try when a later step fails.
-    pub(crate) async fn prepare(&self, desired: &Desired, id: &ServiceId) -> Result<Fresh, PrepareError> {
+    pub(crate) async fn prepare(&self, desired: &Desired, id: &ServiceId, need: &Need) -> Result<Fresh, PrepareError> {
         let goal = desired.goal(id).ok_or(PrepareError::Superseded)?;
+        if let Some((package, reason)) = desired.unresolved(goal) {
+            let (package, reason) = (package.into(), reason.into());
+            return Err(PackageError::Unresolved { package, reason }.into());
+        }
         let folder = self.folders.version(id, &goal.fingerprint);
         let mut fresh = Fresh::default();
         fresh.prepared.at_ms = now_ms();
         fresh.prepared.renew_claims(claims(desired, goal));
         let reporter = Reporter::new(&self.bus, id);
-        self.package(desired, goal, &folder, &mut fresh, &reporter).await?;
-        self.volumes(desired, goal, &folder, &mut fresh, &reporter).await?;
+        self.package(desired, goal, &folder, &mut fresh, (&reporter, need))
+            .await?;
+        self.volumes(desired, goal, &folder, &mut fresh, (&reporter, need))
+            .await?;
         let prepared = &fresh.prepared;
         let places = self.places(desired, goal, prepared)?;
         let kind = engine_kind(goal);
@@ -79,10 +86,8 @@ impl Preparer {
         };
         let workload = workload(&self.folders, &self.host, desired, goal, prepared, &run);
         self.try_mounts(places, &workload).await?;
-        engine
-            .prepare(&workload)
-            .await
-            .map_err(|error| PrepareError::Engine { kind, error })?;
+        let done = need.meet(engine.prepare(&workload)).await?;
+        done.map_err(|error| PrepareError::Engine { kind, error })?;
         let done = prepared.clone();
         blocking(move || write(&folder, &done)).await??;
         Ok(fresh)
@@ -109,12 +114,12 @@ impl Preparer {
         goal: &Goal,
         folder: &Path,
         fresh: &mut Fresh,
-        reporter: &Reporter,
+        (reporter, need): (&Reporter, &Need),
     ) -> Result<(), PrepareError> {
         let Some(name) = &goal.service.program_config else {
             return Ok(());
         };
-        let parts = self.parts(desired, name.as_str(), true, reporter).await?;
+        let parts = self.parts(desired, name.as_str(), true, (reporter, need)).await?;
         fresh.keep(name, &parts);
         let reporter = reporter.clone();
         let (store, package) = (self.store.clone(), name.to_string());
@@ -148,7 +153,7 @@ impl Preparer {
         goal: &Goal,
         folder: &Path,
         fresh: &mut Fresh,
-        reporter: &Reporter,
+        (reporter, need): (&Reporter, &Need),
     ) -> Result<(), PrepareError> {
         for volume in &goal.volumes {
             let VolumeSource::Config(name) = &volume.source else {
@@ -160,7 +165,7 @@ impl Preparer {
             if !downloads {
                 continue;
             }
-            let parts = self.parts(desired, name.as_str(), false, reporter).await?;
+            let parts = self.parts(desired, name.as_str(), false, (reporter, need)).await?;
             fresh.keep(name, &parts);
             let to = folder.join("volumes").join(volume.name.as_str());
             let (store, name, version, place) = (self.store.clone(), name.to_string(), folder.to_owned(), to.clone());
@@ -181,17 +186,11 @@ impl Preparer {
         desired: &Desired,
         name: &str,
         is_program: bool,
-        reporter: &Reporter,
+        (reporter, need): (&Reporter, &Need),
     ) -> Result<Vec<Part>, PrepareError> {
-        if let Some(reason) = desired.unresolved.get(name) {
-            return Err(PackageError::Unresolved {
-                package: name.into(),
-                reason: reason.clone(),
-            }
-            .into());
-        }
         let configuration = desired.configuration(name).ok_or(PrepareError::Superseded)?;
-        Ok(program::parts(&self.downloads, desired, configuration, is_program, reporter).await?)
+        let parts = program::parts(&self.downloads, desired, configuration, is_program, reporter);
+        Ok(need.meet(parts).await??)
     }
 }
 

@@ -1,6 +1,7 @@
 //! How an application comes from one version to the next, as far as its history and the clock say.
 
 mod start_at;
+mod unkept;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +15,14 @@ use crate::daytime::{ms_after, now_ms};
 use crate::desired::Desired;
 use crate::state::{Deployment, Outcome};
 use start_at::StartAt;
+pub(crate) use unkept::{Attempt, Unkept};
 
 /// So often a version is tried.
 pub(crate) const MOST_ATTEMPTS: u32 = 2;
 /// Time between two attempts.
 pub(crate) const PAUSE: Duration = Duration::from_secs(10);
+/// Longest time between two attempts for which something was missing: each of them may stop what runs.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// How far the newest deployment of an application has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +77,10 @@ pub(crate) struct Course {
     /// No attempt is made earlier.
     pub(crate) again_at: Option<Instant>,
     start_at: StartAt,
+    /// How often something was missing since it was last likely that it had come.
+    hindered: u32,
+    /// What came of it and is not on disk yet.
+    pub(crate) unkept: Option<Unkept>,
 }
 
 /// An earlier deployment that was good, or where none was, that was up.
@@ -136,6 +144,8 @@ impl Course {
             before,
             again_at: None,
             start_at,
+            hindered: 0,
+            unkept: None,
         };
         course.look_at_the_clock(now_ms());
         course
@@ -150,9 +160,55 @@ impl Course {
         self.progress.outcome == Outcome::Good
     }
 
+    /// Takes up what came of an attempt. It counts whether the disk takes it or not.
+    pub(crate) fn add(&mut self, attempt: Attempt, now: Instant) {
+        self.again_at = match &attempt {
+            Attempt::Good => None,
+            Attempt::Failed(_) => Some(now + PAUSE),
+            Attempt::Hindered(_) => {
+                let pause = PAUSE.saturating_mul(1 << self.hindered.min(16)).min(LONGEST_PAUSE);
+                self.hindered = self.hindered.saturating_add(1);
+                Some(now + pause)
+            }
+        };
+        self.unkept.get_or_insert_with(|| Unkept::new(now)).add(attempt);
+    }
+
+    /// What was missing may be there now.
+    pub(crate) fn hurry(&mut self) {
+        if std::mem::take(&mut self.hindered) > 0 {
+            self.again_at = None;
+        }
+    }
+
+    /// How often it was tried and failed.
+    pub(crate) fn attempts(&self) -> u32 {
+        let unkept = self.unkept.as_ref().map_or(0, |unkept| unkept.failures.len());
+        let unkept = u32::try_from(unkept).unwrap_or(u32::MAX);
+        self.progress.attempts.saturating_add(unkept)
+    }
+
+    /// Whether it has failed as often as it may.
+    pub(crate) fn is_rolled_back(&self) -> bool {
+        let is_spent = self.is_open() && self.attempts() >= MOST_ATTEMPTS;
+        self.progress.outcome == Outcome::Failed || is_spent
+    }
+
+    /// Why the last attempt failed.
+    fn reason(&self) -> &str {
+        let unkept = self.unkept.as_ref().and_then(Unkept::reason);
+        unkept.unwrap_or(&self.progress.reason)
+    }
+
     /// Whether something is put back when it fails, and nobody knows yet if it does.
     pub(crate) fn is_open(&self) -> bool {
         self.before.is_some() && self.progress.outcome == Outcome::Pending
+    }
+
+    /// Goes on where it was known already.
+    pub(crate) fn go_on(&mut self, known: &Self) {
+        (self.again_at, self.hindered) = (known.again_at, known.hindered);
+        self.unkept.clone_from(&known.unkept);
     }
 
     /// What is put back when it fails.
@@ -178,7 +234,9 @@ impl Course {
         match self.progress.outcome {
             Outcome::Good => false,
             Outcome::Failed => true,
-            Outcome::Pending | Outcome::Superseded => self.is_pausing(now) || self.start_at.is_early(),
+            Outcome::Pending | Outcome::Superseded => {
+                self.is_rolled_back() || self.is_pausing(now) || self.start_at.is_early()
+            }
         }
     }
 
@@ -206,33 +264,35 @@ impl Course {
         }
         let start_at = self.start_at.look_again().map(|again| now + again);
         let again_at = self.again_at.filter(|at| *at > now);
-        start_at.into_iter().chain(again_at).min()
+        let unkept = self.unkept.as_ref().map(Unkept::again_at);
+        start_at.into_iter().chain(again_at).chain(unkept).min()
     }
 
     /// What a version of a service belongs to, first what runs now.
     pub(crate) fn context(&self, version: &VersionId) -> Option<&Arc<Desired>> {
         let before = self.put_back().map(|before| &before.desired);
         let mut both = [Some(&self.candidate), before];
-        if self.progress.outcome == Outcome::Failed {
+        if self.is_rolled_back() {
             both.reverse();
         }
         both.into_iter().flatten().find(|desired| desired.wants(version))
     }
 
     pub(crate) fn rollout(&self, now: Instant, is_prepared: bool) -> Rollout {
+        let why = || self.reason().to_owned();
         let (stage, reason) = match self.progress.outcome {
             Outcome::Good => (Stage::Good, String::new()),
-            Outcome::Failed => (Stage::RolledBack, self.progress.reason.clone()),
-            _ if self.is_pausing(now) => (Stage::Pausing, self.progress.reason.clone()),
+            _ if self.is_rolled_back() => (Stage::RolledBack, why()),
+            _ if self.is_pausing(now) => (Stage::Pausing, why()),
             _ if self.start_at.is_early() => (Stage::Scheduled, "it waits for the time of its startAt".into()),
-            _ if is_prepared => (Stage::Trying, self.progress.reason.clone()),
-            _ => (Stage::Preparing, self.progress.reason.clone()),
+            _ if is_prepared => (Stage::Trying, why()),
+            _ => (Stage::Preparing, why()),
         };
         Rollout {
             revision: self.revision,
             stage,
             reason,
-            attempts: self.progress.attempts,
+            attempts: self.attempts(),
             next_try_ms: self.next_try_ms(now),
             fallback: self.put_back().map(|before| before.revision),
         }

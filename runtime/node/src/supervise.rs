@@ -44,6 +44,8 @@ pub(crate) use view::View;
 pub(crate) struct Launch {
     pub(crate) run: RunId,
     pub(crate) depends_on: BTreeSet<ServiceId>,
+    /// The run whose sockets it takes over.
+    pub(crate) successor_of: Option<RunId>,
     pub(crate) engine: String,
     pub(crate) workload: Workload,
     /// The stored tree of its program, when it runs a package.
@@ -162,6 +164,7 @@ impl Supervisor {
                 fingerprint,
             },
             depends_on,
+            successor_of,
             engine,
             workload,
             tree,
@@ -169,6 +172,9 @@ impl Supervisor {
             asked,
             workspace,
         } = launch;
+        if let Some(former) = successor_of {
+            tracing::info!(instance = %id, %former, "started beside the run that it succeeds");
+        }
         let life = Life::Idle;
         let record = Record {
             id,

@@ -37,14 +37,28 @@ pub struct Target {
     pub withheld: bool,
 }
 
+impl Target {
+    /// Whether every fingerprint of it is known for sure.
+    #[must_use]
+    pub fn is_resolved(&self) -> bool {
+        let all = std::iter::once(&self.candidate).chain(&self.fallback);
+        all.flat_map(|generation| generation.values())
+            .all(|goal| goal.is_resolved)
+    }
+}
+
 /// The services of one version of an application.
 pub type Generation = BTreeMap<ServiceId, Goal>;
 
 /// What shall run of one service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Goal {
+    /// Whose goal it is.
+    pub id: ServiceId,
     /// Changes exactly when instances must be replaced.
     pub fingerprint: Fingerprint,
+    /// Whether that is known for sure. It is not while nobody can say which objects of its packages are for this machine.
+    pub is_resolved: bool,
     /// The service as written.
     pub service: Service,
     /// How many instances there are, where they run to completion.
@@ -95,10 +109,10 @@ impl Goal {
         self.job.map_or(self.service.replica, |job| job.completions)
     }
 
-    /// Whether a run is one of those that shall be, given that it is of this service.
+    /// Whether a run is one of those that shall be.
     #[must_use]
     pub fn wants(&self, run: &RunId) -> bool {
-        run.fingerprint == self.fingerprint && (1..=self.count()).contains(&run.instance.index)
+        self.id.runs(self.fingerprint, run) && (1..=self.count()).contains(&run.instance.index)
     }
 }
 
@@ -193,21 +207,16 @@ impl<'a> Library<'a> {
         for service in &application.init_services {
             let goal = self.goal(application, service, updates)?;
             let rule = Rule::of_init(service);
-            let id = add(
-                &mut generation,
-                application,
-                Goal {
-                    restart: rule,
-                    job: None,
-                    ..goal
-                },
-                before.as_ref(),
-            );
-            before = Some(id);
+            let goal = Goal {
+                restart: rule,
+                job: None,
+                ..goal
+            };
+            before = Some(add(&mut generation, goal, before.as_ref()));
         }
         for service in &application.services {
             let goal = self.goal(application, service, updates)?;
-            add(&mut generation, application, goal, before.as_ref());
+            add(&mut generation, goal, before.as_ref());
         }
         Ok(generation)
     }
@@ -256,12 +265,15 @@ impl<'a> Library<'a> {
         })?;
         let (id, update) = (id_of(application, service), &service.update);
         let depends_on = service.depends_on.iter();
+        let depends_on = depends_on.map(|on| (id.sibling(&on.service), on.condition));
         Ok(Goal {
+            depends_on: depends_on.collect(),
+            id,
             fingerprint,
+            is_resolved: true,
             service: service.clone(),
             job: job(application, service),
             volumes: used.volumes.into_iter().cloned().collect(),
-            depends_on: depends_on.map(|on| (id.sibling(&on.service), on.condition)).collect(),
             restart: Rule::of(application, service),
             strategy: strategy(service),
             updates: Updates {
@@ -297,8 +309,8 @@ impl<'a> Library<'a> {
 }
 
 /// Adds a goal that waits for the last init service, and answers its service.
-fn add(generation: &mut Generation, application: &Application, mut goal: Goal, init: Option<&ServiceId>) -> ServiceId {
-    let id = id_of(application, &goal.service);
+fn add(generation: &mut Generation, mut goal: Goal, init: Option<&ServiceId>) -> ServiceId {
+    let id = goal.id.clone();
     if let Some(init) = init {
         goal.depends_on.insert(init.clone(), StartCondition::Succeeded);
     }

@@ -25,7 +25,7 @@ pub enum Verdict {
 /// that failed and is healthy now is good.
 #[must_use]
 pub fn verdict(target: &Target, instances: &BTreeMap<RunId, Seen>) -> Verdict {
-    if target.withheld {
+    if target.withheld || !target.is_resolved() {
         return Verdict::Ongoing;
     }
     let mut verdict = Verdict::Good;

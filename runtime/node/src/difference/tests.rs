@@ -1,8 +1,7 @@
 use aerolith_model::Resource;
-use aerolith_plan::Updates;
 
 use super::*;
-use crate::desired::generations;
+use crate::desired::anew;
 
 /// A desired state from JSON, planned for without any plugin.
 fn desired(all: &[&str]) -> Desired {
@@ -12,11 +11,12 @@ fn desired(all: &[&str]) -> Desired {
     let resources = all
         .map(|resource| (ResourceId::of(&resource), Arc::new(resource)))
         .collect();
-    let (generations, failures) = generations(&resources, Updates::default(), &Desired::default());
+    let (generations, failures) = anew(&resources);
     assert!(failures.is_empty(), "{failures:?}");
+    let generations = generations.into_iter();
     Desired {
         resources,
-        generations,
+        generations: generations.map(|(name, goals)| (name, goals.into())).collect(),
         ..Desired::default()
     }
 }

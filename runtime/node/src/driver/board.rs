@@ -192,14 +192,21 @@ impl Board {
         }
     }
 
-    /// What the good deployment before was made of, so that going back is quick.
+    /// What the good deployment before was made of, so that going back is quick. Where nobody can say what that is, it may be
+    /// anything of the application.
     fn former(&self) -> BTreeSet<VersionId> {
-        let before = self.courses.iter().filter_map(|(name, course)| {
-            let before = course.before.as_ref()?;
-            before.desired.generations.get(name)
-        });
-        let goals = before.flat_map(|generation| generation.iter());
-        goals.map(|(id, goal)| (id.clone(), goal.fingerprint)).collect()
+        let mut kept = BTreeSet::new();
+        for (name, course) in &self.courses {
+            let before = course.before.as_ref().map(|before| &before.desired);
+            if before.is_some_and(|before| !before.is_resolved(name)) {
+                let is_of = |version: &&VersionId| version.0.application == *name;
+                kept.extend(self.prepared.keys().filter(is_of).cloned());
+            }
+            let goals = before.and_then(|before| before.generations.get(name));
+            let goals = goals.into_iter().flat_map(|generation| generation.iter());
+            kept.extend(goals.map(|(id, goal)| (id.clone(), goal.fingerprint)));
+        }
+        kept
     }
 
     /// Takes up what speaks for a version now, and answers what is to be kept of it if that is something else than before.

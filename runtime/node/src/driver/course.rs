@@ -8,11 +8,11 @@ use aerolith_plan::{RunId, Step, Verdict, verdict};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Driver, Look};
-use crate::desired::{Desired, Given};
+use super::{Driver, Look, Stale};
+use crate::desired::{Desired, Given, Known};
 use crate::durable::FileError;
 use crate::prepare::blocking;
-use crate::rollout::{Course, Earlier, MOST_ATTEMPTS, PAUSE, Progress};
+use crate::rollout::{Attempt, Course, Earlier, MOST_ATTEMPTS, Progress, Unkept};
 use crate::state::{Deployment, Outcome, State};
 use crate::supervise::Phase;
 
@@ -38,15 +38,15 @@ struct Before {
 struct Finding {
     name: AppName,
     revision: u64,
-    failed: Option<String>,
+    attempt: Attempt,
 }
 
 const CUT_OFF: &str = "the machine was restarted while it was tried";
 
 impl Driver {
     /// Takes up how far the deployments of each application have come; answers whether something is another than before.
-    pub(super) async fn read_courses(&self, is_fresh: bool) -> bool {
-        let unknown = self.unknown_courses(is_fresh);
+    pub(super) async fn read_courses(&self, is_fresh: bool, stale: Option<Stale>) -> bool {
+        let unknown = self.unknown_courses(is_fresh, stale);
         if unknown.is_empty() && !is_fresh {
             return false;
         }
@@ -66,15 +66,15 @@ impl Driver {
             read
         });
         match read.await {
-            Ok(read) => self.take_courses(read, is_fresh).await,
+            Ok(read) => self.take_courses(read, is_fresh, stale).await,
             Err(error) => tracing::error!(%error, "the histories of the applications cannot be read"),
         }
         true
     }
 
     /// The applications whose newest deployment is not as it is known, or all of them, each with the earlier one that is
-    /// known of it.
-    fn unknown_courses(&self, is_fresh: bool) -> Vec<(AppName, Option<u64>)> {
+    /// known of it: one of which nobody can say anything else by now.
+    fn unknown_courses(&self, is_fresh: bool, stale: Option<Stale>) -> Vec<(AppName, Option<u64>)> {
         let (state, board) = (self.works.foundation.state(), self.works.board());
         let look = |name: &AppName| {
             let (course, newest) = (board.courses.get(name), state.history(name.as_str()).first());
@@ -82,13 +82,15 @@ impl Driver {
                 (Some(course), Some(newest)) => course.is_of(newest),
                 (course, newest) => course.is_none() && newest.is_none(),
             };
-            let earlier = course.and_then(|course| Some(course.before.as_ref()?.revision));
-            (is_fresh || !is_known).then(|| (name.clone(), earlier))
+            let earlier = course.and_then(|course| course.before.as_ref());
+            let earlier =
+                earlier.filter(|earlier| stale != Some(Stale::Everything) && earlier.desired.is_resolved(name));
+            (is_fresh || !is_known).then(|| (name.clone(), earlier.map(|earlier| earlier.revision)))
         };
         board.desired.generations.keys().filter_map(look).collect()
     }
 
-    async fn take_courses(&self, read: Vec<Read>, is_fresh: bool) {
+    async fn take_courses(&self, read: Vec<Read>, is_fresh: bool, stale: Option<Stale>) {
         let head = self.works.board().desired.clone();
         let mut courses = BTreeMap::new();
         for Read {
@@ -101,10 +103,10 @@ impl Driver {
         {
             let candidate = match candidate {
                 None => None,
-                Some(given) => self.build(&name, given, &head).await,
+                Some(given) => self.build(&name, given, &head, stale).await,
             };
             let before = match before {
-                Some(before) => self.earlier(&name, before, &head).await,
+                Some(before) => self.earlier(&name, before, &head, stale).await,
                 None => None,
             };
             let candidate = candidate.unwrap_or_else(|| head.clone());
@@ -119,7 +121,7 @@ impl Driver {
                 .filter(|known| known.revision == course.revision);
             // A retry that somebody asks for is made at once.
             let goes_on = known.filter(|known| known.progress.attempts <= course.progress.attempts);
-            course.again_at = goes_on.and_then(|known| known.again_at);
+            goes_on.into_iter().for_each(|known| course.go_on(known));
         }
         if is_fresh {
             board.courses = courses;
@@ -128,7 +130,7 @@ impl Driver {
         }
     }
 
-    async fn earlier(&self, name: &AppName, before: Before, head: &Desired) -> Option<Earlier> {
+    async fn earlier(&self, name: &AppName, before: Before, head: &Desired, stale: Option<Stale>) -> Option<Earlier> {
         let Before {
             revision,
             is_good,
@@ -136,7 +138,7 @@ impl Driver {
         } = before;
         let known = |course: &Course| Some(course.before.as_ref()?.desired.clone());
         let desired = match given {
-            Some(given) => self.build(name, given, head).await,
+            Some(given) => self.build(name, given, head, stale).await,
             None => self.works.board().courses.get(name).and_then(known),
         };
         desired.map(|desired| Earlier {
@@ -147,16 +149,28 @@ impl Driver {
     }
 
     /// Errors are of a damaged disk: what is in force is taken instead, or there is nothing to go back to.
-    async fn build(&self, name: &AppName, given: Result<Given, String>, head: &Desired) -> Option<Arc<Desired>> {
-        match given {
-            Ok(given) => Some(Arc::new(
-                Desired::of(given, &[], head, &*self.works.preparer.plugins).await,
-            )),
-            Err(reason) => {
-                tracing::error!(application = %name, reason, "an earlier deployment cannot be read");
-                None
-            }
-        }
+    /// What is known of the application's deployments so far need not be asked for.
+    async fn build(
+        &self,
+        name: &AppName,
+        given: Result<Given, String>,
+        head: &Desired,
+        stale: Option<Stale>,
+    ) -> Option<Arc<Desired>> {
+        let given = given
+            .inspect_err(|reason| tracing::error!(application = %name, reason, "an earlier deployment cannot be read"));
+        let course = self.works.board().courses.get(name).cloned();
+        let before = course
+            .iter()
+            .filter_map(|course| Some(&*course.before.as_ref()?.desired));
+        let candidate = course.iter().map(|course| &*course.candidate);
+        let known = Known {
+            desired: &std::iter::once(head).chain(candidate).chain(before).collect::<Vec<_>>(),
+            is_old: stale == Some(Stale::Everything),
+            engines: &head.engines,
+        };
+        let desired = Desired::of(given.ok()?, &[], known, &*self.works.preparer.plugins).await;
+        Some(Arc::new(desired))
     }
 
     /// Keeps on disk that something new is tried, before it is: what takes the machine down with it is tried no third time.
@@ -201,32 +215,37 @@ impl Driver {
     /// Judges every candidate, and keeps what comes of it; answers whether something did.
     pub(super) async fn conclude(&self, look: &Look, now: Instant) -> bool {
         let findings = self.findings(look, now);
-        let mut is_concluded = false;
-        for finding in findings {
-            let works = self.works.clone();
-            let (name, revision, failed) = (finding.name.clone(), finding.revision, finding.failed.clone());
-            let kept = blocking(move || {
-                let mut state = works.foundation.state();
-                keep(&mut state, &name, revision, failed)
-            });
+        let is_found = !findings.is_empty();
+        findings.into_iter().for_each(|finding| self.found_out(finding, now));
+        let is_kept = self.keep_findings(now).await;
+        is_found || is_kept
+    }
+
+    /// Keeps on disk what came of candidates, where it is time to try; answers whether something was kept.
+    async fn keep_findings(&self, now: Instant) -> bool {
+        let due = |(name, course): (&AppName, &Course)| {
+            let unkept = course.unkept.clone().filter(|unkept| unkept.is_due(now))?;
+            Some((name.clone(), course.revision, unkept))
+        };
+        let due: Vec<(AppName, u64, Unkept)> = self.works.board().courses.iter().filter_map(due).collect();
+        let mut is_kept = false;
+        for (name, revision, unkept) in due {
+            let (works, id, is_good) = (self.works.clone(), name.clone(), unkept.is_good);
+            let kept = blocking(move || keep(&mut works.foundation.state(), &id, revision, unkept));
             match kept.await.and_then(|kept| kept.map_err(Into::into)) {
                 Ok(progress) => {
-                    self.concluded(&finding, progress, now);
-                    is_concluded = true;
+                    self.kept(&name, progress, is_good);
+                    is_kept = true;
                 }
                 Err(error) => {
-                    tracing::error!(application = %finding.name, %error, "what came of an update cannot be kept");
-                    // What has failed is taken back all the same.
-                    if let (Some(_), Some(course)) =
-                        (&finding.failed, self.works.board().courses.get_mut(&finding.name))
-                    {
-                        course.again_at = Some(now + PAUSE);
-                        is_concluded = true;
-                    }
+                    tracing::error!(application = %name, %error, "what came of an update cannot be kept");
+                    let mut board = self.works.board();
+                    let unkept = board.courses.get_mut(&name).and_then(|course| course.unkept.as_mut());
+                    unkept.into_iter().for_each(|unkept| unkept.refused(now));
                 }
             }
         }
-        is_concluded
+        is_kept
     }
 
     fn findings(&self, look: &Look, now: Instant) -> Vec<Finding> {
@@ -236,53 +255,79 @@ impl Driver {
         };
         let finding = |(name, course): (&AppName, &Course)| {
             let target = course.target(name, now)?;
-            let failed = match verdict(&target, &look.seen) {
-                Verdict::Good => None,
+            let attempt = match verdict(&target, &look.seen) {
+                Verdict::Good if course.unkept.as_ref().is_some_and(|unkept| unkept.is_good) => return None,
+                Verdict::Good => Attempt::Good,
                 // Without anything to go back to, supervision goes on.
-                Verdict::Failed { run } if target.fallback.is_some() => Some(words(look, &run)),
+                Verdict::Failed { run } if target.fallback.is_some() => attempt(look, &run),
                 Verdict::Failed { .. } | Verdict::Ongoing => return None,
             };
             Some(Finding {
                 name: name.clone(),
                 revision: course.revision,
-                failed,
+                attempt,
             })
         };
         board.courses.iter().filter(is_open).filter_map(finding).collect()
     }
 
-    fn concluded(&self, finding: &Finding, progress: Progress, now: Instant) {
-        let (name, revision, bus) = (&finding.name, finding.revision, self.works.foundation.bus());
+    /// What is no good is put back at once, whether the disk takes it or not.
+    fn found_out(&self, finding: Finding, now: Instant) {
+        let Finding {
+            name,
+            revision,
+            attempt,
+        } = finding;
+        let mut board = self.works.board();
+        let Some(course) = board.courses.get_mut(&name) else {
+            return;
+        };
+        course.add(attempt.clone(), now);
+        let (Attempt::Failed(reason) | Attempt::Hindered(reason)) = attempt else {
+            return;
+        };
+        let attempts = course.attempts();
+        tracing::error!(application = %name, revision, attempts, reason, "a deployment failed; what was good before is put back");
+        let data = json!({"revision": revision, "reason": reason, "attempts": attempts});
+        let bus = self.works.foundation.bus();
+        bus.tell(format!("app/{name}/failed"), data.clone());
+        if course.is_rolled_back() {
+            bus.tell(format!("app/{name}/rolledback"), data);
+        }
+    }
+
+    fn kept(&self, name: &AppName, progress: Progress, is_good: bool) {
         let mut board = self.works.board();
         let Some(course) = board.courses.get_mut(name) else {
             return;
         };
-        course.progress = progress;
-        let Some(reason) = &finding.failed else {
+        (course.progress, course.unkept) = (progress, None);
+        if is_good {
+            let revision = course.revision;
             tracing::info!(application = %name, revision, "a deployment is good");
-            return bus.tell(format!("app/{name}/deployed"), json!({"revision": revision}));
-        };
-        course.again_at = Some(now + PAUSE);
-        let attempts = course.progress.attempts;
-        tracing::error!(application = %name, revision, attempts, reason, "a deployment failed; what was good before is put back");
-        let data = json!({"revision": revision, "reason": reason, "attempts": attempts});
-        bus.tell(format!("app/{name}/failed"), data.clone());
-        if course.progress.outcome == Outcome::Failed {
-            bus.tell(format!("app/{name}/rolledback"), data);
+            let bus = self.works.foundation.bus();
+            bus.tell(format!("app/{name}/deployed"), json!({"revision": revision}));
         }
     }
 }
 
-/// What is wrong with a run.
-fn words(look: &Look, run: &RunId) -> String {
-    let view = look.instances.iter().find(|one| one.run() == run).map(|one| &one.view);
-    let reason = view.map(|view| match view.trial_reason.as_str() {
-        "" => view.reason.clone(),
+/// What comes of an attempt of which a run has failed.
+fn attempt(look: &Look, run: &RunId) -> Attempt {
+    let about = |reason: &str| format!("{}: {reason}", run.instance);
+    let Some(one) = look.instances.iter().find(|one| one.run() == run) else {
+        return Attempt::Failed(about(""));
+    };
+    let (trial, reason) = (one.view.trial_reason.as_str(), one.view.reason.as_str());
+    match (trial, reason) {
+        (trial, "") if one.view.is_hindered() => Attempt::Hindered(about(trial)),
+        (_, reason) if one.view.is_hindered() => Attempt::Hindered(about(reason)),
+        ("", reason) => Attempt::Failed(about(reason)),
         // What a probe says of it while it runs is why it was not healthy in time.
-        reason if view.phase == Phase::Running && !view.reason.is_empty() => format!("{reason}; {}", view.reason),
-        reason => reason.to_owned(),
-    });
-    format!("{}: {}", run.instance, reason.unwrap_or_default())
+        (trial, reason) if one.view.phase == Phase::Running && !reason.is_empty() => {
+            Attempt::Failed(about(&format!("{trial}; {reason}")))
+        }
+        (trial, _) => Attempt::Failed(about(trial)),
+    }
 }
 
 /// Counts the attempt that another boot began and nobody ended. Blocks.
@@ -337,11 +382,8 @@ fn given(state: &State, deployment: &Deployment, updates: aerolith_plan::Updates
 }
 
 /// Keeps on disk what came of a deployment. Blocks.
-fn keep(state: &mut State, name: &AppName, revision: u64, failed: Option<String>) -> Result<Progress, FileError> {
-    match failed {
-        None => state.succeeded(name.as_str(), revision)?,
-        Some(reason) => drop(state.attempt_failed(name.as_str(), revision, reason, MOST_ATTEMPTS)?),
-    }
+fn keep(state: &mut State, name: &AppName, revision: u64, unkept: Unkept) -> Result<Progress, FileError> {
+    state.attempts_came_out(name.as_str(), revision, unkept, MOST_ATTEMPTS)?;
     let known = state.history(name.as_str()).iter().find(|one| one.revision == revision);
     Ok(known.map_or_else(Progress::superseded, Progress::of))
 }

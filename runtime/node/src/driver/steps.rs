@@ -1,17 +1,18 @@
 //! Takes the steps that planning gives: prepares versions, starts and stops instances, removes what is old.
 
-use aerolith_plan::{RunId, Step, VersionId};
+use aerolith_model::Strategy;
+use aerolith_plan::{Goal, RunId, Step, VersionId};
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::board::Trouble;
-use super::{Driver, Look};
+use super::{Driver, Look, Stale};
 use crate::admission::judge;
 use crate::layout::relative;
 use crate::policy::Asked;
 use crate::prepare::{self, Fresh, PrepareError, blocking};
 use crate::record::Terms;
-use crate::supervise::{Launch, Workspace};
+use crate::supervise::{Launch, Phase, Workspace};
 use crate::workload::{engine_kind, workload};
 
 impl Driver {
@@ -55,12 +56,18 @@ impl Driver {
             if waits || !board.preparing.insert(version.clone()) {
                 return;
             }
+            // What was found out of it before is asked for again with each try.
+            let is_resolved = desired.goal(&version.0).is_none_or(|goal| goal.is_resolved);
+            if !is_resolved && board.troubles.contains_key(&version) {
+                self.stale = self.stale.max(Some(Stale::Unresolved));
+            }
             desired
         };
         let works = self.works.clone();
         let service = version.0.clone();
-        self.jobs
-            .spawn(version, async move { works.preparer.prepare(&desired, &service).await });
+        self.jobs.spawn(version, |need| async move {
+            works.preparer.prepare(&desired, &service, &need).await
+        });
     }
 
     pub(super) async fn take_job(&mut self, version: VersionId, result: Result<Fresh, PrepareError>) {
@@ -73,7 +80,11 @@ impl Driver {
             Ok(fresh) => self.take_prepared(version, fresh).await,
             Err(_) if !is_wanted => self.unclean = true,
             Err(PrepareError::Superseded) => {}
-            Err(error) => self.take_trouble(version, &error),
+            Err(error) => {
+                // A full disk may have room again once what nobody needs is gone, whatever else is under way.
+                self.is_cramped |= error.is_of_the_disk();
+                self.take_trouble(version, &error);
+            }
         }
     }
 
@@ -139,6 +150,7 @@ impl Driver {
         works.supervisor.start(Launch {
             run: run.clone(),
             depends_on: goal.depends_on.keys().cloned().collect(),
+            successor_of: self.former(run, goal),
             engine: engine_kind(goal),
             workload: workload(
                 &works.preparer.folders,
@@ -158,6 +170,17 @@ impl Driver {
             },
         });
         true
+    }
+
+    /// The run of another version that hands its sockets over to a new one.
+    fn former(&self, run: &RunId, goal: &Goal) -> Option<RunId> {
+        let takes_over = goal.strategy == Strategy::Handover;
+        let mut others = self.works.supervisor.all().into_iter().filter(|other| {
+            other.run.instance == run.instance
+                && other.run.fingerprint != run.fingerprint
+                && other.view().phase == Phase::Running
+        });
+        others.next().filter(|_| takes_over).map(|other| other.run.clone())
     }
 
     async fn remove(&self, version: VersionId) -> bool {

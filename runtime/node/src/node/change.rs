@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Node;
-use crate::desired::{Desired, Given, Resources, application, applications, library};
+use crate::desired::{Desired, Given, Known, Resources, application, applications, library};
 use crate::difference::{Action, ApplicationChange, ResourceChange, difference, resources};
 use crate::driver::Works;
 use crate::durable::FileError;
@@ -147,14 +147,19 @@ impl Node {
         let plugins = &*works.preparer.plugins;
         let resources = resources(&done.before.resources, &done.after.resources);
         let removed: BTreeSet<ResourceId> = of_action(&resources, Action::Removed).collect();
-        let known = works.board().desired.clone();
-        let desired = Desired::of(done.after, &[], &known, plugins).await;
+        let before = works.board().desired.clone();
+        let known = Known {
+            desired: &[&before],
+            is_old: false,
+            engines: &before.engines,
+        };
+        let desired = Desired::of(done.after, &[], known, plugins).await;
         let desired = desired.hold_refused(&works.preparer.rules);
         let mut applications = concerned(&desired.resources, given);
         applications.extend(names(&removed));
         let mut changes = Vec::new();
         if dry_run {
-            let before = Desired::of(done.before, &[], &known, plugins).await;
+            let before = Desired::of(done.before, &[], known, plugins).await;
             changes = difference(&before, &desired, &applications, &|object| self.has(object));
         } else {
             self.tell(given, "applied", done.revision);

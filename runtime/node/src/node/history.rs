@@ -84,7 +84,12 @@ impl Node {
         let (foundation, name) = (self.0.works.foundation.clone(), target.to_owned());
         let retried = tokio::task::spawn_blocking(move || foundation.state().retry(&name)).await;
         let retried = retried.map_err(|error| RetryError::Thread(error.to_string()))??;
-        Ok(self.try_again(&[target.to_owned()]) || retried)
+        let forgotten = {
+            let mut board = self.0.works.board();
+            let course = board.courses.get_mut(target);
+            course.and_then(|course| course.unkept.take()).is_some()
+        };
+        Ok(self.try_again(&[target.to_owned()]) || retried || forgotten)
     }
 
     /// Starts at once what has failed of applications or waits for its next start; answers whether there was something.

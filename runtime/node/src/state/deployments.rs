@@ -13,6 +13,7 @@ use super::{Change, IsUp, ResourceId, State, Version, checked};
 use crate::daytime::now_ms;
 use crate::desired::Resources;
 use crate::durable::{self, FileError, Survives};
+use crate::rollout::Unkept;
 use crate::uses::uses;
 
 /// The folder of the histories.
@@ -150,8 +151,32 @@ impl State {
     }
 
     /// A deployment is good: all of it was healthy.
+    #[cfg(test)]
     pub(crate) fn succeeded(&mut self, application: &str, revision: u64) -> Result<(), FileError> {
         self.amend(application, |history| history.succeeded(revision))?;
+        Ok(())
+    }
+
+    /// Keeps at once what came of attempts of a deployment.
+    pub(crate) fn attempts_came_out(
+        &mut self,
+        application: &str,
+        revision: u64,
+        came: Unkept,
+        most: u32,
+    ) -> Result<(), FileError> {
+        self.amend(application, |history| {
+            for reason in came.failures {
+                history.attempt_failed(revision, reason, most);
+            }
+            if let Some(reason) = came.hindrance {
+                history.attempt_hindered(revision, reason);
+            }
+            if came.is_good {
+                history.succeeded(revision);
+            }
+            true
+        })?;
         Ok(())
     }
 

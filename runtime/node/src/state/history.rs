@@ -176,6 +176,15 @@ impl History {
         }
     }
 
+    /// Ends an attempt of the candidate that costs nothing, since something of this machine was missing.
+    pub(super) fn attempt_hindered(&mut self, revision: u64, reason: String) {
+        let newest = self.deployments.first_mut();
+        let candidate = newest.filter(|one| one.revision == revision && one.outcome == Outcome::Pending);
+        if let Some(candidate) = candidate {
+            (candidate.reason, candidate.tried_in) = (reason, None);
+        }
+    }
+
     /// Whether it is good only since now. One that was superseded a moment before it was known to be good is good too.
     pub(super) fn succeeded(&mut self, revision: u64) -> bool {
         let known = self.at_mut(revision);

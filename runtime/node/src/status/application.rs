@@ -100,6 +100,7 @@ fn of_rollout(rollout: &Rollout) -> Option<Condition> {
         Stage::Preparing | Stage::Trying | Stage::Good => return None,
     };
     let message = match stage {
+        Stage::Pausing if *attempts == 0 => format!("revision {revision} was hindered: {reason}{runs}"),
         Stage::Scheduled => format!("revision {revision}: {reason}{runs}"),
         _ => format!("revision {revision} failed {attempts} of {MOST_ATTEMPTS} times: {reason}{runs}"),
     };

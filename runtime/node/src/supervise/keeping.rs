@@ -59,6 +59,7 @@ impl Instance {
         view.next_try_ms = None;
         view.trial = self.record.proof.outcome();
         self.record.proof.reason().clone_into(&mut view.trial_reason);
+        view.is_late = self.record.proof.is_late();
         drop(view);
         self.shared.changed.notify_one();
     }
@@ -82,6 +83,7 @@ impl Instance {
         let mut view = self.watched.lock();
         view.trial = self.record.proof.outcome();
         self.record.proof.reason().clone_into(&mut view.trial_reason);
+        view.is_late = self.record.proof.is_late();
         drop(view);
         self.shared.changed.notify_one();
     }

@@ -311,3 +311,17 @@ fn init_services_come_one_after_the_other_and_everything_after_them() {
     let both = vec!["aa ready".to_owned(), "yy succeeded".to_owned()];
     assert_eq!(waits, [after_init, both, vec!["zz succeeded".to_owned()], vec![]]);
 }
+
+#[test]
+fn a_goal_wants_only_runs_of_its_own_service() {
+    let all = flatten(WORLD).unwrap();
+    for (id, goal) in &all {
+        let run = |id: &ServiceId, index| RunId {
+            instance: id.instance(index),
+            fingerprint: goal.fingerprint,
+        };
+        let wanted: Vec<_> = all.keys().filter(|other| goal.wants(&run(other, 1))).collect();
+        assert_eq!(wanted, [id]);
+        assert!(!goal.wants(&run(id, 2)));
+    }
+}

@@ -8,7 +8,7 @@ use aerolith_model::{AppName, ServiceName};
 
 use super::Step;
 use crate::fingerprint::Fingerprint;
-use crate::goals::{Generation, Goal, Goals};
+use crate::goals::{Generation, Goal, Goals, Target};
 use crate::id::{RunId, ServiceId};
 use crate::observed::{Observed, Trial};
 use part::{Part, Run, Side};
@@ -16,10 +16,37 @@ use part::{Part, Run, Side};
 pub(super) struct Scene<'a> {
     has_fallback: bool,
     withheld: bool,
+    pub(super) known: Known,
     keep: &'a BTreeSet<(ServiceId, Fingerprint)>,
     /// Whether all of the candidate can be started, or has been.
     is_ready: bool,
     parts: BTreeMap<&'a ServiceName, Part<'a>>,
+}
+
+/// Of how much the fingerprints are known for sure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Known {
+    /// Not of what is put back, or of the only version that there is.
+    Nothing,
+    /// Not of the candidate.
+    Fallback,
+    All,
+}
+
+impl Known {
+    /// What is prepared under a fingerprint has it for sure.
+    fn of(target: &Target, observed: &Observed) -> Self {
+        let is_prepared = |id: &ServiceId, goal: &Goal| observed.prepared.contains(&(id.clone(), goal.fingerprint));
+        let is_known = |generation: &Generation| {
+            let mut goals = generation.iter();
+            goals.all(|(id, goal)| goal.is_resolved || is_prepared(id, goal))
+        };
+        match (is_known(&target.candidate), target.fallback.as_deref().map(is_known)) {
+            (_, Some(false)) | (false, None) => Self::Nothing,
+            (false, Some(true)) => Self::Fallback,
+            (true, Some(true) | None) => Self::All,
+        }
+    }
 }
 
 /// Every application that is wanted or of which something is there, each with what is of it.
@@ -29,6 +56,7 @@ pub(super) fn scenes<'a>(goals: &'a Goals, observed: &'a Observed) -> impl Itera
         let mut scene = Scene::of(goals);
         scene.withheld = target.withheld;
         scene.has_fallback = target.fallback.is_some();
+        scene.known = Known::of(target, observed);
         scene.wants(&target.candidate, |part, goal| part.candidate = Some(goal));
         if let Some(fallback) = &target.fallback {
             scene.wants(fallback, |part, goal| part.fallback = Some(goal));
@@ -51,7 +79,7 @@ pub(super) fn scenes<'a>(goals: &'a Goals, observed: &'a Observed) -> impl Itera
         }
     }
     scenes.into_values().map(|mut scene| {
-        scene.is_ready = scene.can_begin();
+        scene.is_ready = scene.known == Known::All && scene.can_begin();
         scene
     })
 }
@@ -69,6 +97,7 @@ impl<'a> Scene<'a> {
         Self {
             has_fallback: false,
             withheld: false,
+            known: Known::All,
             keep: &goals.keep,
             is_ready: false,
             parts: BTreeMap::new(),

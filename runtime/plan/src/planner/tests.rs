@@ -96,6 +96,7 @@ fn a_restart_stops_the_old_when_everything_is_there_for_the_new() {
 fn what_is_bad_goes_and_the_old_runs_on_or_is_started_again_and_twice_is_enough() {
     for (strategy, first, back) in [
         ("switch", &["start app1.bb.1"][..], &["stop app1.bb.1"][..]),
+        ("handover", &["start app1.bb.1"], &["stop app1.bb.1"]),
         ("restart", &["stop app1.bb.1"], &["stop app1.bb.1"]),
     ] {
         let update = json!({"strategy": strategy});
@@ -212,6 +213,38 @@ fn what_cannot_be_had_leaves_the_old_running_and_starts_it_after_a_power_cut() {
     assert_eq!(advance(&mut world), ["start app1.aa.1"]);
     assert_eq!(advance(&mut world), ["start app1.bb.1"]);
     assert_eq!(advance(&mut world), [""; 0]);
+}
+
+#[test]
+fn nothing_is_touched_while_nobody_can_say_what_is_for_this_machine() {
+    for strategy in ["switch", "restart"] {
+        let mut world = settled(0, 0, &json!({"strategy": strategy}));
+        let (settled, before) = (world.clone(), world.observed.clone());
+        world.is_away = true;
+        world.crash(false);
+        assert_eq!(advance(&mut world), [""; 0], "a reboot");
+        assert_eq!(world.observed.prepared, before.prepared);
+        let mut world = settled;
+        world.is_away = true;
+        world.apply(pair(1, 1, &json!({"strategy": strategy})));
+        world.settle(0);
+        assert_eq!((&world.observed, world.good), (&before, false), "an update");
+        world.end_all();
+        assert_eq!(advance(&mut world), ["start app1.aa.1"], "what is put back is known");
+        world.come_back();
+        world.settle(0);
+        assert!(world.good);
+    }
+}
+
+#[test]
+fn what_was_prepared_under_its_fingerprint_has_that_for_sure() {
+    let mut world = settled(0, 0, &json!({}));
+    let mut generation = crate::Generation::clone(world.candidate.as_ref().unwrap());
+    generation.values_mut().for_each(|goal| goal.is_resolved = false);
+    world.candidate = Some(generation.into());
+    world.crash(false);
+    assert_eq!(advance(&mut world), ["start app1.aa.1"]);
 }
 
 #[test]

@@ -173,3 +173,16 @@ fn where_none_was_good_the_newest_that_was_up_is_put_back_until_one_is_good() {
     }
     assert_eq!((quick.all().len(), revision(quick.fallback())), (10, Some(2)));
 }
+
+#[test]
+fn an_attempt_for_which_something_was_missing_costs_nothing_and_is_over() {
+    let mut history = history(&[Good, Pending]);
+    history.attempt_begins(2, "boot");
+    history.attempt_hindered(2, "the port is held".into());
+    let newest = history.newest().unwrap();
+    assert_eq!((newest.attempts, newest.outcome, &newest.tried_in), (0, Pending, &None));
+    assert_eq!(newest.reason, "the port is held");
+    let before = history.clone();
+    history.attempt_hindered(1, "late".into());
+    assert_eq!(history, before);
+}

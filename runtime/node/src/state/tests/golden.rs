@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
-use aerolith_plan::Updates;
-
 use super::seen::in_memory;
 use super::*;
-use crate::desired::{Desired, Resources, generations};
+use crate::desired::{Resources, anew};
 use crate::durable::crash::{self, Syncs};
 use crate::state::head::Found;
 
@@ -88,7 +86,7 @@ fn check(state: &State) {
 fn a_service_has_the_fingerprint_that_every_release_gave_it() {
     for schema in [1, 2] {
         let state = open(&copied(schema));
-        let (goals, failures) = generations(state.resources(), Updates::default(), &Desired::default());
+        let (goals, failures) = anew(state.resources());
         assert!(failures.is_empty(), "{failures:?}");
         let found = goals
             .values()
