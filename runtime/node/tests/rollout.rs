@@ -5,6 +5,7 @@
 mod world;
 
 use std::fs;
+use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aerolith_model::ResourceKind;
@@ -195,7 +196,10 @@ async fn reboot(world: &World, node: Node) -> Node {
     for run in world.engine().runs.lock().unwrap().iter() {
         run.exit.send_replace(Some(code(137)));
     }
-    fs::remove_dir_all(world.path("run")).unwrap();
+    // What the node was doing on a thread it may do to its end meanwhile.
+    while let Err(error) = fs::remove_dir_all(world.path("run")) {
+        assert_eq!(error.kind(), io::ErrorKind::DirectoryNotEmpty, "{error}");
+    }
     world.open().await
 }
 
