@@ -14,9 +14,6 @@ pub(super) const APPLICATIONS: [&str; 5] = ["app-0", "app-1", "app-2", "app-3", 
 pub(super) const CONFIGURATIONS: [&str; 2] = ["conf-0", "conf-1"];
 pub(super) const SECRETS: [&str; 2] = ["secret-0", "secret-1"];
 
-/// Whether packages that are downloaded have an object for another platform too. Off while a package that nobody can resolve
-/// is taken for another one: its objects are all of them then.
-const IS_FOR_OTHERS: bool = true;
 /// Whether an update that fails is undone.
 pub(super) const GOES_BACK: bool = true;
 
@@ -272,10 +269,8 @@ impl World {
             return texts::script(name, &package.script(name));
         }
         let mut data = json!({ format!("{name}-{}", platform()): sources.offer(name, package) });
-        if IS_FOR_OTHERS {
-            let theirs = texts::object("https://nowhere.invalid/theirs.zip", b"theirs");
-            data[format!("{name}-linux-riscv64")] = theirs;
-        }
+        let theirs = texts::object("https://nowhere.invalid/theirs.zip", b"theirs");
+        data[format!("{name}-linux-riscv64")] = theirs;
         texts::package(name, &data)
     }
 
