@@ -57,6 +57,24 @@ async fn on_failure_a_success_is_not_restarted_and_a_failure_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn how_a_job_ended_is_on_record_before_its_engine_forgets_it() {
+    let world = World::new();
+    let node = shop(&world, "on-failure").await;
+    *world.engine().removes_in_silence.lock().unwrap() = true;
+    world.engine().end("shop.web.1", code(0));
+    let removed = || world.engine().removed.lock().unwrap().len();
+    until("the engine forgets it", || (removed() == 1).then_some(())).await;
+    world.crash(node).await;
+    *world.engine().removes_in_silence.lock().unwrap() = false;
+    let node = world.open().await;
+    let done = phase(&node, "shop.web.1", Phase::Completed).await;
+    assert_eq!((done.reason.as_str(), done.exit), ("ended with code 0", Some(code(0))));
+    until("what it left is removed once more", || (removed() == 2).then_some(())).await;
+    assert_eq!(world.engine().runs_of("shop.web.1").len(), 1, "it is not run again");
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn always_restarts_a_success_and_no_restarts_nothing() {
     let world = World::new();
     let node = shop(&world, "always").await;

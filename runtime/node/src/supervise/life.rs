@@ -27,6 +27,8 @@ pub(super) struct Instance {
     pub(super) watched: Arc<Watched>,
     pub(super) record: Record,
     pub(super) known: Known,
+    /// Whether its engine may hold something of a start that has ended, as after the daemon was away.
+    pub(super) may_have_left: bool,
     /// Until it is made.
     pub(super) workspace: Option<Workspace>,
     pub(super) policy: Policy,
@@ -91,6 +93,7 @@ impl Instance {
             shared,
             clock,
             watched,
+            may_have_left: !record.workload.token.is_empty(),
             record,
             known: Known::default(),
             workspace,
@@ -161,6 +164,9 @@ impl Instance {
     }
 
     async fn rest(&mut self) -> Next {
+        if let Err(reason) = self.clear_what_was_left().await {
+            tracing::warn!(instance = %self.record.id, reason, "the engine keeps something of an ended instance");
+        }
         self.give_back_ports();
         match self.wait(std::future::pending::<()>()).await {
             Woken::Again => {

@@ -18,6 +18,15 @@ use crate::plugins::Engine;
 use crate::prepare::now_ms;
 use crate::record::Life;
 
+/// An end that is to be judged.
+struct End {
+    exit: Exit,
+    how: Judged,
+    /// Until when it worked.
+    worked: Duration,
+    words: String,
+}
+
 impl Instance {
     pub(super) async fn running(&mut self, handle: Handle) -> Next {
         self.record.life = Life::Running(handle.clone());
@@ -90,16 +99,18 @@ impl Instance {
         handle: &Handle,
         ended: Result<Exit, aerolith_plugin_wire::Error>,
     ) -> Next {
-        let exit = match ended {
-            Ok(exit) => {
-                self.forget(engine, handle).await;
-                exit
-            }
-            Err(error) if error.code == Code::NotFound => unknown(),
+        let (exit, left) = match ended {
+            Ok(exit) => (exit, Some((engine, handle))),
+            Err(error) if error.code == Code::NotFound => (unknown(), None),
             Err(error) => return self.again(format!("the engine cannot watch it: {error}"), Next::Recover),
         };
-        let (how, words, now) = (judged(&exit), words(&exit), self.clock.now());
-        self.ended(exit, how, now, words).await
+        let end = End {
+            how: judged(&exit),
+            worked: self.clock.now(),
+            words: words(&exit),
+            exit,
+        };
+        self.ended(end, left).await
     }
 
     /// Shows how it is, and whether its version has proven itself by that.
@@ -167,7 +178,15 @@ impl Instance {
             Err(reason) => return self.again(reason, Next::Recover),
         };
         match self.end_by(&engine, &handle).await {
-            Ok(exit) => self.ended(exit, Judged::Unfit, *worked, words).await,
+            Ok(exit) => {
+                let end = End {
+                    exit,
+                    how: Judged::Unfit,
+                    worked: *worked,
+                    words,
+                };
+                self.ended(end, Some((&engine, &handle))).await
+            }
             Err(reason) => {
                 self.waits(Phase::Stopping, reason);
                 Next::Later(self.back_off(), Box::new(Next::End(handle, unfitness)))
@@ -175,7 +194,15 @@ impl Instance {
         }
     }
 
-    async fn ended(&mut self, exit: Exit, how: Judged, worked: Duration, words: String) -> Next {
+    /// Has the restart policy decide. What an engine has left of it is given up once the end is on record: until then only the
+    /// engine knows of it.
+    async fn ended(&mut self, end: End, left: Option<(&Engine, &Handle)>) -> Next {
+        let End {
+            exit,
+            how,
+            worked,
+            words,
+        } = end;
         self.failures = 0;
         self.watched.lock().pid = None;
         self.tell("exited", &json!(exit));
@@ -210,6 +237,9 @@ impl Instance {
         };
         // Nothing is shown to have ended for good that a power cut might undo.
         self.keep().await;
+        if let Some((engine, handle)) = left {
+            self.forget(engine, handle).await;
+        }
         self.show(phase, reason);
         if before != self.record.proof.outcome() {
             self.tell_trial();
@@ -218,7 +248,8 @@ impl Instance {
     }
 
     /// What the engine keeps of an instance that is gone is its own affair: an error is only noted.
-    pub(super) async fn forget(&self, engine: &Engine, handle: &Handle) {
+    pub(super) async fn forget(&mut self, engine: &Engine, handle: &Handle) {
+        self.may_have_left = false;
         if let Err(error) = engine.remove(handle).await {
             tracing::warn!(instance = %self.record.id, %error, "the engine keeps something of an ended instance");
         }

@@ -116,6 +116,7 @@ impl Instance {
     /// What comes directly before the start is what may have changed by then.
     async fn try_start(&mut self) -> Result<Handle, Refused> {
         let engine = self.engine().await.map_err(Refused::Clear)?;
+        self.clear_what_was_left().await.map_err(Refused::Clear)?;
         self.take_from_host(&engine).await.map_err(Refused::Clear)?;
         self.make_workspace().await.map_err(Refused::Clear)?;
         self.record.workload.token = token().map_err(Refused::Clear)?;

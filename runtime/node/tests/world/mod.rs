@@ -46,6 +46,8 @@ pub struct Scripted {
     pub removed: Mutex<Vec<(Handle, usize)>>,
     /// By method, what it answers instead.
     pub refuses: Mutex<BTreeMap<&'static str, Error>>,
+    /// Whether what is removed is gone and the answer does not come.
+    pub removes_in_silence: Mutex<bool>,
     /// Told to whoever waits for an end: the engine is replaced.
     pub lost: watch::Sender<u32>,
     /// By command, with which code it ends; any other hangs.
@@ -221,8 +223,13 @@ impl Engine for Scripted {
 
     async fn remove(&self, request: Handle) -> Result<()> {
         let runs = self.runs.lock().unwrap().len();
-        self.removed.lock().unwrap().push((request, runs));
-        self.asked("remove")
+        self.removed.lock().unwrap().push((request.clone(), runs));
+        self.asked("remove")?;
+        if *self.removes_in_silence.lock().unwrap() {
+            self.forget(&request.instance);
+            std::future::pending().await
+        }
+        Ok(())
     }
 
     async fn stats(&self, _: Handle) -> Result<Usage> {
