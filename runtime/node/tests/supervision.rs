@@ -176,6 +176,28 @@ async fn an_intent_that_came_to_nothing_is_started_once() {
     node.shutdown().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_first_start_that_came_to_nothing_is_planned_again_by_the_next_daemon() {
+    let world = World::new();
+    let stranger = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = stranger.local_addr().unwrap().port();
+    let web = service("web", "pp", &format!(r#","ports":[{{"containerPort":{port}}}]"#));
+    let node = world.open().await;
+    apply(&node, &[&package("pp", "1"), &application("shop", &web)]).await;
+    until("it waits for its port", || {
+        instance_of(&node, WEB).filter(|web| web.reason.contains("is held by"))
+    })
+    .await;
+    until("that is on record", || world.record(WEB).exists().then_some(())).await;
+    world.crash(node).await;
+    drop(stranger);
+    assert!(!world.home(WEB).exists());
+    let node = world.open().await;
+    running(&node, WEB).await;
+    assert!(world.home(WEB).is_dir(), "it is started in a folder");
+    node.shutdown().await;
+}
+
 /// A shop whose daemon died in a start that only its token names, after the first process of it had ended. Answers the
 /// handle by which the rest of it is removed.
 async fn half_started(world: &World) -> Handle {

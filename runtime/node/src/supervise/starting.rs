@@ -80,7 +80,7 @@ impl Instance {
     }
 
     pub(super) async fn start(&mut self) -> Next {
-        if *self.stop.borrow() {
+        if *self.stop.borrow() || self.is_to_be_made_anew().await {
             return Next::Stop;
         }
         self.show(Phase::Starting, String::new());
@@ -105,6 +105,14 @@ impl Instance {
                 Next::Barred(refusal)
             }
         }
+    }
+
+    /// Whether its working folder is gone, with all that it is made of, as when its first start came to nothing before the
+    /// daemon went away. Forgotten, it is planned again.
+    async fn is_to_be_made_anew(&self) -> bool {
+        let folder = self.record.folder(&self.shared.instances);
+        let is_gone = move || Ok::<_, String>(!folder.is_dir());
+        self.workspace.is_none() && blocking(is_gone).await == Ok(true)
     }
 
     async fn nothing_runs(&mut self, reason: String) -> Next {
