@@ -144,6 +144,8 @@ pub(super) async fn exec(engine: &Engine, asked: &Exec) -> Result<(), Failing> {
     let done = engine.exec(asked).await.map_err(|error| {
         let reason = format!("`{command}` cannot be run: {error}");
         match error.code {
+            // As where the machine has no process or memory left.
+            _ if error.retryable => Failing::Unasked(reason),
             Code::Invalid | Code::Io | Code::NotFound => Failing::Bad(reason),
             _ => Failing::Unasked(reason),
         }

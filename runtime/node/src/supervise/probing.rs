@@ -45,11 +45,12 @@ impl Target {
         };
         let asked = tokio::time::timeout(limit, self.check(&probe.check, timeout)).await;
         asked.unwrap_or_else(|_| {
-            let what = check::words(&probe.check);
-            Err(Failing::Bad(format!(
-                "{what} gave no answer within {} s",
-                timeout.as_secs()
-            )))
+            let (what, seconds) = (check::words(&probe.check), timeout.as_secs());
+            Err(match probe.check {
+                // The engine would have killed the command by now, and said so.
+                Check::Exec(_) => Failing::Unasked(format!("the engine gave no answer about {what} within {seconds} s")),
+                Check::Http(_) | Check::Tcp(_) => Failing::Bad(format!("{what} gave no answer within {seconds} s")),
+            })
         })
     }
 
