@@ -182,6 +182,7 @@ fn open(
         admission: Admission::default(),
         rules: rules.clone(),
         ports,
+        lookups: Lookups::default(),
         bus: foundation.bus().clone(),
         metrics: foundation.metrics().clone(),
         changed: changed.clone(),

@@ -7,6 +7,7 @@ mod host;
 mod integrity;
 mod keeping;
 mod life;
+mod lookup;
 mod probing;
 mod running;
 mod starting;
@@ -36,6 +37,7 @@ use crate::record::{Life, Record, Records, Terms};
 use clock::Clock;
 pub(crate) use integrity::Integrity;
 use life::Instance;
+pub(crate) use lookup::Lookups;
 pub use view::Phase;
 pub(crate) use view::View;
 
@@ -108,6 +110,8 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
     pub(crate) rules: Arc<Rules>,
     pub(crate) ports: Arc<Ports>,
+    /// Of the hosts that probes name.
+    pub(crate) lookups: Lookups,
     pub(crate) bus: Bus,
     pub(crate) metrics: Metrics,
     /// Told when something has changed that planning should know.

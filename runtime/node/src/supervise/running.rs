@@ -61,6 +61,7 @@ impl Instance {
             handle.clone(),
             self.address.clone(),
             &self.record.workload,
+            self.shared.lookups.clone(),
         ));
         let mut ended = std::pin::pin!(engine.wait(&handle));
         loop {

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::supervise::lookup::tests::nameless;
 
 /// An engine that can do nothing.
 struct Nothing;
@@ -48,7 +49,13 @@ fn target(port: u16) -> Target {
 fn target_of(engine: Arc<dyn Service>, port: u16) -> Target {
     let mut workload = Workload::default();
     environment::set_port(&mut workload.environment, port);
-    Target::of(engine::Client(engine), Handle::default(), None, &workload)
+    Target::of(
+        engine::Client(engine),
+        Handle::default(),
+        None,
+        &workload,
+        Lookups::default(),
+    )
 }
 
 fn probe(check: &str) -> Probe {
@@ -207,6 +214,7 @@ async fn what_cannot_be_asked_is_no_fault_of_the_instance_and_what_cannot_be_mea
         Handle::default(),
         None,
         &Workload::default(),
+        Lookups::default(),
     );
     for probe in [
         probe(GET),
@@ -233,5 +241,23 @@ async fn an_engine_that_hangs_or_has_nothing_left_makes_nobody_unfit() {
             Err(Failing::Bad(_)) => assert!(!is_unasked, "{answer:?}"),
             Ok(()) => panic!("{answer:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_looked_up_is_no_fault_of_the_instance() {
+    let nameless = Target {
+        lookups: nameless(),
+        ..target(1)
+    };
+    for check in [
+        r#""tcpSocket":{"host":"db.example","port":1}"#,
+        r#""httpGet":{"host":"db.example","port":1}"#,
+    ] {
+        let result = nameless.ask(&probe(check)).await;
+        assert!(
+            matches!(&result, Err(Failing::Unasked(why)) if why.contains("`db.example` cannot be found")),
+            "{result:?}"
+        );
     }
 }
