@@ -5,11 +5,13 @@
 mod world;
 
 use std::fs;
+use std::time::Duration;
 
 use aerolith_model::ResourceKind;
 use aerolith_node::{Phase, Summary};
 use aerolith_plugin_wire::engine::{Engine, Exit, Handle};
 use aerolith_plugin_wire::{Code, Error};
+use tokio::time::Instant;
 use world::*;
 
 const WEB: &str = "shop.web.1";
@@ -423,6 +425,26 @@ async fn nothing_is_forgotten_before_the_engine_has_stopped_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_being_stopped_goes_on_as_soon_as_its_engine_is_back() {
+    let world = World::new();
+    let node = shop(&world, "always").await;
+    world.away().push("engine/1");
+    node.delete(ResourceKind::Application, "shop").await.unwrap();
+    until("it waits for its engine", || {
+        instance_of(&node, WEB).filter(|web| web.state == Phase::Stopping && web.next_try.is_some())
+    })
+    .await;
+    // By now it waits for a minute between two tries.
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    world.away().clear();
+    let began = Instant::now();
+    come(&node, "engine");
+    until("it is stopped", || world.engine().alive().is_empty().then_some(())).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_application_whose_description_is_damaged_is_held_as_it_runs() {
     let world = World::new();
     let node = shop(&world, "always").await;
@@ -509,11 +531,7 @@ async fn a_plugin_that_comes_is_used_at_once() {
     })
     .await;
     world.away().clear();
-    let event = aerolith_plugin_wire::host::Event {
-        topic: "plugin/arch/running".into(),
-        data: serde_json::json!({}),
-    };
-    node.bus().publish(&event).unwrap();
+    come(&node, "arch");
     running(&node, "shop.web.1").await;
     node.shutdown().await;
 }

@@ -102,6 +102,7 @@ impl Instance {
 
     fn again_stopping(&mut self, reason: String) -> Next {
         self.show(Phase::Stopping, reason);
+        self.watched.lock().is_stuck = true;
         Next::Later(self.back_off(), Box::new(Next::Stop))
     }
 }

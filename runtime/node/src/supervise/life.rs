@@ -144,11 +144,14 @@ impl Instance {
     }
 
     async fn pause(&mut self, pause: Duration, then: Next) -> Next {
+        self.watched.lock().next_try_ms = Some(ms_after(pause));
         if matches!(then, Next::Stop) {
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                Ok(()) = self.again.changed() => self.failures = 0,
+            }
             return then;
         }
-        self.watched.lock().next_try_ms = Some(ms_after(pause));
         match self.wait(tokio::time::sleep(pause)).await {
             Woken::Stop => Next::Stop,
             Woken::Again | Woken::Done(()) => then,

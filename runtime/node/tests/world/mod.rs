@@ -455,6 +455,15 @@ pub fn resources(all: &[&str]) -> Vec<Resource> {
     all.iter().map(|json| serde_json::from_str(json).unwrap()).collect()
 }
 
+/// Tells the node that a plugin has come.
+pub fn come(node: &Node, plugin: &str) {
+    let event = aerolith_plugin_wire::host::Event {
+        topic: format!("plugin/{plugin}/running"),
+        data: serde_json::json!({}),
+    };
+    node.bus().publish(&event).unwrap();
+}
+
 /// A package whose program prints a text.
 pub fn package(name: &str, text: &str) -> String {
     format!(
