@@ -1,5 +1,6 @@
 //! Supervision: one task per instance leads it from its start to its end, and finds it again after the daemon was away.
 
+mod caught;
 mod check;
 mod clock;
 mod ending;
@@ -16,6 +17,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aerolith_plan::restart::Row;
 use aerolith_plan::trial::Proof;
@@ -34,12 +36,16 @@ use crate::ports::Ports;
 use crate::prepare::VersionId;
 use crate::record::{Life, Record, Records, Terms};
 
+use caught::caught;
 use clock::Clock;
 pub(crate) use integrity::Integrity;
 use life::Instance;
 pub(crate) use lookup::Lookups;
 pub use view::Phase;
 pub(crate) use view::View;
+
+/// Before an instance is taken up again whose supervision has a fault: it may have it again.
+const AFTER_PANIC: Duration = Duration::from_secs(5);
 
 /// What an instance is started with.
 pub(crate) struct Launch {
@@ -116,6 +122,15 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     /// Told when something has changed that planning should know.
     pub(crate) changed: Arc<Notify>,
+}
+
+impl Shared {
+    /// What is on record of a run; nothing, where it was never begun.
+    async fn on_record(&self, run: &RunId) -> Option<Record> {
+        let (records, run) = (self.records.clone(), run.clone());
+        let found = keeping::blocking(move || Ok::<_, String>(records.of(&run))).await;
+        found.ok().flatten()
+    }
 }
 
 /// All instances.
@@ -196,14 +211,23 @@ impl Supervisor {
         });
         all.insert(run, watched.clone());
         drop(all);
-        let instance = Instance::new(self.shared.clone(), self.clock, watched, record, workspace);
-        let (watched, changed) = (self.watched.clone(), self.shared.changed.clone());
+        let (shared, clock, all) = (self.shared.clone(), self.clock, self.watched.clone());
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
-            let run = instance.lead().await;
-            watched.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
-            changed.notify_one();
+            let run = watched.run.clone();
+            let mut instance = Some(Instance::new(shared.clone(), clock, watched.clone(), record, workspace));
+            while let Some(led) = instance.take() {
+                if let Err(panic) = caught(led.lead()).await {
+                    tracing::error!(instance = %run.instance, panic, "supervision has a fault; the instance is taken up again");
+                    tokio::time::sleep(AFTER_PANIC).await;
+                    let record = shared.on_record(&run).await;
+                    instance = record.map(|record| Instance::new(shared.clone(), clock, watched.clone(), record, None));
+                }
+            }
+            shared.ports.release(&run);
+            all.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
+            shared.changed.notify_one();
         });
     }
 

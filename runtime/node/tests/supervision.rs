@@ -373,6 +373,25 @@ async fn without_its_engine_nothing_is_started_twice_and_with_it_everything_is_a
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_instance_whose_supervision_panics_is_taken_up_from_its_record() {
+    let world = World::new();
+    let node = world.open().await;
+    let panic = || Error::new(Code::Panic, "as scripted");
+    world.engine().refuse("status", panic());
+    let mut adopted = node.events("instance/+/adopted").unwrap();
+    let web = service("web", "pp", "");
+    apply(&node, &[&package("pp", "1"), &application("shop", &web)]).await;
+    adopted.next().await.unwrap();
+    let found = running(&node, WEB).await;
+    let runs = world.engine().runs_of(WEB);
+    assert_eq!((found.pid, runs.len()), (Some(runs[0].pid), 1), "it is not started beside itself");
+    world.engine().end(WEB, code(1));
+    until("it is supervised on", || (world.engine().runs_of(WEB).len() == 2).then_some(())).await;
+    running(&node, WEB).await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_engine_that_is_replaced_under_a_wait_ends_nothing() {
     let world = World::new();
     let node = shop(&world, "always").await;

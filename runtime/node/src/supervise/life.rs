@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerolith_plan::RunId;
 use aerolith_plan::probe::{Health, Unfit};
 use aerolith_plan::restart::Policy;
 use aerolith_plugin_wire::engine::Handle;
@@ -103,7 +102,7 @@ impl Instance {
     }
 
     /// Leads the instance until it is stopped and forgotten.
-    pub(super) async fn lead(mut self) -> RunId {
+    pub(super) async fn lead(mut self) {
         let mut next = self.first();
         loop {
             next = match next {
@@ -116,10 +115,7 @@ impl Instance {
                 Next::Barred(refusal) => self.until_admitted(&refusal).await,
                 Next::Rest => self.rest().await,
                 Next::Stop => self.stop().await,
-                Next::Gone => {
-                    self.give_back_ports();
-                    return self.watched.run.clone();
-                }
+                Next::Gone => return,
             };
         }
     }

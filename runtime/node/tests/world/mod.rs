@@ -44,7 +44,7 @@ pub struct Scripted {
     pub stops: Mutex<Vec<(String, u64)>>,
     /// What was removed, each with the runs that there were until then.
     pub removed: Mutex<Vec<(Handle, usize)>>,
-    /// By method, what it answers instead.
+    /// By method, what it answers instead; what is said to panic does so, once, in the task of whoever asks.
     pub refuses: Mutex<BTreeMap<&'static str, Error>>,
     /// Whether what is removed is gone and the answer does not come.
     pub removes_in_silence: Mutex<bool>,
@@ -111,7 +111,14 @@ impl Scripted {
     }
 
     fn asked(&self, method: &'static str) -> Result<()> {
-        self.refuses.lock().unwrap().get(method).cloned().map_or(Ok(()), Err)
+        let mut refuses = self.refuses.lock().unwrap();
+        let refused = refuses.get(method).cloned();
+        if refused.as_ref().is_some_and(|error| error.code == Code::Panic) {
+            refuses.remove(method);
+            drop(refuses);
+            panic!("as scripted");
+        }
+        refused.map_or(Ok(()), Err)
     }
 
     fn by_token(&self, token: &str) -> Option<Run> {
@@ -193,6 +200,7 @@ impl Engine for Scripted {
     }
 
     async fn status(&self, request: Handle) -> Result<Status> {
+        self.asked("status")?;
         let run = self
             .by_token(&request.token)
             .ok_or_else(|| Error::not_found("no such run"))?;
