@@ -450,7 +450,7 @@ async fn what_is_being_stopped_goes_on_as_soon_as_its_engine_is_back() {
     world.away().push("engine/1");
     node.delete(ResourceKind::Application, "shop").await.unwrap();
     until("it waits for its engine", || {
-        instance_of(&node, WEB).filter(|web| web.state == Phase::Stopping && web.next_try.is_some())
+        instance_of(&node, WEB).filter(|web| web.state == Phase::Stopping && web.conditions[0].next_try_ms.is_some())
     })
     .await;
     // By now it waits for a minute between two tries.
