@@ -226,7 +226,12 @@ impl Supervisor {
                 }
             }
             shared.ports.release(&run);
-            all.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
+            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+            all.remove(&run);
+            if !all.keys().any(|other| other.instance == run.instance) {
+                shared.metrics.forget_own(&run.instance);
+            }
+            drop(all);
             shared.changed.notify_one();
         });
     }

@@ -14,6 +14,7 @@ use super::life::{Instance, Next, Unfitness, stopped};
 use super::probing::{Answered, Questions, Target};
 use super::view::{judged, words};
 use crate::chance::chance;
+use crate::metrics::INSTANCE_ID;
 use crate::plugins::Engine;
 use crate::prepare::now_ms;
 use crate::record::Life;
@@ -210,7 +211,7 @@ impl Instance {
         let shown = self.record.id.to_string();
         self.shared
             .metrics
-            .count("aerolith_instance_exits_total", &[("instance_id", &shown)]);
+            .count("aerolith_instance_exits_total", &[(INSTANCE_ID, &shown)]);
         let rule = self.terms.borrow().rule;
         self.policy.follow(rule);
         let decision = self.policy.decide(how, worked, self.clock.now(), chance());
