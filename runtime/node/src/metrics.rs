@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aerolith_plan::InstanceId;
 use aerolith_plugin_wire::host::{Metric, MetricKind};
 
 /// Series that one plugin instance may have, so that a label holding a counter cannot fill the memory.
 const MOST_SERIES: usize = 2_000;
+/// The label of the node's own series that names an instance.
+pub(crate) const INSTANCE_ID: &str = "instance_id";
 /// Names beginning so are the node's own.
 const OWN: &str = "aerolith_";
 
@@ -97,6 +100,21 @@ impl Metrics {
         if let Err(error) = self.lock().take("", name, true, labels, 1.0) {
             tracing::error!(%error, "a metric of the node was lost");
         }
+    }
+
+    /// Removes every series that the node itself has of an instance.
+    pub(crate) fn forget_own(&self, instance: &InstanceId) {
+        let id = instance.to_string();
+        let mut registry = self.lock();
+        let mut left = 0;
+        for family in registry.families.values_mut() {
+            let is_own = |labels: &Labels| !labels.contains_key("plugin");
+            let is_of_it = |labels: &Labels| labels.get(INSTANCE_ID) == Some(&id);
+            family.series.retain(|labels, _| !(is_own(labels) && is_of_it(labels)));
+            left += family.series.keys().filter(|labels| is_own(labels)).count();
+        }
+        registry.families.retain(|_, family| !family.series.is_empty());
+        registry.series_of.insert(String::new(), left);
     }
 
     /// Removes every series of a plugin's instance.
@@ -300,5 +318,24 @@ mod tests {
         metrics.forget("i");
         assert_eq!(metrics.text().lines().count(), 2);
         metrics.record("p", "i", &reading(0)).unwrap();
+    }
+
+    #[test]
+    fn the_nodes_own_series_go_with_their_instance_however_many_come() {
+        let metrics = Metrics::default();
+        let count = |id: &InstanceId| metrics.count("aerolith_x_total", &[(INSTANCE_ID, &id.to_string())]);
+        let stays: InstanceId = "shop.web.1".parse().unwrap();
+        count(&stays);
+        for n in 0..2 * MOST_SERIES {
+            let comes: InstanceId = format!("shop.s{n}.1").parse().unwrap();
+            count(&comes);
+            assert!(metrics.text().contains(&comes.to_string()), "{n}");
+            metrics.forget_own(&comes);
+        }
+        let text = metrics.text();
+        assert_eq!(
+            text,
+            "# TYPE aerolith_x_total counter\naerolith_x_total{instance_id=\"shop.web.1\"} 1\n"
+        );
     }
 }

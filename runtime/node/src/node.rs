@@ -33,7 +33,7 @@ use crate::prepare::{self, Preparer};
 use crate::record::Records;
 use crate::rollout::Rollout;
 use crate::status::{Condition, NodeStatus, status};
-use crate::supervise::{Integrity, Phase, Shared, Supervisor};
+use crate::supervise::{Integrity, Lines, Lookups, Phase, Shared, Supervisor};
 use crate::topic::BadTopic;
 use crate::workspace;
 
@@ -217,6 +217,8 @@ fn open(
         admission: Admission::default(),
         rules: rules.clone(),
         ports,
+        lookups: Lookups::default(),
+        lines: Lines::default(),
         bus: foundation.bus().clone(),
         metrics: foundation.metrics().clone(),
         changed: changed.clone(),

@@ -171,6 +171,13 @@ impl Records {
         Ok(records)
     }
 
+    /// The record of one run, if there is any.
+    pub(crate) fn of(&self, run: &RunId) -> Option<Record> {
+        let names = [format!("{run}.json"), format!("{}.json", run.instance)];
+        let mut found = names.iter().filter_map(|name| read(&self.folder.join(name)).ok());
+        found.find(|record| record.run() == *run)
+    }
+
     pub(crate) fn put(&self, record: &Record) -> Result<(), FileError> {
         let path = self.folder.join(record.file());
         let bytes = serde_json::to_vec(record).on("encode", &path)?;
@@ -319,8 +326,10 @@ pub(crate) mod tests {
         ];
         all.iter().for_each(|record| records.put(record).unwrap());
         assert_eq!(records.load().unwrap(), all);
+        assert_eq!(records.of(&all[1].run()).as_ref(), Some(&all[1]));
         records.remove(&all[0]).unwrap();
         assert_eq!(records.load().unwrap(), all[1..]);
+        assert_eq!(records.of(&all[0].run()), None);
     }
 
     #[test]

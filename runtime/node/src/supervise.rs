@@ -1,5 +1,6 @@
 //! Supervision: one task per instance leads it from its start to its end, and finds it again after the daemon was away.
 
+mod caught;
 mod check;
 mod clock;
 mod ending;
@@ -7,6 +8,8 @@ mod host;
 mod integrity;
 mod keeping;
 mod life;
+mod lines;
+mod lookup;
 mod probing;
 mod running;
 mod starting;
@@ -15,6 +18,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aerolith_plan::restart::Row;
 use aerolith_plan::trial::Proof;
@@ -34,11 +38,17 @@ use crate::ports::Ports;
 use crate::record::{Life, Record, Records, Terms};
 use crate::workspace::Home;
 
+use caught::caught;
 use clock::Clock;
 pub(crate) use integrity::Integrity;
 use life::Instance;
+pub(crate) use lines::Lines;
+pub(crate) use lookup::Lookups;
 pub use view::Phase;
 pub(crate) use view::View;
+
+/// Before an instance is taken up again whose supervision has a fault: it may have it again.
+const AFTER_PANIC: Duration = Duration::from_secs(5);
 
 /// What an instance is started with.
 pub(crate) struct Launch {
@@ -132,10 +142,23 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
     pub(crate) rules: Arc<Rules>,
     pub(crate) ports: Arc<Ports>,
+    /// Of the hosts that probes name.
+    pub(crate) lookups: Lookups,
+    /// What the log may say of all instances.
+    pub(crate) lines: Lines,
     pub(crate) bus: Bus,
     pub(crate) metrics: Metrics,
     /// Told when something has changed that planning should know.
     pub(crate) changed: Arc<Notify>,
+}
+
+impl Shared {
+    /// What is on record of a run; nothing, where it was never begun.
+    async fn on_record(&self, run: &RunId) -> Option<Record> {
+        let (records, run) = (self.records.clone(), run.clone());
+        let found = keeping::blocking(move || Ok::<_, String>(records.of(&run))).await;
+        found.ok().flatten()
+    }
 }
 
 /// All instances.
@@ -220,14 +243,28 @@ impl Supervisor {
         });
         all.insert(run, watched.clone());
         drop(all);
-        let instance = Instance::new(self.shared.clone(), self.clock, watched, record, workspace);
-        let (watched, changed) = (self.watched.clone(), self.shared.changed.clone());
+        let (shared, clock, all) = (self.shared.clone(), self.clock, self.watched.clone());
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
-            let run = instance.lead().await;
-            watched.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
-            changed.notify_one();
+            let run = watched.run.clone();
+            let mut instance = Some(Instance::new(shared.clone(), clock, watched.clone(), record, workspace));
+            while let Some(led) = instance.take() {
+                if let Err(panic) = caught(led.lead()).await {
+                    tracing::error!(instance = %run.instance, panic, "supervision has a fault; the instance is taken up again");
+                    tokio::time::sleep(AFTER_PANIC).await;
+                    let record = shared.on_record(&run).await;
+                    instance = record.map(|record| Instance::new(shared.clone(), clock, watched.clone(), record, None));
+                }
+            }
+            shared.ports.release(&run);
+            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+            all.remove(&run);
+            if !all.keys().any(|other| other.instance == run.instance) {
+                shared.metrics.forget_own(&run.instance);
+            }
+            drop(all);
+            shared.changed.notify_one();
         });
     }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this is test code")]
 
+#[path = "world/canary.rs"]
+mod canary;
 mod world;
 
 use std::fs;
@@ -11,6 +13,7 @@ use std::time::Duration;
 use aerolith_model::ResourceKind;
 use aerolith_node::{Node, Phase};
 use aerolith_plan::{Fitness, Trial};
+use canary::Log;
 use tokio::time::Instant;
 use world::*;
 
@@ -247,4 +250,29 @@ async fn whoever_ends_is_started_again_though_a_hundred_other_starts_come_to_no_
     })
     .await;
     world.crash(node).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ends_at_once_for_ever_fills_no_log() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.subscriber());
+    let world = World::new();
+    let node = shop(&world, r#"{"backoff":{"min":"1s","max":"1s"}}"#).await;
+    for _ in 0..20 {
+        again(&world).await;
+        running(&node, WEB).await;
+    }
+    world.engine().end(WEB, code(2));
+    until_run(&world, 22).await;
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let ends: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("an instance has ended"))
+        .collect();
+    assert!(ends.len() < 10, "{} lines of 21 ends", ends.len());
+    assert!(
+        ends[0].contains("code 1") && ends[ends.len() - 1].contains("code 2"),
+        "{ends:?}"
+    );
+    node.shutdown().await;
 }

@@ -158,7 +158,7 @@ async fn a_question_that_hangs_is_given_up_in_time_and_never_asked_twice_at_once
         instance_of(&node, WEB)
             .unwrap()
             .reason
-            .contains("no answer within 30 s")
+            .contains("no answer about `readiness` within 30 s")
     );
     node.shutdown().await;
 }

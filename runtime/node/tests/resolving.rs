@@ -95,14 +95,14 @@ async fn an_update_without_the_resolver_waits_for_it_and_what_was_good_runs() {
         world.away().push("arch/1");
         apply(&node, &[&version(&world, 2)]).await;
         want_is_said(&node).await;
-        tell_of_plugins(&node);
+        come(&node, "arch");
         tokio::time::sleep(LONG).await;
         assert_eq!(alive(&world), before, "{strategy}");
         world.engine().end(WEB, code(1));
         tokio::time::sleep(LONG).await;
         let mut events = node.events("app/shop/deployed").unwrap();
         world.away().clear();
-        tell_of_plugins(&node);
+        come(&node, "arch");
         events.next().await.unwrap();
         until("the new one runs alone", || (alive(&world).len() == 1).then_some(())).await;
         assert!(text(&world).contains("# 2"));
@@ -119,10 +119,10 @@ async fn what_came_without_the_resolver_and_is_bad_is_rolled_back() {
     world.away().push("arch/1");
     apply(&node, &[&version(&world, 2)]).await;
     want_is_said(&node).await;
-    tell_of_plugins(&node);
+    come(&node, "arch");
     let mut events = node.events("app/shop/rolledback").unwrap();
     world.away().clear();
-    tell_of_plugins(&node);
+    come(&node, "arch");
     for nth in 2..=3 {
         until("a new one is started", || {
             (world.engine().runs_of(WEB).len() == nth).then_some(())

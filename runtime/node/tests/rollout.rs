@@ -517,12 +517,12 @@ async fn an_engine_that_is_away_in_a_handover_stops_nothing() {
     apply(&node, &[&package("pp", "2")]).await;
     until("both run", || (alive(&world).len() == 2).then_some(())).await;
     world.away().push("engine/1");
-    tell_of_plugins(&node);
+    come(&node, "arch");
     let mut events = node.events("app/shop/deployed").unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(alive(&world).len(), 2);
     world.away().clear();
-    tell_of_plugins(&node);
+    come(&node, "arch");
     events.next().await.unwrap();
     until("the new one runs alone", || (alive(&world).len() == 1).then_some(())).await;
     node.shutdown().await;

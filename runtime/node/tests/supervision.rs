@@ -5,11 +5,13 @@
 mod world;
 
 use std::fs;
+use std::time::Duration;
 
 use aerolith_model::ResourceKind;
 use aerolith_node::{Phase, Summary};
 use aerolith_plugin_wire::engine::{Engine, Exit, Handle};
 use aerolith_plugin_wire::{Code, Error};
+use tokio::time::Instant;
 use world::*;
 
 const WEB: &str = "shop.web.1";
@@ -53,6 +55,24 @@ async fn on_failure_a_success_is_not_restarted_and_a_failure_is() {
         2,
         "a daemon that comes back does not run it again"
     );
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_a_job_ended_is_on_record_before_its_engine_forgets_it() {
+    let world = World::new();
+    let node = shop(&world, "on-failure").await;
+    *world.engine().removes_in_silence.lock().unwrap() = true;
+    world.engine().end("shop.web.1", code(0));
+    let removed = || world.engine().removed.lock().unwrap().len();
+    until("the engine forgets it", || (removed() == 1).then_some(())).await;
+    world.crash(node).await;
+    *world.engine().removes_in_silence.lock().unwrap() = false;
+    let node = world.open().await;
+    let done = phase(&node, "shop.web.1", Phase::Completed).await;
+    assert_eq!((done.reason.as_str(), done.exit), ("ended with code 0", Some(code(0))));
+    until("what it left is removed once more", || (removed() == 2).then_some(())).await;
+    assert_eq!(world.engine().runs_of("shop.web.1").len(), 1, "it is not run again");
     node.shutdown().await;
 }
 
@@ -155,6 +175,28 @@ async fn an_intent_that_came_to_nothing_is_started_once() {
     let node = world.open().await;
     assert_eq!(running(&node, "shop.web.1").await.restarts, 0);
     assert_eq!(world.engine().runs_of("shop.web.1").len(), 1);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_start_that_came_to_nothing_is_planned_again_by_the_next_daemon() {
+    let world = World::new();
+    let stranger = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = stranger.local_addr().unwrap().port();
+    let web = service("web", "pp", &format!(r#","ports":[{{"containerPort":{port}}}]"#));
+    let node = world.open().await;
+    apply(&node, &[&package("pp", "1"), &application("shop", &web)]).await;
+    until("it waits for its port", || {
+        instance_of(&node, WEB).filter(|web| web.reason.contains("is held by"))
+    })
+    .await;
+    until("that is on record", || world.record(WEB).exists().then_some(())).await;
+    world.crash(node).await;
+    drop(stranger);
+    assert!(!world.home(WEB).exists());
+    let node = world.open().await;
+    running(&node, WEB).await;
+    assert!(world.home(WEB).is_dir(), "it is started in a folder");
     node.shutdown().await;
 }
 
@@ -331,6 +373,32 @@ async fn without_its_engine_nothing_is_started_twice_and_with_it_everything_is_a
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_instance_whose_supervision_panics_is_taken_up_from_its_record() {
+    let world = World::new();
+    let node = world.open().await;
+    let panic = || Error::new(Code::Panic, "as scripted");
+    world.engine().refuse("status", panic());
+    let mut adopted = node.events("instance/+/adopted").unwrap();
+    let web = service("web", "pp", "");
+    apply(&node, &[&package("pp", "1"), &application("shop", &web)]).await;
+    adopted.next().await.unwrap();
+    let found = running(&node, WEB).await;
+    let runs = world.engine().runs_of(WEB);
+    assert_eq!(
+        (found.pid, runs.len()),
+        (Some(runs[0].pid), 1),
+        "it is not started beside itself"
+    );
+    world.engine().end(WEB, code(1));
+    until("it is supervised on", || {
+        (world.engine().runs_of(WEB).len() == 2).then_some(())
+    })
+    .await;
+    running(&node, WEB).await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_engine_that_is_replaced_under_a_wait_ends_nothing() {
     let world = World::new();
     let node = shop(&world, "always").await;
@@ -379,6 +447,26 @@ async fn nothing_is_forgotten_before_the_engine_has_stopped_it() {
         (!world.record(WEB).exists() && application_of(&node, "shop").is_none()).then_some(())
     })
     .await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_being_stopped_goes_on_as_soon_as_its_engine_is_back() {
+    let world = World::new();
+    let node = shop(&world, "always").await;
+    world.away().push("engine/1");
+    node.delete(ResourceKind::Application, "shop").await.unwrap();
+    until("it waits for its engine", || {
+        instance_of(&node, WEB).filter(|web| web.state == Phase::Stopping && web.conditions[0].next_try_ms.is_some())
+    })
+    .await;
+    // By now it waits for a minute between two tries.
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    world.away().clear();
+    let began = Instant::now();
+    come(&node, "engine");
+    until("it is stopped", || world.engine().alive().is_empty().then_some(())).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     node.shutdown().await;
 }
 
@@ -469,7 +557,7 @@ async fn a_plugin_that_comes_is_used_at_once() {
     })
     .await;
     world.away().clear();
-    tell_of_plugins(&node);
+    come(&node, "arch");
     running(&node, "shop.web.1").await;
     node.shutdown().await;
 }
@@ -495,7 +583,7 @@ async fn a_driver_that_a_fault_ends_is_told_of_and_instances_run_on() {
     .await;
     running(&node, "shop.web.1").await;
     world.plugins.tears.store(true, std::sync::atomic::Ordering::SeqCst);
-    tell_of_plugins(&node);
+    come(&node, "arch");
     let why = node.fallen().await;
     assert!(why.contains("panicked") && why.contains("as tested"), "{why}");
     world.plugins.tears.store(false, std::sync::atomic::Ordering::SeqCst);

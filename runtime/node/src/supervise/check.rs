@@ -1,6 +1,7 @@
 //! The questions themselves: a request, a connection, a command.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 
 use aerolith_model::{Check, HttpGet};
 use aerolith_plugin_wire::Code;
@@ -44,13 +45,25 @@ pub(super) fn words(check: &Check) -> String {
     }
 }
 
-/// Whether a connection is taken.
-pub(super) async fn tcp(host: &str, port: u16) -> Result<(), Failing> {
-    connect(host, port).await.map(drop)
+/// Who is asked, by the name that he was given.
+pub(super) struct Place<'a> {
+    pub(super) host: &'a str,
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) port: u16,
 }
 
-async fn connect(host: &str, port: u16) -> Result<TcpStream, Failing> {
-    let connected = TcpStream::connect((host, port)).await;
+/// Whether a connection is taken.
+pub(super) async fn tcp(place: &Place<'_>) -> Result<(), Failing> {
+    connect(place).await.map(drop)
+}
+
+async fn connect(place: &Place<'_>) -> Result<TcpStream, Failing> {
+    let Place { host, addresses, port } = place;
+    let all: Vec<_> = addresses
+        .iter()
+        .map(|address| SocketAddr::new(*address, *port))
+        .collect();
+    let connected = TcpStream::connect(all.as_slice()).await;
     connected.map_err(|error| {
         let reason = format!("connecting to {host}:{port} failed: {error}");
         if is_our_own(&error) {
@@ -76,9 +89,9 @@ fn is_our_own(error: &io::Error) -> bool {
 }
 
 /// Whether a request is answered with a status from 200 to 399, which is not followed anywhere.
-pub(super) async fn http(get: &HttpGet, host: &str, port: u16) -> Result<(), Failing> {
-    let request = request(get, host, port)?;
-    let stream = connect(host, port).await?;
+pub(super) async fn http(get: &HttpGet, place: &Place<'_>) -> Result<(), Failing> {
+    let request = request(get, place.host, place.port)?;
+    let stream = connect(place).await?;
     let failed = |error: hyper::Error| Failing::Bad(format!("GET {} failed: {error}", get.path));
     let mut client = http1::Builder::new();
     client.max_headers(HEADERS).max_buf_size(HEAD);
@@ -144,6 +157,8 @@ pub(super) async fn exec(engine: &Engine, asked: &Exec) -> Result<(), Failing> {
     let done = engine.exec(asked).await.map_err(|error| {
         let reason = format!("`{command}` cannot be run: {error}");
         match error.code {
+            // As where the machine has no process or memory left.
+            _ if error.retryable => Failing::Unasked(reason),
             Code::Invalid | Code::Io | Code::NotFound => Failing::Bad(reason),
             _ => Failing::Unasked(reason),
         }

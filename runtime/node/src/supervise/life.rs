@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerolith_plan::RunId;
 use aerolith_plan::probe::{Health, Unfit};
 use aerolith_plan::restart::Policy;
 use aerolith_plugin_wire::engine::Handle;
@@ -27,11 +26,15 @@ pub(super) struct Instance {
     pub(super) watched: Arc<Watched>,
     pub(super) record: Record,
     pub(super) known: Known,
+    /// Whether its engine may hold something of a start that has ended, as after the daemon was away.
+    pub(super) may_have_left: bool,
     /// Until it is made.
     pub(super) workspace: Option<Workspace>,
     pub(super) policy: Policy,
     /// Tries in a row that failed for reasons other than the program's own.
     pub(super) failures: u32,
+    /// What the log has last said of it.
+    pub(super) said: String,
     /// Where it is reached, if its engine gave it an address of its own.
     pub(super) address: Option<String>,
     pub(super) stop: watch::Receiver<bool>,
@@ -91,16 +94,18 @@ impl Instance {
             shared,
             clock,
             watched,
+            may_have_left: !record.workload.token.is_empty(),
             record,
             known: Known::default(),
             workspace,
             failures: 0,
+            said: String::new(),
             address: None,
         }
     }
 
     /// Leads the instance until it is stopped and forgotten.
-    pub(super) async fn lead(mut self) -> RunId {
+    pub(super) async fn lead(mut self) {
         let mut next = self.first();
         loop {
             next = match next {
@@ -113,10 +118,7 @@ impl Instance {
                 Next::Barred(refusal) => self.until_admitted(&refusal).await,
                 Next::Rest => self.rest().await,
                 Next::Stop => self.stop().await,
-                Next::Gone => {
-                    self.give_back_ports();
-                    return self.watched.run.clone();
-                }
+                Next::Gone => return,
             };
         }
     }
@@ -141,11 +143,14 @@ impl Instance {
     }
 
     async fn pause(&mut self, pause: Duration, then: Next) -> Next {
+        self.watched.lock().next_try_ms = Some(ms_after(pause));
         if matches!(then, Next::Stop) {
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                Ok(()) = self.again.changed() => self.failures = 0,
+            }
             return then;
         }
-        self.watched.lock().next_try_ms = Some(ms_after(pause));
         match self.wait(tokio::time::sleep(pause)).await {
             Woken::Stop => Next::Stop,
             Woken::Again | Woken::Done(()) => then,
@@ -161,6 +166,9 @@ impl Instance {
     }
 
     async fn rest(&mut self) -> Next {
+        if let Err(reason) = self.clear_what_was_left().await {
+            tracing::warn!(instance = %self.record.id, reason, "the engine keeps something of an ended instance");
+        }
         self.give_back_ports();
         match self.wait(std::future::pending::<()>()).await {
             Woken::Again => {

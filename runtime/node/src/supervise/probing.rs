@@ -9,8 +9,10 @@ use aerolith_model::{Check, Probe, ProbePort};
 use aerolith_plan::probe::{Answer, Kind};
 use aerolith_plugin_wire::engine::{Exec, Handle, Workload};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
-use super::check::{self, Failing};
+use super::check::{self, Failing, Place};
+use super::lookup::Lookups;
 use crate::environment;
 use crate::plugins::Engine;
 
@@ -25,43 +27,40 @@ pub(super) struct Target {
     handle: Handle,
     address: Option<String>,
     dynamic_port: Option<NonZeroU16>,
+    lookups: Lookups,
 }
 
 impl Target {
-    pub(super) fn of(engine: Engine, handle: Handle, address: Option<String>, workload: &Workload) -> Self {
+    pub(super) fn of(
+        engine: Engine,
+        handle: Handle,
+        address: Option<String>,
+        workload: &Workload,
+        lookups: Lookups,
+    ) -> Self {
         Self {
             engine,
             handle,
             address,
             dynamic_port: environment::port(&workload.environment).and_then(NonZeroU16::new),
+            lookups,
         }
     }
 
     async fn ask(&self, probe: &Probe) -> Result<(), Failing> {
         let timeout = Duration::from_secs(probe.timeout_seconds.get().into());
-        let limit = match probe.check {
-            Check::Exec(_) => timeout + SLACK,
-            Check::Http(_) | Check::Tcp(_) => timeout,
-        };
-        let asked = tokio::time::timeout(limit, self.check(&probe.check, timeout)).await;
-        asked.unwrap_or_else(|_| {
-            let what = check::words(&probe.check);
-            Err(Failing::Bad(format!(
-                "{what} gave no answer within {} s",
-                timeout.as_secs()
-            )))
-        })
-    }
-
-    async fn check(&self, check: &Check, timeout: Duration) -> Result<(), Failing> {
-        match check {
+        let until = Instant::now() + timeout;
+        let (what, seconds) = (check::words(&probe.check), timeout.as_secs());
+        let silent = |_| Err(Failing::Bad(format!("{what} gave no answer within {seconds} s")));
+        match &probe.check {
             Check::Http(get) => {
-                let (host, port) = self.place(get.host.as_deref(), get.port)?;
-                check::http(get, host, port).await
+                let place = self.place(get.host.as_deref(), get.port, until).await?;
+                let asked = timeout_at(until, check::http(get, &place)).await;
+                asked.unwrap_or_else(silent)
             }
             Check::Tcp(socket) => {
-                let (host, port) = self.place(socket.host.as_deref(), socket.port)?;
-                check::tcp(host, port).await
+                let place = self.place(socket.host.as_deref(), socket.port, until).await?;
+                timeout_at(until, check::tcp(&place)).await.unwrap_or_else(silent)
             }
             Check::Exec(exec) => {
                 let asked = Exec {
@@ -69,18 +68,27 @@ impl Target {
                     command: exec.command.clone(),
                     timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
                 };
-                check::exec(&self.engine, &asked).await
+                let asked = timeout_at(until + SLACK, check::exec(&self.engine, &asked)).await;
+                // The engine would have killed the command by now, and said so.
+                let silent = format!("the engine gave no answer about {what} within {seconds} s");
+                asked.unwrap_or(Err(Failing::Unasked(silent)))
             }
         }
     }
 
-    fn place<'a>(&'a self, host: Option<&'a str>, port: ProbePort) -> Result<(&'a str, u16), Failing> {
+    /// Where it is asked. That a name cannot be looked up is no fault of whoever bears it.
+    async fn place<'a>(&'a self, host: Option<&'a str>, port: ProbePort, until: Instant) -> Result<Place<'a>, Failing> {
         let port = match port {
             ProbePort::Number(port) => Some(port),
             ProbePort::Dynamic => self.dynamic_port,
         };
         let port = port.ok_or_else(|| Failing::Bad("the node chose no port for it, so none can be asked".into()))?;
-        Ok((host.or(self.address.as_deref()).unwrap_or(LOOPBACK), port.get()))
+        let host = host.or(self.address.as_deref()).unwrap_or(LOOPBACK);
+        let found = timeout_at(until, self.lookups.find(host)).await;
+        let found = found.unwrap_or_else(|_| Err("the lookup is not answered in time".into()));
+        let addresses = found.map_err(|error| Failing::Unasked(format!("host `{host}` cannot be found: {error}")))?;
+        let port = port.get();
+        Ok(Place { host, addresses, port })
     }
 }
 

@@ -15,8 +15,18 @@ use super::probing::{Answered, Questions, Target};
 use super::view::{judged, words};
 use crate::chance::chance;
 use crate::daytime::now_ms;
+use crate::metrics::INSTANCE_ID;
 use crate::plugins::Engine;
 use crate::record::Life;
+
+/// An end that is to be judged.
+struct End {
+    exit: Exit,
+    how: Judged,
+    /// Until when it worked.
+    worked: Duration,
+    words: String,
+}
 
 impl Instance {
     pub(super) async fn running(&mut self, handle: Handle) -> Next {
@@ -52,6 +62,7 @@ impl Instance {
             handle.clone(),
             self.address.clone(),
             &self.record.workload,
+            self.shared.lookups.clone(),
         ));
         let mut ended = std::pin::pin!(engine.wait(&handle));
         loop {
@@ -90,21 +101,26 @@ impl Instance {
         handle: &Handle,
         ended: Result<Exit, aerolith_plugin_wire::Error>,
     ) -> Next {
-        let exit = match ended {
-            Ok(exit) => {
-                self.forget(engine, handle).await;
-                exit
-            }
-            Err(error) if error.code == Code::NotFound => unknown(),
+        let (exit, left) = match ended {
+            Ok(exit) => (exit, Some((engine, handle))),
+            Err(error) if error.code == Code::NotFound => (unknown(), None),
             Err(error) => return self.again(format!("the engine cannot watch it: {error}"), Next::Recover),
         };
-        let (how, words, now) = (judged(&exit), words(&exit), self.clock.now());
-        self.ended(exit, how, now, words).await
+        let end = End {
+            how: judged(&exit),
+            worked: self.clock.now(),
+            words: words(&exit),
+            exit,
+        };
+        self.ended(end, left).await
     }
 
     /// Shows how it is, and whether its version has proven itself by that.
     async fn judge(&mut self, health: &mut Health, questions: &Questions, now: Duration) {
         let fitness = health.look(now);
+        if fitness == Fitness::Healthy {
+            self.said.clear();
+        }
         let reason = match fitness {
             Fitness::Started => questions.complaint().unwrap_or_default(),
             Fitness::Ready | Fitness::Healthy => String::new(),
@@ -167,7 +183,15 @@ impl Instance {
             Err(reason) => return self.again(reason, Next::Recover),
         };
         match self.end_by(&engine, &handle).await {
-            Ok(exit) => self.ended(exit, Judged::Unfit, *worked, words).await,
+            Ok(exit) => {
+                let end = End {
+                    exit,
+                    how: Judged::Unfit,
+                    worked: *worked,
+                    words,
+                };
+                self.ended(end, Some((&engine, &handle))).await
+            }
             Err(reason) => {
                 self.waits(Phase::Stopping, reason);
                 Next::Later(self.back_off(), Box::new(Next::End(handle, unfitness)))
@@ -175,22 +199,35 @@ impl Instance {
         }
     }
 
-    async fn ended(&mut self, exit: Exit, how: Judged, worked: Duration, words: String) -> Next {
+    /// Has the restart policy decide. What an engine has left of it is given up once the end is on record: until then only the
+    /// engine knows of it.
+    async fn ended(&mut self, end: End, left: Option<(&Engine, &Handle)>) -> Next {
+        let End {
+            exit,
+            how,
+            worked,
+            words,
+        } = end;
         self.failures = 0;
         self.watched.lock().pid = None;
         self.tell("exited", &json!(exit));
         let shown = self.record.id.to_string();
         self.shared
             .metrics
-            .count("aerolith_instance_exits_total", &[("instance_id", &shown)]);
+            .count("aerolith_instance_exits_total", &[(INSTANCE_ID, &shown)]);
         let rule = self.terms.borrow().rule;
         self.policy.follow(rule);
         let decision = self.policy.decide(how, worked, self.clock.now(), chance());
         let before = self.record.proof.outcome();
         self.record.proof.ended(how, &decision, !rule.forgets, &words);
         self.record.exit = Some(exit);
-        // One line for each delay: what ends at once, for ever, fills no log.
-        tracing::info!(instance = %self.record.id, how = words, ?decision, "an instance has ended");
+        let line = match decision {
+            Decision::Restart { .. } => words.clone(),
+            Decision::Done | Decision::GiveUp { .. } => format!("{words}, for good"),
+        };
+        if let Some(left_out) = self.says(line) {
+            tracing::info!(instance = %self.record.id, how = words, ?decision, left_out, "an instance has ended");
+        }
         let (phase, reason, next) = match decision {
             Decision::Restart { after } => {
                 self.record.restarts += 1;
@@ -210,6 +247,9 @@ impl Instance {
         };
         // Nothing is shown to have ended for good that a power cut might undo.
         self.keep().await;
+        if let Some((engine, handle)) = left {
+            self.forget(engine, handle).await;
+        }
         self.show(phase, reason);
         if before != self.record.proof.outcome() {
             self.tell_trial();
@@ -218,7 +258,8 @@ impl Instance {
     }
 
     /// What the engine keeps of an instance that is gone is its own affair: an error is only noted.
-    pub(super) async fn forget(&self, engine: &Engine, handle: &Handle) {
+    pub(super) async fn forget(&mut self, engine: &Engine, handle: &Handle) {
+        self.may_have_left = false;
         if let Err(error) = engine.remove(handle).await {
             tracing::warn!(instance = %self.record.id, %error, "the engine keeps something of an ended instance");
         }

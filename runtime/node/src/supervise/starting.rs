@@ -88,7 +88,7 @@ impl Instance {
     }
 
     pub(super) async fn start(&mut self) -> Next {
-        if *self.stop.borrow() {
+        if *self.stop.borrow() || self.is_to_be_made_anew().await {
             return Next::Stop;
         }
         self.show(Phase::Starting, String::new());
@@ -121,6 +121,14 @@ impl Instance {
         }
     }
 
+    /// Whether its working folder is gone, with all that it is made of, as when its first start came to nothing before the
+    /// daemon went away. Forgotten, it is planned again.
+    async fn is_to_be_made_anew(&self) -> bool {
+        let folder = self.record.folder(&self.shared.folders.instances());
+        let is_gone = move || Ok::<_, String>(!folder.is_dir());
+        self.workspace.is_none() && blocking(is_gone).await == Ok(true)
+    }
+
     async fn nothing_runs(&mut self, reason: String) -> Next {
         self.record.life = Life::Idle;
         self.keep().await;
@@ -130,6 +138,7 @@ impl Instance {
     /// What comes directly before the start is what may have changed by then.
     async fn try_start(&mut self) -> Result<Handle, Refused> {
         let engine = self.engine().await.map_err(Refused::Clear)?;
+        self.clear_what_was_left().await.map_err(Refused::Clear)?;
         self.take_from_host(&engine).await?;
         self.make_workspace().await.map_err(Refused::Clear)?;
         self.record.workload.token = token().map_err(Refused::Clear)?;

@@ -46,12 +46,14 @@ pub struct Scripted {
     pub stops: Mutex<Vec<(String, u64)>>,
     /// What was removed, each with the runs that there were until then.
     pub removed: Mutex<Vec<(Handle, usize)>>,
-    /// By method, what it answers instead.
+    /// By method, what it answers instead; what is said to panic does so, once, in the task of whoever asks.
     pub refuses: Mutex<BTreeMap<&'static str, Error>>,
     /// Whose start never comes to its end: instances of which the name begins so.
     pub stuck: Mutex<Option<&'static str>>,
     /// The starts that are under way.
     pub starting: Arc<()>,
+    /// Whether what is removed is gone and the answer does not come.
+    pub removes_in_silence: Mutex<bool>,
     /// Told to whoever waits for an end: the engine is replaced.
     pub lost: watch::Sender<u32>,
     /// Whether it hands sockets over.
@@ -117,7 +119,14 @@ impl Scripted {
     }
 
     fn asked(&self, method: &'static str) -> Result<()> {
-        self.refuses.lock().unwrap().get(method).cloned().map_or(Ok(()), Err)
+        let mut refuses = self.refuses.lock().unwrap();
+        let refused = refuses.get(method).cloned();
+        if refused.as_ref().is_some_and(|error| error.code == Code::Panic) {
+            refuses.remove(method);
+            drop(refuses);
+            panic!("as scripted");
+        }
+        refused.map_or(Ok(()), Err)
     }
 
     fn by_token(&self, token: &str) -> Option<Run> {
@@ -205,6 +214,7 @@ impl Engine for Scripted {
     }
 
     async fn status(&self, request: Handle) -> Result<Status> {
+        self.asked("status")?;
         let run = self
             .by_token(&request.token)
             .ok_or_else(|| Error::not_found("no such run"))?;
@@ -235,8 +245,13 @@ impl Engine for Scripted {
 
     async fn remove(&self, request: Handle) -> Result<()> {
         let runs = self.runs.lock().unwrap().len();
-        self.removed.lock().unwrap().push((request, runs));
-        self.asked("remove")
+        self.removed.lock().unwrap().push((request.clone(), runs));
+        self.asked("remove")?;
+        if *self.removes_in_silence.lock().unwrap() {
+            self.forget(&request.instance);
+            std::future::pending().await
+        }
+        Ok(())
     }
 
     async fn stats(&self, _: Handle) -> Result<Usage> {
@@ -472,6 +487,15 @@ pub fn resources(all: &[&str]) -> Vec<Resource> {
     all.iter().map(|json| serde_json::from_str(json).unwrap()).collect()
 }
 
+/// Tells the node that a plugin has come.
+pub fn come(node: &Node, plugin: &str) {
+    let event = aerolith_plugin_wire::host::Event {
+        topic: format!("plugin/{plugin}/running"),
+        data: serde_json::json!({}),
+    };
+    node.bus().publish(&event).unwrap();
+}
+
 /// A package whose program prints a text.
 pub fn package(name: &str, text: &str) -> String {
     format!(
@@ -501,15 +525,6 @@ pub fn application(name: &str, services: &str) -> String {
 /// A service that runs a package, with more fields.
 pub fn service(name: &str, package: &str, more: &str) -> String {
     format!(r#"{{"name":"{name}","programConfig":"{package}"{more}}}"#)
-}
-
-/// A plugin has come, or gone.
-pub fn tell_of_plugins(node: &Node) {
-    let event = aerolith_plugin_wire::host::Event {
-        topic: "plugin/arch/changed".into(),
-        data: serde_json::json!({}),
-    };
-    node.bus().publish(&event).unwrap();
 }
 
 /// What a reboot does: nothing runs, and the runtime folder is empty.

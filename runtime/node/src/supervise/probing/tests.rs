@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::supervise::lookup::tests::nameless;
 
 /// An engine that can do nothing.
 struct Nothing;
@@ -22,10 +23,39 @@ impl Service for Nothing {
     }
 }
 
+/// An engine that answers so to everything, or hangs.
+struct Answers(Option<Error>);
+
+impl Service for Answers {
+    fn call(&self, _: &str, _: Bytes, _: Option<SinkBox>) -> Reply {
+        let error = self.0.clone();
+        Box::pin(async move {
+            match error {
+                Some(error) => Err(error),
+                None => std::future::pending().await,
+            }
+        })
+    }
+
+    fn send(&self, method: &str, _: &[u8]) -> Result<Sent> {
+        Err(Error::unimplemented(method))
+    }
+}
+
 fn target(port: u16) -> Target {
+    target_of(Arc::new(Nothing), port)
+}
+
+fn target_of(engine: Arc<dyn Service>, port: u16) -> Target {
     let mut workload = Workload::default();
     environment::set_port(&mut workload.environment, port);
-    Target::of(engine::Client(Arc::new(Nothing)), Handle::default(), None, &workload)
+    Target::of(
+        engine::Client(engine),
+        Handle::default(),
+        None,
+        &workload,
+        Lookups::default(),
+    )
 }
 
 fn probe(check: &str) -> Probe {
@@ -184,6 +214,7 @@ async fn what_cannot_be_asked_is_no_fault_of_the_instance_and_what_cannot_be_mea
         Handle::default(),
         None,
         &Workload::default(),
+        Lookups::default(),
     );
     for probe in [
         probe(GET),
@@ -192,5 +223,41 @@ async fn what_cannot_be_asked_is_no_fault_of_the_instance_and_what_cannot_be_mea
     ] {
         let result = nowhere.ask(&probe).await;
         assert!(matches!(result, Err(Failing::Bad(_))), "{result:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_hangs_or_has_nothing_left_makes_nobody_unfit() {
+    let exec = probe(r#""exec":{"command":["test"]}"#);
+    for (answer, is_unasked) in [
+        (None, true),
+        (Some(Error::io("cannot fork: no process is left")), true),
+        (Some(Error::io("`test` is no program").permanent()), false),
+        (Some(Error::not_found("it does not run")), false),
+    ] {
+        let result = target_of(Arc::new(Answers(answer.clone())), 1).ask(&exec).await;
+        match result {
+            Err(Failing::Unasked(_)) => assert!(is_unasked, "{answer:?}"),
+            Err(Failing::Bad(_)) => assert!(!is_unasked, "{answer:?}"),
+            Ok(()) => panic!("{answer:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_looked_up_is_no_fault_of_the_instance() {
+    let nameless = Target {
+        lookups: nameless(),
+        ..target(1)
+    };
+    for check in [
+        r#""tcpSocket":{"host":"db.example","port":1}"#,
+        r#""httpGet":{"host":"db.example","port":1}"#,
+    ] {
+        let result = nameless.ask(&probe(check)).await;
+        assert!(
+            matches!(&result, Err(Failing::Unasked(why)) if why.contains("`db.example` cannot be found")),
+            "{result:?}"
+        );
     }
 }
