@@ -183,6 +183,7 @@ fn open(
         rules: rules.clone(),
         ports,
         lookups: Lookups::default(),
+        lines: Lines::default(),
         bus: foundation.bus().clone(),
         metrics: foundation.metrics().clone(),
         changed: changed.clone(),

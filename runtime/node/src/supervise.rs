@@ -8,6 +8,7 @@ mod host;
 mod integrity;
 mod keeping;
 mod life;
+mod lines;
 mod lookup;
 mod probing;
 mod running;
@@ -40,6 +41,7 @@ use caught::caught;
 use clock::Clock;
 pub(crate) use integrity::Integrity;
 use life::Instance;
+pub(crate) use lines::Lines;
 pub(crate) use lookup::Lookups;
 pub use view::Phase;
 pub(crate) use view::View;
@@ -118,6 +120,8 @@ pub(crate) struct Shared {
     pub(crate) ports: Arc<Ports>,
     /// Of the hosts that probes name.
     pub(crate) lookups: Lookups,
+    /// What the log may say of all instances.
+    pub(crate) lines: Lines,
     pub(crate) bus: Bus,
     pub(crate) metrics: Metrics,
     /// Told when something has changed that planning should know.

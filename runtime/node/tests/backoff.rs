@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this is test code")]
 
+#[path = "world/canary.rs"]
+#[allow(dead_code, reason = "its log is used here")]
+mod canary;
 mod world;
 
 use std::fs;
@@ -10,6 +13,7 @@ use std::time::Duration;
 use aerolith_model::ResourceKind;
 use aerolith_node::{Node, Phase};
 use aerolith_plan::{Fitness, Trial};
+use canary::Log;
 use tokio::time::Instant;
 use world::*;
 
@@ -211,5 +215,25 @@ async fn of_no_replicas_nothing_runs_and_of_three_each_has_its_own_process_and_f
         seen.insert((pid, run.workload.directory));
     }
     assert_eq!(seen.len(), 3);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ends_at_once_for_ever_fills_no_log() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.subscriber());
+    let mut world = World::new();
+    world.updates.window = Duration::from_secs(60);
+    let node = shop(&world, r#"{"backoff":{"min":"1s","max":"1s"}}"#).await;
+    for _ in 0..20 {
+        again(&world).await;
+        running(&node, WEB).await;
+    }
+    world.engine().end(WEB, code(2));
+    until_run(&world, 22).await;
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let ends: Vec<&str> = text.lines().filter(|line| line.contains("an instance has ended")).collect();
+    assert!(ends.len() < 10, "{} lines of 21 ends", ends.len());
+    assert!(ends[0].contains("code 1") && ends[ends.len() - 1].contains("code 2"), "{ends:?}");
     node.shutdown().await;
 }

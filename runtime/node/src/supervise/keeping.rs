@@ -33,8 +33,22 @@ impl Instance {
         }
     }
 
-    pub(super) fn waits(&self, phase: Phase, reason: String) {
-        tracing::warn!(instance = %self.record.id, reason, "an instance waits");
+    /// Whether the log is to say this of it, which it does once in a row; if so, how many lines were left out before.
+    pub(super) fn says(&mut self, line: String) -> Option<u64> {
+        if self.said == line {
+            return None;
+        }
+        let room = self.shared.lines.take(self.clock.now());
+        if room.is_some() {
+            self.said = line;
+        }
+        room
+    }
+
+    pub(super) fn waits(&mut self, phase: Phase, reason: String) {
+        if let Some(left_out) = self.says(reason.clone()) {
+            tracing::warn!(instance = %self.record.id, reason, left_out, "an instance waits");
+        }
         self.tell("failed", &serde_json::json!({"reason": reason}));
         self.show(phase, reason);
         self.watched.lock().is_stuck = true;

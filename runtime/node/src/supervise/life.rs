@@ -33,6 +33,8 @@ pub(super) struct Instance {
     pub(super) policy: Policy,
     /// Tries in a row that failed for reasons other than the program's own.
     pub(super) failures: u32,
+    /// What the log has last said of it.
+    pub(super) said: String,
     /// Where it is reached, if its engine gave it an address of its own.
     pub(super) address: Option<String>,
     pub(super) stop: watch::Receiver<bool>,
@@ -97,6 +99,7 @@ impl Instance {
             known: Known::default(),
             workspace,
             failures: 0,
+            said: String::new(),
             address: None,
         }
     }

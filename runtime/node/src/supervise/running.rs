@@ -118,6 +118,9 @@ impl Instance {
     /// Shows how it is, and whether its version has proven itself by that.
     async fn judge(&mut self, health: &mut Health, questions: &Questions, now: Duration) {
         let fitness = health.look(now);
+        if fitness == Fitness::Healthy {
+            self.said.clear();
+        }
         let reason = match fitness {
             Fitness::Started => questions.complaint().unwrap_or_default(),
             Fitness::Ready | Fitness::Healthy => String::new(),
@@ -218,8 +221,13 @@ impl Instance {
         let before = self.record.proof.outcome();
         self.record.proof.ended(how, &decision, !rule.forgets, &words);
         self.record.exit = Some(exit);
-        // One line for each delay: what ends at once, for ever, fills no log.
-        tracing::info!(instance = %self.record.id, how = words, ?decision, "an instance has ended");
+        let line = match decision {
+            Decision::Restart { .. } => words.clone(),
+            Decision::Done | Decision::GiveUp { .. } => format!("{words}, for good"),
+        };
+        if let Some(left_out) = self.says(line) {
+            tracing::info!(instance = %self.record.id, how = words, ?decision, left_out, "an instance has ended");
+        }
         let (phase, reason, next) = match decision {
             Decision::Restart { after } => {
                 self.record.restarts += 1;
