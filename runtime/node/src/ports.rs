@@ -52,6 +52,9 @@ pub(crate) enum NoPort {
     /// Somebody has one.
     #[error("{port} is held by {by}")]
     Held { port: HostPort, by: String },
+    /// Somebody has the one that it was given.
+    #[error("{port}, which it was given, is held by {by}")]
+    Lost { port: HostPort, by: String },
     /// None is left.
     #[error(
         "no port of {0} is free for it: each is another instance's or somebody listens there; widen `ports.dynamic` in \
@@ -71,14 +74,13 @@ impl Ports {
     pub(crate) fn new<'a>(range: PortRange, before: impl IntoIterator<Item = &'a Record>) -> Self {
         let mut reservations = Reservations::new(range);
         for record in before {
-            if !matches!(record.life, Life::Ended { .. }) {
-                let workload = &record.workload;
-                reservations.take_up(
-                    record.run(),
-                    environment::port(&workload.environment),
-                    on_host(workload),
-                );
-            }
+            let workload = &record.workload;
+            let declared = match record.life {
+                Life::Ended { success: true, .. } => continue,
+                Life::Ended { success: false, .. } => Vec::new(),
+                Life::Idle | Life::Intended | Life::Running(_) => on_host(workload),
+            };
+            reservations.take_up(record.run(), environment::port(&workload.environment), declared);
         }
         Self {
             reservations: Mutex::new(reservations),
@@ -90,7 +92,7 @@ impl Ports {
     /// on now. Blocks for a moment.
     ///
     /// # Errors
-    /// [`NoPort`], with who has it.
+    /// [`NoPort`], with who has it: [`NoPort::Lost`] where waiting may not help, since what it was shown names that port.
     pub(crate) fn give(&self, run: &RunId, workload: &mut Workload) -> Result<(), NoPort> {
         let declared = on_host(workload);
         // Held until all of them are found free: two instances never get one port.
@@ -105,8 +107,17 @@ impl Ports {
             environment::set_port(&mut workload.environment, number);
         }
         drop(reservations);
-        let given = environment::port(&workload.environment).into_iter().flat_map(both);
-        declared.into_iter().chain(given).try_for_each(free)
+        declared.into_iter().try_for_each(free)?;
+        let mut given = environment::port(&workload.environment).into_iter().flat_map(both);
+        given.try_for_each(free).map_err(|error| match error {
+            NoPort::Held { port, by } => NoPort::Lost { port, by },
+            other => other,
+        })
+    }
+
+    /// Takes back what a run declares, which it may need again: the port that it was given stays its own.
+    pub(crate) fn rest(&self, run: &RunId) {
+        self.lock().rest(run);
     }
 
     /// Takes back what a run has.

@@ -136,7 +136,7 @@ impl Reservations {
             .find_map(|port| Some((port, self.owner(port, run)?)));
         taken.map_or(Ok(number), |(port, owner)| {
             let by = owner.instance.to_string();
-            Err(NoPort::Held { port, by })
+            Err(NoPort::Lost { port, by })
         })
     }
 
@@ -160,6 +160,12 @@ impl Reservations {
     fn owner(&self, port: HostPort, but: &RunId) -> Option<&RunId> {
         let mut others = self.runs.iter().filter(|(run, _)| *run != but);
         others.find(|(_, had)| had.has(port)).map(|(run, _)| run)
+    }
+
+    pub(super) fn rest(&mut self, run: &RunId) {
+        if let Some(had) = self.runs.get_mut(run) {
+            had.declared.clear();
+        }
     }
 
     pub(super) fn release(&mut self, run: &RunId) {

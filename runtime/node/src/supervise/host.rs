@@ -2,12 +2,30 @@
 
 use super::keeping::blocking;
 use super::life::Instance;
+use super::starting::Refused;
 use crate::enforcement::is_somebody_else;
 use crate::plugins::Engine;
+use crate::ports::NoPort;
+
+/// So many tries it waits for the port that it was given: whoever has it may be gone in a moment, and its working folder is
+/// worth the wait.
+const PATIENCE: u32 = 3;
 
 impl Instance {
     /// Nothing is started that the policy refuses or its engine would run as somebody else, or while others have its ports.
-    pub(super) async fn take_from_host(&mut self, engine: &Engine) -> Result<(), String> {
+    pub(super) async fn take_from_host(&mut self, engine: &Engine) -> Result<(), Refused> {
+        self.be_allowed(engine).await.map_err(Refused::Clear)?;
+        let (ports, run) = (self.shared.ports.clone(), self.record.run());
+        let mut workload = self.record.workload.clone();
+        let given = move || Ok::<_, String>(ports.give(&run, &mut workload).map(|()| workload));
+        self.record.workload = blocking(given).await.map_err(Refused::Clear)?.map_err(|error| match error {
+            NoPort::Lost { .. } if self.failures >= PATIENCE => Refused::Lost(error.to_string()),
+            _ => Refused::Clear(error.to_string()),
+        })?;
+        Ok(())
+    }
+
+    async fn be_allowed(&self, engine: &Engine) -> Result<(), String> {
         if let Some(user) = self.record.asked.user.as_deref() {
             let features = engine.capabilities().await.map_err(|error| error.to_string())?;
             is_somebody_else(Some(user), &features).map_or(Ok(()), |wrong| Err(wrong.to_string()))?;
@@ -21,15 +39,6 @@ impl Instance {
                 .iter()
                 .try_for_each(|path| rules.follow(path).map(drop))
         })
-        .await?;
-        let (ports, run) = (self.shared.ports.clone(), self.record.run());
-        let mut workload = self.record.workload.clone();
-        self.record.workload = blocking(move || ports.give(&run, &mut workload).map(|()| workload)).await?;
-        Ok(())
-    }
-
-    /// It needs its ports no more.
-    pub(super) fn give_back_ports(&self) {
-        self.shared.ports.release(&self.record.run());
+        .await
     }
 }

@@ -15,13 +15,15 @@ use crate::record::Life;
 use crate::workspace;
 
 /// Why an instance could not be started.
-enum Refused {
+pub(super) enum Refused {
     /// The policy takes no more what it is made of, and nothing of it runs.
     Forbidden(Refusal),
     /// Nothing of it runs.
     Clear(String),
     /// Nothing of it runs, and trying again will not help: it is made so that it cannot be started.
     Hopeless(String),
+    /// Nothing of it runs, and what it is made of is not true any more: the port that it was given is another's.
+    Lost(String),
     /// It may run.
     Unclear(String),
 }
@@ -94,6 +96,11 @@ impl Instance {
             // It may have been started all the same: its token tells.
             Err(Refused::Unclear(reason)) => self.again(reason, Next::Recover),
             Err(Refused::Clear(reason)) => self.nothing_runs(reason).await,
+            // Forgotten, it is planned again, with another port and with files that name it.
+            Err(Refused::Lost(reason)) => {
+                tracing::warn!(instance = %self.record.id, reason, "an instance is made anew");
+                Next::Stop
+            }
             Err(Refused::Hopeless(reason)) => {
                 self.record.proof.refused(&reason);
                 self.nothing_runs(reason).await
@@ -125,7 +132,7 @@ impl Instance {
     async fn try_start(&mut self) -> Result<Handle, Refused> {
         let engine = self.engine().await.map_err(Refused::Clear)?;
         self.clear_what_was_left().await.map_err(Refused::Clear)?;
-        self.take_from_host(&engine).await.map_err(Refused::Clear)?;
+        self.take_from_host(&engine).await?;
         self.make_workspace().await.map_err(Refused::Clear)?;
         self.record.workload.token = token().map_err(Refused::Clear)?;
         self.record.life = Life::Intended;
