@@ -27,6 +27,9 @@ pub(crate) enum NoPort {
     /// Somebody has one.
     #[error("{port} is held by {by}")]
     Held { port: HostPort, by: String },
+    /// Somebody has the one that it was given.
+    #[error("{port}, which it was given, is held by {by}")]
+    Lost { port: HostPort, by: String },
     /// None is left.
     #[error(
         "no port of {0} is free for it: each is another instance's or somebody listens there; widen `ports.dynamic` in \
@@ -41,21 +44,41 @@ pub(crate) struct Ports {
     reservations: Mutex<Reservations>,
 }
 
+/// A port of a run that somebody listens on who is no run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Declared(HostPort),
+    Given(HostPort),
+}
+
+impl Taken {
+    const fn port(self) -> HostPort {
+        match self {
+            Self::Declared(port) | Self::Given(port) => port,
+        }
+    }
+
+    fn by(self, by: String) -> NoPort {
+        match self {
+            Self::Declared(port) => NoPort::Held { port, by },
+            Self::Given(port) => NoPort::Lost { port, by },
+        }
+    }
+}
+
 impl Ports {
     /// With what the instances have that were there before.
     pub(crate) fn new<'a>(range: PortRange, before: impl IntoIterator<Item = &'a Record>) -> Self {
         let mut reservations = Reservations::new(range);
         for record in before {
-            if !matches!(record.life, Life::Ended { .. }) {
-                let workload = &record.workload;
-                let given = environment::port(&workload.environment);
-                let declared = match record.life {
-                    // Whether they are free now is found before its next start.
-                    Life::Idle => Declared::default(),
-                    _ => declared(workload),
-                };
-                reservations.take_up(record.run(), given, declared);
-            }
+            let workload = &record.workload;
+            let declared = match record.life {
+                Life::Ended { success: true, .. } => continue,
+                // Whether they are free now is found before its next start.
+                Life::Ended { success: false, .. } | Life::Idle => Declared::default(),
+                Life::Intended | Life::Running(_) => declared(workload),
+            };
+            reservations.take_up(record.run(), environment::port(&workload.environment), declared);
         }
         Self {
             reservations: Mutex::new(reservations),
@@ -67,25 +90,22 @@ impl Ports {
     /// on now, except other runs of a service that shares what it declares. Blocks for a moment.
     ///
     /// # Errors
-    /// [`NoPort`], with who has it.
+    /// [`NoPort`], with who has it: [`NoPort::Lost`] where waiting may not help, since what it was shown names that port.
     pub(crate) fn give(&self, run: &RunId, workload: &mut Workload) -> Result<(), NoPort> {
-        let Some(port) = self.try_give(run, workload)? else {
+        let Some(taken) = self.try_give(run, workload)? else {
             return Ok(());
         };
-        let by = holder(port);
+        let by = holder(taken.port());
         // Another node that looked whether it is free is gone at the second look.
         match self.try_give(run, workload)? {
             None => Ok(()),
-            Some(again) if again == port => Err(NoPort::Held { port, by }),
-            Some(other) => Err(NoPort::Held {
-                port: other,
-                by: holder(other),
-            }),
+            Some(again) if again == taken => Err(taken.by(by)),
+            Some(other) => Err(other.by(holder(other.port()))),
         }
     }
 
     /// As [`Ports::give`]; or answers a port that somebody listens on who is no run, whereupon nothing declared is had.
-    fn try_give(&self, run: &RunId, workload: &mut Workload) -> Result<Option<HostPort>, NoPort> {
+    fn try_give(&self, run: &RunId, workload: &mut Workload) -> Result<Option<Taken>, NoPort> {
         let declared = declared(workload);
         // Held until all of them are found free: two instances never get one port.
         let mut reservations = self.lock();
@@ -98,13 +118,20 @@ impl Ports {
             let number = reservations.claim(run, before, |number| both(number).into_iter().all(is_free))?;
             environment::set_port(&mut workload.environment, number);
         }
-        let given = environment::port(&workload.environment).into_iter().flat_map(both);
-        let mut all = declared.ports.into_iter().chain(given);
-        let taken = all.find(|port| !reservations.is_had_by_another(*port, run) && !is_free(*port));
+        let is_taken = |port: &HostPort| !reservations.is_had_by_another(*port, run) && !is_free(*port);
+        let given = environment::port(&workload.environment);
+        let declared = declared.ports.into_iter().find(is_taken).map(Taken::Declared);
+        let given = || given.into_iter().flat_map(both).find(is_taken).map(Taken::Given);
+        let taken = declared.or_else(given);
         if taken.is_some() {
-            reservations.withdraw(run);
+            reservations.rest(run);
         }
         Ok(taken)
+    }
+
+    /// Takes back what a run declares, which it may need again: the port that it was given stays its own.
+    pub(crate) fn rest(&self, run: &RunId) {
+        self.lock().rest(run);
     }
 
     /// Takes back what a run has.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this is test code")]
 
 #[path = "world/canary.rs"]
+#[allow(dead_code, reason = "its log is used here")]
 mod canary;
 mod world;
 
@@ -256,7 +257,8 @@ async fn whoever_ends_is_started_again_though_a_hundred_other_starts_come_to_no_
 async fn what_ends_at_once_for_ever_fills_no_log() {
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.subscriber());
-    let world = World::new();
+    let mut world = World::new();
+    world.updates.window = Duration::from_secs(60);
     let node = shop(&world, r#"{"backoff":{"min":"1s","max":"1s"}}"#).await;
     for _ in 0..20 {
         again(&world).await;

@@ -112,6 +112,57 @@ async fn a_port_stays_reserved_while_the_daemon_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_instance_that_failed_keeps_its_port_for_another_try() {
+    let mut world = World::new();
+    world.ports = "50310-50311".parse().unwrap();
+    let node = world.open().await;
+    let shop = shop(r#","restart":{"policy":"no"}"#);
+    apply(&node, &[&package("pp", "1"), &shop]).await;
+    running(&node, "shop.web.1").await;
+    let before = port(&world, "shop.web.1");
+    world.engine().end("shop.web.1", code(1));
+    phase(&node, "shop.web.1", Phase::Failed).await;
+    apply(&node, &[&application("cafe", &service("bar", "pp", r#","replica":2"#))]).await;
+    until("one waits for a port", || {
+        let waits = |id| instance_of(&node, id).is_some_and(|bar| bar.reason.contains("no port of"));
+        (waits("cafe.bar.1") || waits("cafe.bar.2")).then_some(())
+    })
+    .await;
+    node.retry("shop").await.unwrap();
+    running(&node, "shop.web.1").await;
+    assert_eq!(port(&world, "shop.web.1"), before);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_that_a_stranger_took_is_exchanged_also_in_the_files_that_name_it() {
+    let mut world = World::new();
+    world.ports = "50320-50330".parse().unwrap();
+    let node = world.open().await;
+    let conf = r#"{"kind":"configuration","name":"conf","template":true,
+        "data":{"port":"{{.BAETYL_SERVICE_DYNAMIC_PORT}}"}}"#;
+    let shop = r#"{"kind":"application","name":"shop","services":[{"name":"web","programConfig":"pp",
+        "volumeMounts":[{"name":"conf","mountPath":"/etc"}]}],"volumes":[{"name":"conf","config":{"name":"conf"}}]}"#;
+    apply(&node, &[&package("pp", "1"), shop, conf]).await;
+    running(&node, "shop.web.1").await;
+    let before = port(&world, "shop.web.1");
+    let stranger = TcpListener::bind(("127.0.0.1", before)).unwrap();
+    world.engine().end("shop.web.1", code(1));
+    until("it says who has it", || {
+        instance_of(&node, "shop.web.1").filter(|web| web.reason.contains("which it was given, is held by"))
+    })
+    .await;
+    running(&node, "shop.web.1").await;
+    let after = port(&world, "shop.web.1");
+    assert_ne!(after, before);
+    let named = fs::read_to_string(world.home("shop.web.1").join("etc/port")).unwrap();
+    assert_eq!(named, after.to_string());
+    found(&world, "web", &[after]).await;
+    drop(stranger);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_declared_port_is_waited_for_with_the_name_of_who_has_it() {
     let world = World::new();
     let node = world.open().await;

@@ -4,21 +4,39 @@ use super::texts::{STAY, application, file, script, service};
 use crate::support::node::{Node, instances};
 use crate::support::processes;
 use crate::support::socket::Events;
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, sockopt};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
 
 /// Answers every request on a port of the loopback; SIGUSR1 makes it close the port and stay.
 const SERVE: &str = r#"exec perl -MIO::Socket::INET -e '
-my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $ARGV[0], Listen => 16, ReuseAddr => 1) or die $!;
+my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $ARGV[0], Listen => 16, ReuseAddr => 1,
+  ReusePort => 1) or die $!;
 $SIG{USR1} = sub { close $s; sleep 86400 };
 while (my $c = $s->accept) { sysread $c, my $r, 4096; print $c "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"; close $c }
 ' "$1""#;
 
-/// A port that is free, as far as anybody can know.
-pub(super) fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A port that nobody is given by chance while it is held; who asks for it by number and shares it has it (`SO_REUSEPORT`).
+pub(super) struct Held {
+    pub(super) number: u16,
+    _socket: OwnedFd,
+}
+
+impl Held {
+    pub(super) fn port() -> Self {
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        sockopt::set_socket_reuseport(&socket, true).unwrap();
+        bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = SocketAddrV4::try_from(getsockname(&socket).unwrap()).unwrap();
+        let number = address.port();
+        Self {
+            number,
+            _socket: socket,
+        }
+    }
 }
 
 /// A probe that asks every second.
@@ -41,7 +59,8 @@ fn fitness(node: &Node, id: &str, wanted: &[&str]) -> Value {
 #[test]
 fn each_kind_of_liveness_probe_restarts_a_service_that_hangs() {
     let node = Node::started();
-    let (http, tcp) = (port(), port());
+    let held = [Held::port(), Held::port()];
+    let [http, tcp] = [held[0].number, held[1].number];
     let live = |probe: Value, argument: u16, package: &str, name: &str| {
         let more = json!({"livenessProbe": probe, "args": [argument.to_string()], "gracePeriod": "1s"});
         service(name, package, more)

@@ -1,6 +1,6 @@
 //! Updates: what a client of a service sees of a new version, and what is left when it is no good.
 
-use super::probes::port;
+use super::probes::Held;
 use super::texts::{STAY, application, file, script, service};
 use crate::support::node::Node;
 use crate::support::socket::Events;
@@ -88,7 +88,8 @@ fn a_restart_leaves_less_than_two_seconds_without_a_process() {
 
 /// Answers every request on a port of the loopback with an error.
 const UNWELL: &str = r#"exec perl -MIO::Socket::INET -e '
-my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $ARGV[0], Listen => 16, ReuseAddr => 1) or die $!;
+my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $ARGV[0], Listen => 16, ReuseAddr => 1,
+  ReusePort => 1) or die $!;
 while (my $c = $s->accept) { sysread $c, my $r, 4096; print $c "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"; close $c }
 ' "$1""#;
 const KINDS: [&str; 3] = ["liveness", "readiness", "startup"];
@@ -96,8 +97,7 @@ const KINDS: [&str; 3] = ["liveness", "readiness", "startup"];
 const DEADLINE: Duration = Duration::from_secs(6);
 
 /// A service that starts and is found unwell by a probe of a kind.
-fn unwell(kind: &str, strategy: &str) -> Value {
-    let port = port();
+fn unwell(kind: &str, strategy: &str, port: u16) -> Value {
     let probe = json!({"httpGet": {"port": port}, "periodSeconds": 1, "failureThreshold": 2});
     // What nobody asks whether it is ready must live for so long.
     let update = json!({"strategy": strategy, "window": "5s", "deadline": format!("{}s", DEADLINE.as_secs())});
@@ -155,7 +155,11 @@ fn a_version_that_fails_its_probe_is_taken_back_in_time_says_which_and_is_not_tr
     let before = staying_of_each_kind(&node);
     let mut events = Events::listen(&node.socket(), "+/+/+").unwrap();
     let mut starts = Events::listen(&node.socket(), "instance/+/started").unwrap();
-    node.ask(&file(&KINDS.map(|kind| application(kind, &[unwell(kind, "switch")]))));
+    let held = KINDS.map(|kind| (kind, Held::port()));
+    let bad = held
+        .each_ref()
+        .map(|(kind, held)| application(kind, &[unwell(kind, "switch", held.number)]));
+    node.ask(&file(&bad));
     for (kind, took) in rolled_back(&mut events) {
         assert!(took < 2 * DEADLINE, "{kind}: {took:?}");
     }
@@ -206,7 +210,9 @@ fn where_two_cannot_be_beside_each_other_the_old_runs_again_within_the_deadline_
     let before = staying_of_each_kind(&node);
     let mut events = Events::listen(&node.socket(), "app/+/+").unwrap();
     let mut starts = Events::listen(&node.socket(), "instance/readiness.web.1/started").unwrap();
-    node.ask(&file(&[application("readiness", &[unwell("readiness", "restart")])]));
+    let held = Held::port();
+    let bad = unwell("readiness", "restart", held.number);
+    node.ask(&file(&[application("readiness", &[bad])]));
     starts.next().unwrap();
     let began = Instant::now();
     starts.next().unwrap();

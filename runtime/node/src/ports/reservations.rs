@@ -125,13 +125,6 @@ impl Reservations {
         of_another
     }
 
-    /// Forgets what a run declares, since it cannot have it now.
-    pub(super) fn withdraw(&mut self, run: &RunId) {
-        if let Some(had) = self.runs.get_mut(run) {
-            had.declared = Declared::default();
-        }
-    }
-
     /// Whether another run has a port that this one declares: it has been found free before.
     pub(super) fn is_had_by_another(&self, port: HostPort, run: &RunId) -> bool {
         self.owner(port, run).is_some()
@@ -160,7 +153,7 @@ impl Reservations {
             .find_map(|port| Some((port, self.owner(port, run)?)));
         taken.map_or(Ok(number), |(port, owner)| {
             let by = owner.instance.to_string();
-            Err(NoPort::Held { port, by })
+            Err(NoPort::Lost { port, by })
         })
     }
 
@@ -179,6 +172,13 @@ impl Reservations {
 
     fn others(&self, but: &RunId) -> impl Iterator<Item = (&RunId, &Had)> {
         self.runs.iter().filter(move |(run, _)| *run != but)
+    }
+
+    /// Forgets what a run declares, since it does not need it now, or cannot have it.
+    pub(super) fn rest(&mut self, run: &RunId) {
+        if let Some(had) = self.runs.get_mut(run) {
+            had.declared = Declared::default();
+        }
     }
 
     pub(super) fn release(&mut self, run: &RunId) {

@@ -120,11 +120,41 @@ fn what_instances_had_while_the_daemon_was_away_is_theirs_and_of_ended_ones_nobo
         success: true,
         reason: String::new(),
     };
+    let failed = Life::Ended {
+        success: false,
+        reason: String::new(),
+    };
     let records = [
         record("shop.web.1", 50200, Life::Idle),
         record("shop.web.2", 50201, ended),
+        record("shop.web.3", 50202, failed),
     ];
-    let ports = Ports::new("50200-50201".parse().unwrap(), &records);
+    let ports = Ports::new("50200-50202".parse().unwrap(), &records);
     assert_eq!(ports.of(&records[0].run()), [50200]);
     assert_eq!(ports.of(&records[1].run()), [0; 0]);
+    assert_eq!(ports.of(&records[2].run()), [50202], "it may be tried again");
+}
+
+#[test]
+fn one_that_rests_keeps_the_port_that_it_was_given_and_gives_back_what_it_declares() {
+    let ports = node();
+    let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let number = free.local_addr().unwrap().port();
+    drop(free);
+    let (one, two) = (run("shop.web.1"), run("shop.web.2"));
+    let mut workload = process(&[number]);
+    ports.give(&one, &mut workload).unwrap();
+    let given = environment::port(&workload.environment).unwrap();
+    ports.rest(&one);
+    assert_eq!(ports.of(&one), [given]);
+    ports.give(&two, &mut process(&[number])).unwrap();
+    let stranger = TcpListener::bind(("127.0.0.1", given)).unwrap();
+    ports.release(&two);
+    let lost = ports.give(&one, &mut workload).unwrap_err();
+    assert!(
+        matches!(lost, NoPort::Lost { port, .. } if port.number == given),
+        "{lost}"
+    );
+    drop(stranger);
+    ports.give(&one, &mut workload).unwrap();
 }

@@ -6,10 +6,30 @@ use super::starting::Refused;
 use crate::enforcement::is_somebody_else;
 use crate::plugins::Engine;
 use crate::policy::NotAllowed;
+use crate::ports::NoPort;
+
+/// So many tries it waits for the port that it was given: whoever has it may be gone in a moment, and its working folder is
+/// worth the wait.
+const PATIENCE: u32 = 3;
 
 impl Instance {
     /// Nothing is started that the policy refuses or its engine would run as somebody else, or while others have its ports.
     pub(super) async fn take_from_host(&mut self, engine: &Engine) -> Result<(), Refused> {
+        self.be_allowed(engine).await?;
+        let (ports, run) = (self.shared.ports.clone(), self.record.run());
+        let mut workload = self.record.workload.clone();
+        let given = move || Ok::<_, String>(ports.give(&run, &mut workload).map(|()| workload));
+        self.record.workload = blocking(given)
+            .await
+            .map_err(Refused::Clear)?
+            .map_err(|error| match error {
+                NoPort::Lost { .. } if self.failures >= PATIENCE => Refused::Lost(error.to_string()),
+                _ => Refused::Clear(error.to_string()),
+            })?;
+        Ok(())
+    }
+
+    async fn be_allowed(&self, engine: &Engine) -> Result<(), Refused> {
         if let Some(user) = self.record.asked.user.as_deref() {
             let features = engine
                 .capabilities()
@@ -25,20 +45,9 @@ impl Instance {
             Ok::<_, String>(judged.and_then(|()| paths.try_for_each(|path| rules.follow(path).map(drop))))
         });
         match judged.await.map_err(Refused::Clear)? {
-            Err(error @ NotAllowed::Unknown { .. }) => return Err(Refused::Clear(error.to_string())),
-            Err(error) => return Err(Refused::NotAllowed(error)),
-            Ok(()) => {}
+            Err(error @ NotAllowed::Unknown { .. }) => Err(Refused::Clear(error.to_string())),
+            Err(error) => Err(Refused::NotAllowed(error)),
+            Ok(()) => Ok(()),
         }
-        let (ports, run) = (self.shared.ports.clone(), self.record.run());
-        let mut workload = self.record.workload.clone();
-        self.record.workload = blocking(move || ports.give(&run, &mut workload).map(|()| workload))
-            .await
-            .map_err(Refused::Clear)?;
-        Ok(())
-    }
-
-    /// It needs its ports no more.
-    pub(super) fn give_back_ports(&self) {
-        self.shared.ports.release(&self.record.run());
     }
 }

@@ -169,7 +169,10 @@ impl Instance {
         if let Err(reason) = self.clear_what_was_left().await {
             tracing::warn!(instance = %self.record.id, reason, "the engine keeps something of an ended instance");
         }
-        self.give_back_ports();
+        match self.record.life {
+            Life::Ended { success: true, .. } => self.shared.ports.release(&self.record.run()),
+            _ => self.shared.ports.rest(&self.record.run()),
+        }
         match self.wait(std::future::pending::<()>()).await {
             Woken::Again => {
                 self.record.life = Life::Idle;

@@ -30,6 +30,8 @@ pub(super) enum Refused {
     Clear(String),
     /// Nothing of it runs, and trying again will not help: it is made so that it cannot be started.
     Hopeless(String),
+    /// Nothing of it runs, and what it is made of is not true any more: the port that it was given is another's.
+    Lost(String),
     /// It may run.
     Unclear(String),
 }
@@ -102,6 +104,11 @@ impl Instance {
             // It may have been started all the same: its token tells.
             Err(Refused::Unclear(reason)) => self.again(reason, Next::Recover),
             Err(Refused::Clear(reason)) => self.nothing_runs(reason).await,
+            // Forgotten, it is planned again, with another port and with files that name it.
+            Err(Refused::Lost(reason)) => {
+                tracing::warn!(instance = %self.record.id, reason, "an instance is made anew");
+                Next::Stop
+            }
             Err(Refused::Hopeless(reason)) => {
                 self.record.proof.refused(&reason);
                 self.nothing_runs(reason).await
