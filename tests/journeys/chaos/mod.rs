@@ -64,7 +64,7 @@ impl Chaos {
             sources,
             strangers: Strangers::new(),
             world: World::default(),
-            random: Random::new(seed),
+            random: Random(seed),
             story: Story::new(seed),
             stopped: Vec::new(),
             counts: BTreeMap::new(),

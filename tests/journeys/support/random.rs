@@ -2,21 +2,20 @@
 
 use std::time::Duration;
 
-/// Numbers that follow from a seed.
+/// Numbers of Vigna's SplitMix64.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(fastrand::Rng);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(fastrand::Rng::with_seed(seed))
-    }
-
     pub(crate) fn next(&mut self) -> u64 {
-        self.0.u64(..)
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.0.u64(..limit)
+        self.next() % limit
     }
 
     /// True so many times of a hundred.
@@ -26,12 +25,13 @@ impl Random {
 
     /// One of them; nothing where there is none.
     pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
-        self.0.choice(from).cloned()
+        let length = u64::try_from(from.len()).unwrap();
+        (length > 0).then(|| from[usize::try_from(self.below(length)).unwrap()].clone())
     }
 
     /// Less than a time.
     pub(crate) fn part_of(&mut self, time: Duration) -> Duration {
-        time.mul_f64(self.0.f64())
+        Duration::from_micros(self.below(u64::try_from(time.as_micros()).unwrap()))
     }
 }
 

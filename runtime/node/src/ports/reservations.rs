@@ -326,8 +326,8 @@ mod tests {
             all.declare(&stranger, shared(8080)),
             Some((declared(8080, None), run(0)))
         );
-        all.withdraw(&run(0));
-        all.withdraw(&run(1));
+        all.rest(&run(0));
+        all.rest(&run(1));
         assert_eq!(all.declare(&stranger, shared(8080)), None);
         assert_eq!(all.claim(&run(0), None, |_| true), Ok(50_200));
         assert_eq!(
