@@ -7,7 +7,7 @@ use aerolith_model::{
     AppName, Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes,
     Strategy, VolumeSource,
 };
-use aerolith_plan::{Generation, Goal, Library, PlanError, ServiceId, Updates, VersionId};
+use aerolith_plan::{Fingerprints, Generation, Goal, Library, PlanError, ServiceId, Updates, VersionId};
 use aerolith_plugin_wire::Error;
 use aerolith_plugin_wire::arch::{Choice, Object, Objects};
 use aerolith_plugin_wire::engine::Features;
@@ -61,9 +61,10 @@ impl Desired {
             versions,
             mut resources,
             updates,
+            fingerprints,
         } = given;
         let unresolved = resolve(&mut resources, &versions, known, plugins).await;
-        let (generations, failures) = each(&resources, updates);
+        let (generations, failures) = each(&resources, updates, &fingerprints);
         let failures = failures
             .into_iter()
             .map(|(name, error)| (name, Held::unusable(error.to_string())));
@@ -217,6 +218,7 @@ pub(crate) struct Given {
     pub(crate) resources: Resources,
     /// How new instances prove themselves, where their service does not say.
     pub(crate) updates: Updates,
+    pub(crate) fingerprints: Arc<Fingerprints>,
 }
 
 fn held(damaged: &[Damaged]) -> impl Iterator<Item = (String, Held)> {
@@ -231,10 +233,11 @@ fn held(damaged: &[Damaged]) -> impl Iterator<Item = (String, Held)> {
 pub(crate) fn each(
     resources: &Resources,
     updates: Updates,
+    fingerprints: &Fingerprints,
 ) -> (BTreeMap<AppName, Arc<Generation>>, BTreeMap<String, PlanError>) {
     let (mut all, mut failures) = (BTreeMap::new(), BTreeMap::new());
     let parts = Parts::of(resources);
-    let library = Library::new(parts.configurations, parts.secrets);
+    let library = Library::new(parts.configurations, parts.secrets, fingerprints);
     for application in &parts.applications {
         match library.generation(application, updates) {
             Ok(mut generation) => {

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aerolith_model::AppName;
 use aerolith_packages::Store;
+use aerolith_plan::Fingerprints;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
@@ -212,6 +213,8 @@ fn open(
         rules,
         bus: foundation.bus().clone(),
     };
+    let earlier = prepared.keys().cloned().chain(in_use).collect();
+    let key = foundation.state().fingerprint_key();
     let board = Mutex::new(Board {
         prepared,
         ..Board::default()
@@ -220,6 +223,7 @@ fn open(
     let works = Works {
         foundation: foundation.clone(),
         boot,
+        fingerprints: Arc::new(Fingerprints::new(key, earlier)),
         preparer,
         supervisor,
         changed,

@@ -6,7 +6,8 @@ fn desired(all: &[&str]) -> Desired {
         .iter()
         .map(|json| serde_json::from_str::<Resource>(json).unwrap_or_else(|e| panic!("{e}: {json}")));
     let resources = all.map(|resource| (ResourceId::of(&resource), resource)).collect();
-    let (generations, failures) = crate::desired::each(&resources, aerolith_plan::Updates::default());
+    let (generations, failures) =
+        crate::desired::each(&resources, aerolith_plan::Updates::default(), &Default::default());
     assert!(failures.is_empty(), "{failures:?}");
     Desired {
         resources,

@@ -10,8 +10,8 @@ use serde_json::json;
 use super::Node;
 use crate::desired::{Desired, Given, Resources, each};
 use crate::difference::{Action, ApplicationChange, ResourceChange, difference, resources};
+use crate::driver::Works;
 use crate::durable::FileError;
-use crate::foundation::Foundation;
 use crate::policy::{NotAllowed, Rules};
 use crate::ports::{PortConflict, conflicts};
 use crate::state::{Change, ResourceId, RollbackError, State};
@@ -206,8 +206,8 @@ impl Node {
         change: impl FnOnce(&State) -> Result<Change, ChangeError> + Send + 'static,
         dry_run: bool,
     ) -> Result<Done, ChangeError> {
-        let (foundation, rules) = (self.0.works.foundation.clone(), self.0.works.preparer.rules.clone());
-        let done = tokio::task::spawn_blocking(move || commit(&foundation, &rules, change, dry_run)).await;
+        let works = self.0.works.clone();
+        let done = tokio::task::spawn_blocking(move || commit(&works, change, dry_run)).await;
         done.map_err(|e| ChangeError::Thread(e.to_string()))?
     }
 
@@ -255,11 +255,11 @@ pub(super) struct Done {
 
 /// Checks and stores under one lock, so that nothing comes between. Blocks.
 fn commit(
-    foundation: &Foundation,
-    rules: &Rules,
+    works: &Works,
     change: impl FnOnce(&State) -> Result<Change, ChangeError>,
     dry_run: bool,
 ) -> Result<Done, ChangeError> {
+    let foundation = &works.foundation;
     let mut state = foundation.state();
     let change = change(&state)?;
     let updates = foundation.0.settings.updates;
@@ -268,9 +268,10 @@ fn commit(
         versions: state.revisions(),
         resources,
         updates,
+        fingerprints: works.fingerprints.clone(),
     };
     let (before, resources) = (given(&state, state.resources().clone()), state.preview(&change));
-    allowed(rules, &change)?;
+    allowed(&works.preparer.rules, &change)?;
     check(&state, &change, &before, &resources)?;
     let put: BTreeSet<ResourceId> = change.put.iter().map(ResourceId::of).collect();
     let concerned = concerned(&resources, &put);
@@ -297,6 +298,7 @@ fn check(state: &State, change: &Change, before: &Given, after: &Resources) -> R
     let Given {
         resources: before,
         updates,
+        fingerprints,
         ..
     } = before;
     let users = users(after);
@@ -314,11 +316,11 @@ fn check(state: &State, change: &Change, before: &Given, after: &Resources) -> R
     if let Some(conflict) = new_conflict(before, after) {
         return Err(conflict.into());
     }
-    let (_, failures) = each(after, *updates);
+    let (_, failures) = each(after, *updates, fingerprints);
     if failures.is_empty() {
         return Ok(());
     }
-    let (_, before) = each(before, *updates);
+    let (_, before) = each(before, *updates, fingerprints);
     let given = |name: &str| {
         let mut put = change.put.iter();
         put.any(|r| r.kind() == ResourceKind::Application && r.name() == name)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aerolith_plan::Updates;
+use aerolith_plan::{Fingerprints, InstanceId, Updates};
 
 use super::seen::in_memory;
 use super::*;
@@ -88,7 +88,21 @@ fn check(state: &State) {
 fn a_service_has_the_fingerprint_that_every_release_gave_it() {
     for schema in [1, 2] {
         let state = open(&copied(schema));
-        let (goals, failures) = each(state.resources(), Updates::default());
+        // It mounts a secret, of which that release told without a key.
+        let agent = "4a5db78baa96e4d1d0a6a067af8863bd4ac130c391ff6673c69abb395340aa4c";
+        let agent = (
+            "weather.agent.1".parse::<InstanceId>().unwrap().service,
+            agent.parse().unwrap(),
+        );
+        let key = state.fingerprint_key();
+        let fresh = Fingerprints::new(key, BTreeSet::new());
+        let (anew, _) = each(state.resources(), Updates::default(), &fresh);
+        assert_ne!(
+            anew["weather"][&agent.0].fingerprint, agent.1,
+            "what was not there has none of that kind"
+        );
+        let left = Fingerprints::new(key, BTreeSet::from([agent]));
+        let (goals, failures) = each(state.resources(), Updates::default(), &left);
         assert!(failures.is_empty(), "{failures:?}");
         let found = goals
             .values()
