@@ -7,7 +7,7 @@ use aerolith_model::{
     AppName, Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes,
     Strategy, VolumeSource,
 };
-use aerolith_plan::{Generation, Goal, Library, ServiceId, Updates, VersionId};
+use aerolith_plan::{Fingerprints, Generation, Goal, Library, ServiceId, Updates, VersionId};
 use aerolith_plugin_wire::Error;
 use aerolith_plugin_wire::arch::{Choice, Object, Objects};
 use aerolith_plugin_wire::engine::Features;
@@ -66,9 +66,10 @@ impl Desired {
             versions,
             mut resources,
             updates,
+            fingerprints,
         } = given;
         let unresolved = resolve(&mut resources, &versions, known, plugins).await;
-        let (generations, failures) = generations(&resources, updates, &unresolved, known);
+        let (generations, failures) = generations(&resources, updates, (&fingerprints, &unresolved), known);
         let failures = failures
             .into_iter()
             .map(|(name, reason)| (name, Held::unusable(reason.to_string())));
@@ -264,6 +265,7 @@ pub(crate) struct Given {
     pub(crate) resources: Resources,
     /// How new instances prove themselves, where their service does not say.
     pub(crate) updates: Updates,
+    pub(crate) fingerprints: Arc<Fingerprints>,
 }
 
 fn held(damaged: &[Damaged]) -> impl Iterator<Item = (String, Held)> {
@@ -278,11 +280,11 @@ fn held(damaged: &[Damaged]) -> impl Iterator<Item = (String, Held)> {
 fn generations(
     resources: &Resources,
     updates: Updates,
-    unresolved: &BTreeMap<String, String>,
+    (fingerprints, unresolved): (&Fingerprints, &BTreeMap<String, String>),
     known: Known<'_>,
 ) -> (BTreeMap<AppName, Arc<Generation>>, BTreeMap<String, String>) {
     let (mut all, mut failures) = (BTreeMap::new(), BTreeMap::new());
-    let library = library(resources);
+    let library = library(resources, fingerprints);
     for application in applications(resources) {
         let planned = match known.planned(application, resources, updates) {
             Some(planned) => Ok(planned.clone()),
@@ -302,13 +304,16 @@ fn generations(
 
 /// What shall run where everything is resolved and nothing is known.
 #[cfg(test)]
-pub(crate) fn anew(resources: &Resources) -> (BTreeMap<AppName, Arc<Generation>>, BTreeMap<String, String>) {
+pub(crate) fn anew(
+    resources: &Resources,
+    fingerprints: &Fingerprints,
+) -> (BTreeMap<AppName, Arc<Generation>>, BTreeMap<String, String>) {
     let known = Known {
         desired: &[],
         is_old: false,
         engines: &BTreeMap::new(),
     };
-    generations(resources, Updates::default(), &BTreeMap::new(), known)
+    generations(resources, Updates::default(), (fingerprints, &BTreeMap::new()), known)
 }
 
 /// Says of a goal what plugins say. Where its engine hands no sockets over, what asks for it is restarted, and warned of.
@@ -337,10 +342,10 @@ pub(crate) fn lacks_handover(goal: &Goal) -> bool {
 }
 
 /// Everything that applications refer to.
-pub(crate) fn library(resources: &Resources) -> Library<'_> {
+pub(crate) fn library<'a>(resources: &'a Resources, fingerprints: &'a Fingerprints) -> Library<'a> {
     let secrets = resources.values().filter_map(|resource| as_secret(resource));
     let configurations = resources.values().filter_map(|resource| as_configuration(resource));
-    Library::new(configurations, secrets)
+    Library::new(configurations, secrets, fingerprints)
 }
 
 pub(crate) fn application<'a>(resources: &'a Resources, name: &str) -> Option<&'a Application> {
@@ -458,7 +463,8 @@ mod tests {
             is_old: false,
             engines: &known.engines,
         };
-        let (generations, failures) = generations(resources, updates, &BTreeMap::new(), known);
+        let (generations, failures) =
+            generations(resources, updates, (&Fingerprints::default(), &BTreeMap::new()), known);
         assert_eq!(failures, BTreeMap::new());
         generations
     }

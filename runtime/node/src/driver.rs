@@ -10,7 +10,7 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aerolith_plan::{Fitness, ServiceId, State, Step, VersionId};
+use aerolith_plan::{Fingerprints, Fitness, ServiceId, State, Step, VersionId};
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
@@ -42,6 +42,7 @@ pub(crate) struct Works {
     pub(crate) supervisor: Supervisor,
     /// What this boot of the machine is called.
     pub(crate) boot: String,
+    pub(crate) fingerprints: Arc<Fingerprints>,
     pub(crate) changed: Arc<Notify>,
     /// Asks the driver to clean.
     pub(crate) cleaning: mpsc::Sender<Request>,
@@ -179,6 +180,7 @@ impl Driver {
                 versions: state.revisions(),
                 resources: state.resources().clone(),
                 updates: self.works.foundation.0.settings.updates,
+                fingerprints: self.works.fingerprints.clone(),
             };
             (given, state.damaged().to_vec())
         };

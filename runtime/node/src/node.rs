@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aerolith_model::AppName;
 use aerolith_packages::Store;
+use aerolith_plan::Fingerprints;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinError, JoinHandle};
 
@@ -248,6 +249,8 @@ fn open(
         rules,
         bus: foundation.bus().clone(),
     };
+    let earlier = prepared.keys().cloned().chain(in_use).collect();
+    let key = foundation.state().fingerprint_key();
     let board = Mutex::new(Board {
         prepared,
         ..Board::default()
@@ -256,6 +259,7 @@ fn open(
     let works = Works {
         foundation: foundation.clone(),
         boot,
+        fingerprints: Arc::new(Fingerprints::new(key, earlier)),
         preparer,
         supervisor,
         changed,

@@ -83,6 +83,11 @@ impl State {
         &self.resources
     }
 
+    /// What fingerprints tell of secrets by. Without the node's key there are none to tell of.
+    pub(crate) fn fingerprint_key(&self) -> [u8; 32] {
+        self.versions.fingerprint_key().unwrap_or_default()
+    }
+
     pub(crate) fn damaged(&self) -> &[Damaged] {
         &self.damaged
     }

@@ -1,17 +1,66 @@
 //! What makes two versions of a service the same thing to run.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use aerolith_model::{Configuration, Entry, Key, Secret, SecretBytes, Service, Volume};
+use aerolith_model::{Configuration, Entry, Key, Secret, Service, Volume};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// SHA-256 over everything that running a service depends on; written as 64 hexadecimal digits.
+use crate::id::{ServiceId, VersionId};
+
+/// SHA-256 over everything that running a service depends on, with a keyed digest in place of a secret's values; written as
+/// 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Fingerprint([u8; 32]);
+
+/// How a node makes fingerprints. They are shown, so they tell of the values of secrets by a digest under a key that the
+/// node alone has: nobody can find a value out by trying some.
+#[derive(Default)]
+pub struct Fingerprints {
+    key: [u8; 32],
+    earlier: BTreeSet<VersionId>,
+}
+
+impl Fingerprints {
+    /// With a key of the node's own. Versions that are there already keep the fingerprint that they have, also one that was
+    /// made without a key, as schemas 1 and 2 of the state did: nothing is replaced because it is called otherwise.
+    #[must_use]
+    pub const fn new(key: [u8; 32], earlier: BTreeSet<VersionId>) -> Self {
+        Self { key, earlier }
+    }
+
+    /// The fingerprint of a service with what it uses.
+    pub(crate) fn of(
+        &self,
+        id: &ServiceId,
+        service: &Service,
+        used: &Used<'_>,
+    ) -> Result<Fingerprint, serde_json::Error> {
+        if !used.secrets.is_empty() {
+            let plain = Fingerprint::of(service, used, used.secrets.iter().map(|secret| &secret.data).collect())?;
+            if self.earlier.contains(&(id.clone(), plain)) {
+                return Ok(plain);
+            }
+        }
+        let digests = used.secrets.iter().map(|secret| self.digest(secret));
+        Fingerprint::of(service, used, digests.collect::<Result<Vec<_>, _>>()?)
+    }
+
+    fn digest(&self, secret: &Secret) -> Result<String, serde_json::Error> {
+        let content = serde_json::to_vec(&(&secret.name, &secret.data))?;
+        Ok(blake3::keyed_hash(&self.key, &content).to_string())
+    }
+}
+
+impl fmt::Debug for Fingerprints {
+    /// Never shows the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fingerprints")
+    }
+}
 
 /// Text that is no fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,11 +81,11 @@ pub(crate) struct Used<'a> {
 /// What is hashed. Replicas, order, restart behaviour, grace, probes and the way of updates are the core's own business while
 /// an instance runs, so a change of them alone restarts nothing. Neither do versions, labels, descriptions, download tokens, nor signatures of what has a digest.
 #[derive(Serialize)]
-struct Content<'a> {
+struct Content<'a, S> {
     service: &'a Service,
     volumes: &'a [&'a Volume],
     configurations: Vec<(&'a str, Vec<(&'a Key, Data<'a>)>)>,
-    secrets: Vec<(&'a str, &'a BTreeMap<Key, SecretBytes>)>,
+    secrets: Vec<(&'a str, S)>,
     /// The configurations whose texts are templates.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     templates: Vec<&'a str>,
@@ -58,8 +107,8 @@ enum Data<'a> {
 }
 
 impl Fingerprint {
-    /// The fingerprint of a service with what it uses.
-    pub(crate) fn of(service: &Service, used: &Used<'_>) -> Result<Self, serde_json::Error> {
+    /// `secrets` stand for the values of those that are used.
+    fn of<S: Serialize>(service: &Service, used: &Used<'_>, secrets: Vec<S>) -> Result<Self, serde_json::Error> {
         let plain = Service::new(service.name.clone());
         let service = Service {
             replica: plain.replica,
@@ -83,7 +132,8 @@ impl Fingerprint {
             secrets: used
                 .secrets
                 .iter()
-                .map(|used| (used.name.as_str(), &used.data))
+                .map(|used| used.name.as_str())
+                .zip(secrets)
                 .collect(),
             templates: used
                 .configurations
@@ -187,6 +237,37 @@ mod tests {
             let fingerprint = Fingerprint(bytes);
             prop_assert_eq!(fingerprint.to_string().parse::<Fingerprint>().unwrap(), fingerprint);
         }
+    }
+
+    /// Of a service that uses a secret, made with a key.
+    fn made(key: u8, value: &str, earlier: &[VersionId]) -> (ServiceId, Fingerprint) {
+        let secret = format!(r#"{{"name":"cert","stringData":{{"key":"{value}"}}}}"#);
+        let secret: Secret = serde_json::from_str(&secret).unwrap();
+        let id = "shop.web.1".parse::<crate::InstanceId>().unwrap().service;
+        let used = Used {
+            secrets: vec![&secret],
+            ..Used::default()
+        };
+        let all = Fingerprints::new([key; 32], earlier.iter().cloned().collect());
+        let made = all.of(&id, &Service::new("web".parse().unwrap()), &used).unwrap();
+        (id, made)
+    }
+
+    #[test]
+    fn a_secret_is_told_by_a_digest_under_the_nodes_own_key() {
+        assert_eq!(made(1, "hush", &[]), made(1, "hush", &[]), "it stays");
+        assert_ne!(made(1, "hush", &[]), made(1, "hush!", &[]), "another value");
+        assert_ne!(made(1, "hush", &[]), made(2, "hush", &[]), "another node");
+    }
+
+    #[test]
+    fn what_was_there_before_is_called_as_it_was_until_its_secret_changes() {
+        let content = br#"{"service":{"name":"web","replica":1},"volumes":[],"configurations":[],"secrets":[["cert",{"key":"aHVzaA=="}]]}"#;
+        let plain = Fingerprint(Sha256::digest(content).into());
+        let earlier = [(made(1, "hush", &[]).0, plain)];
+        assert_eq!(made(1, "hush", &earlier).1, plain);
+        assert_ne!(made(1, "hush", &[]).1, plain);
+        assert_eq!(made(1, "other", &earlier), made(1, "other", &[]));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use aerolith_model::{
     VolumeName, VolumeSource, Workload,
 };
 
-use crate::fingerprint::{Fingerprint, Used};
+use crate::fingerprint::{Fingerprint, Fingerprints, Used};
 use crate::id::{RunId, ServiceId, VersionId};
 use crate::restart::Rule;
 
@@ -176,10 +176,11 @@ pub enum PlanError {
 
 /// Everything that applications may refer to, by name. Give packages as resolved for this node, that is, with the objects
 /// of its platform only: then an object added for another platform changes no fingerprint.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Library<'a> {
     configurations: BTreeMap<&'a str, &'a Configuration>,
     secrets: BTreeMap<&'a str, &'a Secret>,
+    fingerprints: &'a Fingerprints,
 }
 
 impl<'a> Library<'a> {
@@ -187,11 +188,13 @@ impl<'a> Library<'a> {
     pub fn new(
         configurations: impl IntoIterator<Item = &'a Configuration>,
         secrets: impl IntoIterator<Item = &'a Secret>,
+        fingerprints: &'a Fingerprints,
     ) -> Self {
         let configurations = configurations.into_iter();
         Self {
             configurations: configurations.map(|item| (item.name.as_str(), item)).collect(),
             secrets: secrets.into_iter().map(|item| (item.name.as_str(), item)).collect(),
+            fingerprints,
         }
     }
 
@@ -258,12 +261,15 @@ impl<'a> Library<'a> {
                 VolumeSource::HostPath(_) | VolumeSource::EmptyDir(_) => {}
             }
         }
-        let fingerprint = Fingerprint::of(service, &used).map_err(|error| PlanError::NoCanonicalForm {
-            application: application.name.clone(),
-            service: service.name.clone(),
-            reason: error.to_string(),
-        })?;
         let (id, update) = (id_of(application, service), &service.update);
+        let fingerprint = self
+            .fingerprints
+            .of(&id, service, &used)
+            .map_err(|error| PlanError::NoCanonicalForm {
+                application: application.name.clone(),
+                service: service.name.clone(),
+                reason: error.to_string(),
+            })?;
         let depends_on = service.depends_on.iter();
         let depends_on = depends_on.map(|on| (id.sibling(&on.service), on.condition));
         Ok(Goal {

@@ -14,7 +14,7 @@ pub mod restart;
 pub mod trial;
 mod verdict;
 
-pub use fingerprint::{Fingerprint, InvalidFingerprint};
+pub use fingerprint::{Fingerprint, Fingerprints, InvalidFingerprint};
 pub use goals::{Generation, Goal, Goals, Job, Library, PlanError, Target, Updates};
 pub use id::{InstanceId, InvalidInstanceId, RunId, ServiceId, VersionId};
 pub use observed::{Fitness, Observed, Seen, State, Trial};

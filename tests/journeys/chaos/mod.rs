@@ -235,7 +235,7 @@ impl Chaos {
         let known: Vec<u64> = revisions
             .filter(|revision| self.world.can_put_back(name, *revision))
             .collect();
-        let Some(revision) = Random::new(number).pick(&known) else {
+        let Some(revision) = Random(number).pick(&known) else {
             return self.story.add("there is nothing to go back to");
         };
         self.story.add(&format!("to revision {revision}"));

@@ -226,4 +226,18 @@ fn a_folder_of_the_host_is_shown_only_where_the_policy_names_it() {
     node.start();
     node.apply(&text);
     node.until("it has written", |_| srv.join("said").exists().then_some(()));
+    let pid = node.process("shop.web.1").pid;
+    node.stop();
+    node.file("aerolith.yml", &before);
+    node.start();
+    node.until("it is refused by name", |status| {
+        let shop = status["applications"]
+            .as_array()?
+            .iter()
+            .find(|shop| shop["name"] == "shop")?;
+        let mut conditions = shop["conditions"].as_array()?.iter();
+        let deployed = conditions.find(|condition| condition["type"] == "Deployed")?;
+        (deployed["reason"] == "Refused" && deployed["message"].as_str()?.contains(&words)).then_some(())
+    });
+    assert_eq!(node.process("shop.web.1").pid, pid, "what runs goes on");
 }

@@ -1,4 +1,5 @@
 use aerolith_model::Resource;
+use aerolith_plan::Fingerprints;
 
 use super::*;
 use crate::desired::anew;
@@ -11,7 +12,7 @@ fn desired(all: &[&str]) -> Desired {
     let resources = all
         .map(|resource| (ResourceId::of(&resource), Arc::new(resource)))
         .collect();
-    let (generations, failures) = anew(&resources);
+    let (generations, failures) = anew(&resources, &Fingerprints::default());
     assert!(failures.is_empty(), "{failures:?}");
     let generations = generations.into_iter();
     Desired {

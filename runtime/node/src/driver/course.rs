@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aerolith_model::AppName;
-use aerolith_plan::{RunId, Step, Verdict, verdict};
+use aerolith_plan::{Fingerprints, RunId, Step, Updates, Verdict, verdict};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -60,7 +60,7 @@ impl Driver {
                     tracing::warn!(application = %name, %error, "an attempt that was cut off is not counted");
                 }
                 read.extend(look(&state, name, earlier, &|deployment| {
-                    given(&state, deployment, updates)
+                    given(&state, deployment, updates, works.fingerprints.clone())
                 }));
             }
             read
@@ -368,7 +368,12 @@ fn look(
     })
 }
 
-fn given(state: &State, deployment: &Deployment, updates: aerolith_plan::Updates) -> Result<Given, String> {
+fn given(
+    state: &State,
+    deployment: &Deployment,
+    updates: Updates,
+    fingerprints: Arc<Fingerprints>,
+) -> Result<Given, String> {
     let versions = deployment
         .parts
         .iter()
@@ -378,6 +383,7 @@ fn given(state: &State, deployment: &Deployment, updates: aerolith_plan::Updates
         versions: versions.collect(),
         resources: state.parts(deployment)?,
         updates,
+        fingerprints,
     })
 }
 

@@ -35,7 +35,8 @@ fn of(mounts: &str) -> Result<Vec<Place>, MountError> {
             Resource::Application(_) => {}
         }
     }
-    let library = aerolith_plan::Library::new(configurations, secrets);
+    let fingerprints = aerolith_plan::Fingerprints::default();
+    let library = aerolith_plan::Library::new(configurations, secrets, &fingerprints);
     let goals = library.generation(&application, Updates::default()).unwrap();
     let downloaded = BTreeMap::new();
     let sources = Sources {

@@ -272,6 +272,7 @@ fn commit(
         versions: state.revisions(),
         resources,
         updates,
+        fingerprints: works.fingerprints.clone(),
     };
     let (before, resources) = (given(&state, state.resources().clone()), state.preview(&change));
     let put: BTreeSet<ResourceId> = change.put.iter().map(ResourceId::of).collect();
@@ -281,7 +282,7 @@ fn commit(
     if let Some(conflict) = new_conflict(&before.resources, &resources) {
         return Err(conflict.into());
     }
-    fits(&put, &concerned, &before.resources, &resources)?;
+    fits(&put, &concerned, &before, &resources)?;
     let mut after = given(&state, resources);
     if dry_run {
         after.versions.retain(|id, _| !put.contains(id));
@@ -326,10 +327,12 @@ fn not_in_use(state: &State, change: &Change, after: &Resources) -> Result<(), C
 fn fits(
     put: &BTreeSet<ResourceId>,
     concerned: &[String],
-    before: &Resources,
+    before: &Given,
     after: &Resources,
 ) -> Result<(), ChangeError> {
-    let (was, is) = (library(before), library(after));
+    let fingerprints = &before.fingerprints;
+    let before = &before.resources;
+    let (was, is) = (library(before, fingerprints), library(after, fingerprints));
     let plan = |library: &Library<'_>, application| library.generation(application, Updates::default());
     for name in concerned {
         let Some(Err(error)) = application(after, name).map(|application| plan(&is, application)) else {

@@ -69,6 +69,11 @@ impl NodeKey {
         Some(Zeroizing::new(plain))
     }
 
+    /// A key of its own, for what fingerprints tell of secrets: it opens nothing.
+    pub(super) fn for_fingerprints(&self) -> [u8; KEY] {
+        blake3::derive_key("aerolith 2026-11-25 secrets in fingerprints", &*self.0)
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&(*self.0).into())
     }
@@ -119,6 +124,17 @@ mod tests {
         assert_eq!(**again.open(&sealed, "a").unwrap(), *b"hush");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(format!("{again:?}"), "(the node's key)");
+    }
+
+    #[test]
+    fn fingerprints_have_a_key_that_is_the_nodes_own_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.key");
+        let made = NodeKey::make(&path).unwrap().for_fingerprints();
+        assert_eq!(NodeKey::read(&path).unwrap().unwrap().for_fingerprints(), made);
+        assert_ne!(fs::read(&path).unwrap(), made);
+        let other = NodeKey::make(&dir.path().join("b.key")).unwrap();
+        assert_ne!(other.for_fingerprints(), made);
     }
 
     #[test]

@@ -67,6 +67,10 @@ impl Versions {
         Ok(())
     }
 
+    pub(super) fn fingerprint_key(&self) -> Option<[u8; 32]> {
+        self.key.as_ref().map(NodeKey::for_fingerprints)
+    }
+
     pub(super) fn path(&self, id: &ResourceId, revision: u64) -> PathBuf {
         let is_secret = id.kind == ResourceKind::Secret;
         self.path_as(id, revision, if is_secret { SEALED } else { PLAIN })

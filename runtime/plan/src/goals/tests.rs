@@ -55,7 +55,8 @@ fn flatten(text: &str) -> Result<Generation, PlanError> {
         Resource::Secret(secret) => Some(secret),
         _ => None,
     });
-    let library = Library::new(configurations, secrets);
+    let fingerprints = Fingerprints::default();
+    let library = Library::new(configurations, secrets, &fingerprints);
     let mut all = Generation::new();
     for application in applications {
         all.extend(library.generation(application, Updates::default())?);
@@ -228,7 +229,7 @@ fn circles_are_refused_by_name() {
 /// An application that refers to nothing, as its services are to run.
 fn alone(json: &str) -> Result<Vec<Goal>, PlanError> {
     let application: Application = serde_json::from_str(json).unwrap();
-    let generation = Library::default().generation(&application, Updates::default())?;
+    let generation = Library::new([], [], &Fingerprints::default()).generation(&application, Updates::default())?;
     Ok(generation.into_values().collect())
 }
 

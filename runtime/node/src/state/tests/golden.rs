@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use aerolith_plan::{Fingerprints, InstanceId};
+
 use super::seen::in_memory;
 use super::*;
 use crate::desired::{Resources, anew};
@@ -86,7 +88,21 @@ fn check(state: &State) {
 fn a_service_has_the_fingerprint_that_every_release_gave_it() {
     for schema in [1, 2] {
         let state = open(&copied(schema));
-        let (goals, failures) = anew(state.resources());
+        // It mounts a secret, of which that release told without a key.
+        let agent = "4a5db78baa96e4d1d0a6a067af8863bd4ac130c391ff6673c69abb395340aa4c";
+        let agent = (
+            "weather.agent.1".parse::<InstanceId>().unwrap().service,
+            agent.parse().unwrap(),
+        );
+        let key = state.fingerprint_key();
+        let fresh = Fingerprints::new(key, BTreeSet::new());
+        let (fresh, _) = anew(state.resources(), &fresh);
+        assert_ne!(
+            fresh["weather"][&agent.0].fingerprint, agent.1,
+            "what was not there has none of that kind"
+        );
+        let left = Fingerprints::new(key, BTreeSet::from([agent]));
+        let (goals, failures) = anew(state.resources(), &left);
         assert!(failures.is_empty(), "{failures:?}");
         let found = goals
             .values()

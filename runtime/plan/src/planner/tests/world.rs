@@ -7,6 +7,7 @@ use std::sync::Arc;
 use aerolith_model::{Application, Strategy};
 
 use super::super::{Step, plan};
+use crate::fingerprint::Fingerprints;
 use crate::goals::{Generation, Goal, Goals, Library, Target, Updates};
 use crate::id::{RunId, ServiceId};
 use crate::observed::{Fitness, Observed, Seen, State, Trial};
@@ -19,7 +20,8 @@ const MOST: u32 = 2;
 
 pub(super) fn generation(application: &serde_json::Value) -> Arc<Generation> {
     let application: Application = serde_json::from_value(application.clone()).unwrap();
-    let library = Library::default();
+    let fingerprints = Fingerprints::default();
+    let library = Library::new([], [], &fingerprints);
     Arc::new(library.generation(&application, Updates::default()).unwrap())
 }
 
