@@ -218,11 +218,9 @@ stringData: {key: hush}
     fn a_type_of_a_host_path_that_there_is_not_is_located_and_those_that_there_are_are_named() {
         let text = "kind: application\nname: shop\nvolumes:\n- name: data\n  hostPath: {path: /srv, type: Folder}\n";
         let told = error(text);
-        assert!(told.starts_with("f.yml:5:") && told.contains("`Folder`"), "{told}");
-        assert!(
-            told.contains("`DirectoryOrCreate`") && told.contains("`Socket`"),
-            "{told}"
-        );
+        let expected =
+            "f.yml:5:32: volumes[0].hostPath.type: unknown value `Folder` (known here: , DirectoryOrCreate, ";
+        assert!(told.starts_with(expected), "{told}");
     }
 
     #[test]

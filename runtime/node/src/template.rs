@@ -116,7 +116,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_text_without_double_braces_is_left_as_it_is(text in any::<String>()) {
-            let text = text.replace("{{", "{ {");
+            let text = text.replace('{', "{ ");
             prop_assert_eq!(filled(&text), Ok(text));
         }
 
