@@ -65,6 +65,21 @@ async fn what_runs_well_is_so_at_every_level() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_of_which_no_instance_is_wanted_keeps_its_application_from_nothing() {
+    let world = World::new();
+    let node = world.open().await;
+    let none = service("none", "pp", r#","replica":0"#);
+    let both = application("shop", &format!("{},{none}", service("web", "pp", "")));
+    apply(&node, &[&package("pp", "1"), &both]).await;
+    application_is(&node, Aspect::Deployed, Reason::Deployed).await;
+    let none = service_of(&node, "shop", "none").unwrap().conditions;
+    for aspect in [Aspect::Prepared, Aspect::Available] {
+        assert_eq!(of(&none, aspect).reason, Reason::NoneWanted);
+    }
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_trouble_of_an_update_is_not_said_of_the_old_version_that_runs_on() {
     let world = World::new();
     let node = world.open().await;

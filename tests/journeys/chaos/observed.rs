@@ -81,7 +81,7 @@ impl Observed {
     fn service(&self, shown: &Value, ids: &[String], wanted: &Wanted, is_newest: bool) -> Result<(), String> {
         if wanted.fate == Fate::Runs {
             self.runs(shown, ids, wanted)?;
-            return conditions::of_running(shown, wanted, is_newest);
+            return conditions::of_running(shown, is_newest);
         }
         if wanted.replicas > 0 {
             conditions::of_failing(shown)?;

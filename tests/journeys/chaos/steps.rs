@@ -13,9 +13,8 @@ const APART: [&str; 2] = ["engine-process", "fetcher-http"];
 const SOON: Duration = Duration::from_millis(150);
 
 /// Whether that is done too which the node does not stand yet: the resolver is taken away (a package that nobody can resolve is
-/// taken for another one), starts are held up by a stranger on a port or since the engine is away (an instance that waited when
-/// the daemon ended is started without its folder by the next), and new versions wait for their application (a status takes
-/// them for wanted all the same).
+/// taken for another one), and starts are held up by a stranger on a port or since the engine is away (an instance that waited
+/// when the daemon ended is started without its folder by the next).
 pub(super) fn takes_all() -> bool {
     told("AEROLITH_CHAOS_ALL", 0) == 1
 }

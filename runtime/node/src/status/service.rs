@@ -111,7 +111,11 @@ fn conditions(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[I
     vec![prepared, available]
 }
 
+/// Of what is not to run nothing is fetched.
 fn prepared(board: &Board, id: &ServiceId, goal: &Goal) -> Condition {
+    if goal.count() == 0 {
+        return Condition::is(Aspect::Prepared, Reason::NoneWanted);
+    }
     let version = (id.clone(), goal.fingerprint);
     let trouble = board.troubles.get(&version);
     if let Some(trouble) = trouble.filter(|trouble| !trouble.is_reconsidered) {
