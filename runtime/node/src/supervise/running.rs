@@ -190,7 +190,7 @@ impl Instance {
         self.record.proof.ended(how, &decision, !rule.forgets, &words);
         self.record.exit = Some(exit);
         // One line for each delay: what ends at once, for ever, fills no log.
-        tracing::info!(instance = %self.record.id, how = words, ?decision, "an instance has ended");
+        tracing::info!(instance = %self.record.id, how = words, next = %decision, "an instance has ended");
         let (phase, reason, next) = match decision {
             Decision::Restart { after } => {
                 self.record.restarts += 1;
