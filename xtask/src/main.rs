@@ -16,9 +16,12 @@ use campaign::{CHAOS, Campaign, KILL, POWER};
 use measured::{CORE, PACKAGES};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const HELP: &str = "\
-cargo xtask COMMAND
+cargo xtask COMMAND [--offline]
+
+With --offline nothing is asked of a registry: whatever is missing of the dependencies is an error.
 
   test [STAGE...]      format, lint, test, docs: all that CI does, or the stages named
   demo                 build everything, run a node and deploy an application of two services
@@ -45,8 +48,12 @@ cargo xtask COMMAND
   release [--out DIR]  the stripped binary with its plugins beside it, as they are installed (default target/dist)
 ";
 
+/// Whether cargo may ask no registry, in whatever chore.
+static OFFLINE: AtomicBool = AtomicBool::new(false);
+
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (offline, words): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|word| word == "--offline");
+    OFFLINE.store(!offline.is_empty(), Ordering::Relaxed);
     match run(&words.iter().map(String::as_str).collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -105,6 +112,9 @@ fn root() -> PathBuf {
 fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root());
+    if OFFLINE.load(Ordering::Relaxed) {
+        cargo.env("CARGO_NET_OFFLINE", "true");
+    }
     cargo
 }
 

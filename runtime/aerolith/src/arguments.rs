@@ -5,9 +5,10 @@ pub(crate) mod package;
 use std::path::PathBuf;
 
 use aerolith_model::{GoDuration, ResourceKind};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::target::Target;
 use package::Package;
 
 const EXIT_CODES: &str = "\
@@ -25,14 +26,8 @@ root and $XDG_RUNTIME_DIR/aerolith/aerolith.sock for anybody else. NO_COLOR swit
 #[derive(Debug, Parser)]
 #[command(name = "aerolith", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// The daemon's socket
-    #[arg(
-        long,
-        global = true,
-        value_name = "PATH",
-        env = "AEROLITH_SOCKET",
-        hide_env_values = true
-    )]
+    /// The daemon's socket [env: AEROLITH_SOCKET]
+    #[arg(long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
     /// How to write what was found
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
@@ -77,18 +72,24 @@ pub(crate) enum Command {
     Delete(Delete),
     /// Show resources as they are desired
     Get {
-        /// applications, configurations or secrets
-        #[arg(value_parser = kind)]
-        kind: ResourceKind,
+        /// Of which kind; one of them, or short as app or config, will do too
+        kind: Kind,
         /// One of them
         name: Option<String>,
     },
     /// Show what runs, what waits, and why
-    Ps,
-    /// Show what is so and what is not, why, and since when
+    Ps {
+        /// Only this application, service or instance
+        #[arg(value_name = "APP[.SERVICE[.N]]")]
+        target: Option<Target>,
+    },
+    /// Show how the node and its applications are, and what is wrong first
     Status {
-        /// An application with all of its parts; the node with all plugins and applications unless said
+        /// Every condition of this application and all of its parts
         application: Option<String>,
+        /// Every condition of everything
+        #[arg(short = 'v', long, visible_alias = "verbose", conflicts_with = "application")]
+        all: bool,
     },
     /// Show what was deployed of an application, and what came of it
     History {
@@ -100,16 +101,16 @@ pub(crate) enum Command {
         /// Which one
         application: String,
         /// The revision of the deployment, as `history` shows it [default: the good one before the newest]
-        #[arg(long, value_name = "REVISION")]
+        #[arg(long, value_name = "REVISION", value_parser = number)]
         to: Option<u64>,
         #[command(flatten)]
         patience: Patience,
     },
     /// Try again what failed for good
     Retry {
-        /// An application with all of its instances, or one instance
-        #[arg(value_name = "APP[/SERVICE/N]")]
-        target: String,
+        /// An application with all of its instances, those of one of its services, or one instance
+        #[arg(value_name = "APP[.SERVICE[.N]]")]
+        target: Target,
     },
     /// Show what instances wrote
     Logs(Logs),
@@ -151,10 +152,14 @@ pub(crate) struct Run {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    group(ArgGroup::new("what").required(true).args(["kind", "file"])),
+    override_usage = "aerolith delete [OPTIONS] <KIND> <NAME>\n       aerolith delete [OPTIONS] --file <FILE>"
+)]
 pub(crate) struct Delete {
-    /// application, configuration or secret
-    #[arg(value_parser = kind, requires = "name", required_unless_present = "file", conflicts_with = "file")]
-    pub(crate) kind: Option<ResourceKind>,
+    /// Of which kind
+    #[arg(requires = "name")]
+    pub(crate) kind: Option<Kind>,
     /// Which one
     pub(crate) name: Option<String>,
     /// Everything that stands in a file, or in a folder of such; `-` is standard input; may be given more than once
@@ -198,11 +203,11 @@ pub(crate) struct Logs {
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// Only the last lines
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number)]
     pub(crate) tail: Option<u64>,
     /// Whose: an application, one of its services, or one instance of that
-    #[arg(value_name = "APP[/SERVICE[/N]]")]
-    pub(crate) target: String,
+    #[arg(value_name = "APP[.SERVICE[.N]]")]
+    pub(crate) target: Target,
 }
 
 #[derive(Debug, Subcommand)]
@@ -241,14 +246,30 @@ pub(crate) enum Plugin {
     },
 }
 
-/// Singular, plural or the usual short form.
-fn kind(text: &str) -> Result<ResourceKind, String> {
-    match text {
-        "application" | "applications" | "app" | "apps" => Ok(ResourceKind::Application),
-        "configuration" | "configurations" | "config" | "configs" => Ok(ResourceKind::Configuration),
-        "secret" | "secrets" => Ok(ResourceKind::Secret),
-        _ => Err("expected application, configuration or secret".into()),
+/// A kind of resource; singular, plural or in the usual short form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    #[value(aliases = ["application", "apps", "app"])]
+    Applications,
+    #[value(aliases = ["configuration", "configs", "config"])]
+    Configurations,
+    #[value(alias = "secret")]
+    Secrets,
+}
+
+impl From<Kind> for ResourceKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Applications => Self::Application,
+            Kind::Configurations => Self::Configuration,
+            Kind::Secrets => Self::Secret,
+        }
     }
+}
+
+/// A whole number, and what is said of a text that is none.
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number".into())
 }
 
 #[cfg(test)]
@@ -282,16 +303,19 @@ mod tests {
     #[test]
     fn a_kind_may_be_short_or_plural() {
         for (text, expected) in [
-            ("app", "application"),
-            ("configs", "configuration"),
-            ("secrets", "secret"),
+            ("app", ResourceKind::Application),
+            ("configs", ResourceKind::Configuration),
+            ("secret", ResourceKind::Secret),
         ] {
-            assert_eq!(kind(text).unwrap().as_str(), expected);
+            let Command::Get { kind, .. } = parse(&format!("aerolith get {text}")).unwrap().command else {
+                panic!("{text}")
+            };
+            assert_eq!(ResourceKind::from(kind), expected);
         }
+        let wrong = parse("aerolith get pods").unwrap_err();
         assert!(
-            parse("aerolith get pods")
-                .unwrap_err()
-                .contains("expected application, configuration or secret")
+            wrong.contains("[possible values: applications, configurations, secrets]"),
+            "{wrong}"
         );
     }
 
@@ -303,7 +327,22 @@ mod tests {
             "aerolith delete app",
             "aerolith delete app weather -f a.yml",
         ] {
-            assert!(parse(wrong).is_err(), "{wrong}");
+            let said = parse(wrong).unwrap_err();
+            assert!(
+                said.contains("aerolith delete [OPTIONS] --file <FILE>"),
+                "{wrong}: {said}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_so() {
+        for wrong in ["aerolith logs a --tail x", "aerolith rollback a --to x"] {
+            let said = parse(wrong).unwrap_err();
+            assert!(
+                said.contains("invalid value 'x'") && said.contains("expected a whole number"),
+                "{said}"
+            );
         }
     }
 

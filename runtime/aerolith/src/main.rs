@@ -20,6 +20,7 @@ mod screen;
 mod settings;
 mod size;
 mod table;
+mod target;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,6 +70,7 @@ fn child() -> ExitCode {
 /// Does what needs no daemon; answers the exit code.
 fn perform(arguments: Arguments, screen: Screen) -> anyhow::Result<u8> {
     let Arguments { socket, command, .. } = arguments;
+    let socket = socket.or_else(socket_of_environment);
     match command {
         Command::Run(run) => daemon::run(run, socket)?,
         Command::Check { files } => return command::check(&files, screen),
@@ -93,9 +95,9 @@ async fn ask(client: &Client, command: Command, screen: Screen) -> anyhow::Resul
     let done = match command {
         Command::Apply { file, how, patience } => return command::apply(client, &file, how, patience, screen).await,
         Command::Delete(delete) => command::delete(client, delete, screen).await,
-        Command::Get { kind, name } => command::get(client, kind, name.as_deref(), screen).await,
-        Command::Ps => command::ps(client, screen).await,
-        Command::Status { application } => command::status(client, application.as_deref(), screen).await,
+        Command::Get { kind, name } => command::get(client, kind.into(), name.as_deref(), screen).await,
+        Command::Ps { target } => command::ps(client, target.as_ref(), screen).await,
+        Command::Status { application, all } => command::status(client, application.as_deref(), all, screen).await,
         Command::History { application } => command::history(client, &application, screen).await,
         Command::Rollback {
             application,
@@ -125,6 +127,12 @@ fn done(plugin: Plugin) -> Done {
         Plugin::Disable { name } => Done::Act(name, "disable"),
         Plugin::Rollback { name } => Done::Act(name, "rollback"),
     }
+}
+
+/// The socket that the environment names. Left to clap it would stand in every usage, as if it had to be given.
+fn socket_of_environment() -> Option<PathBuf> {
+    let named = std::env::var_os("AEROLITH_SOCKET").filter(|named| !named.is_empty());
+    named.map(PathBuf::from)
 }
 
 /// The places of whoever runs this.

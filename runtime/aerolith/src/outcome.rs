@@ -148,11 +148,11 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     })
 }
 
-/// A daemon that finds its place taken is used wrongly rather than broken.
+/// A place at which no socket can be is used wrongly. One that another daemon has, as it may have the data folder, is not.
 pub(crate) fn listening(error: ListenError) -> anyhow::Error {
     match error {
-        ListenError::Io { .. } => error.into(),
-        taken => Wrong::new(taken.to_string()).into(),
+        ListenError::Io { .. } | ListenError::Live(_) => error.into(),
+        ListenError::NotASocket(_) | ListenError::TooLong(_) => Wrong::new(error.to_string()).into(),
     }
 }
 
@@ -204,5 +204,11 @@ mod tests {
             source,
         };
         assert_eq!(told(&listening(error)), "error: socket /a: cannot listen: disk full\n");
+    }
+
+    #[test]
+    fn a_place_that_another_daemon_has_is_no_wrong_use() {
+        assert_eq!(code(&listening(ListenError::Live("/a".into()))), FAILED);
+        assert_eq!(code(&listening(ListenError::NotASocket("/a".into()))), WRONG);
     }
 }

@@ -11,8 +11,9 @@ use aerolith_api::Event;
 use crate::arguments::Format;
 use crate::command::shown_event;
 use crate::screen::Screen;
+use crate::target::named;
 use bars::Bars;
-use news::News;
+use news::{News, Subject};
 
 pub(crate) use news::short;
 
@@ -26,6 +27,7 @@ pub(crate) struct Progress {
     revision: u64,
     /// The last line of each application.
     told: BTreeMap<String, String>,
+    subject: Subject,
     bars: Option<Bars>,
 }
 
@@ -38,7 +40,16 @@ impl Progress {
             open: moving,
             revision,
             told: BTreeMap::new(),
+            subject: named,
             bars: screen.draws().then(Bars::new),
+        }
+    }
+
+    /// Of a package that is tried without any application: it goes by its own name.
+    pub(crate) fn of_package(screen: Screen, package: String) -> Self {
+        Self {
+            subject: |package, _| package.to_owned(),
+            ..Self::new(screen, BTreeSet::from([package]), BTreeSet::new(), 0)
         }
     }
 
@@ -52,7 +63,7 @@ impl Progress {
         }
         match self.screen.format() {
             Format::Table => {
-                if let Some(news) = News::of(event).filter(|news| self.is_new(news)) {
+                if let Some(news) = News::of(event, self.subject).filter(|news| self.is_new(news)) {
                     self.show(news);
                 }
             }
@@ -124,6 +135,15 @@ mod tests {
     }
 
     #[test]
+    fn a_package_that_is_tried_goes_by_its_own_name() {
+        let progress = Progress::of_package(Screen::new(Format::Table), "cam".into());
+        let event = told("package/cam/trial/published", json!({"package": "cam-ab"}));
+        assert!(progress.concerns(&event));
+        let line = "cam: published cam-ab".to_owned();
+        assert_eq!(News::of(&event, progress.subject), Some(News::Package { line }));
+    }
+
+    #[test]
     fn it_is_over_when_an_application_has_come_to_rest_at_its_revision() {
         let mut progress = progress();
         for (revision, settled) in [(2, true), (3, false)] {
@@ -142,7 +162,7 @@ mod tests {
         let mut progress = progress();
         let mut is_new = |state: &str, reason: &str| {
             let data = json!({"revision": 3, "settled": true, "reason": reason});
-            progress.is_new(&News::of(&told(&format!("app/weather/{state}"), data)).unwrap())
+            progress.is_new(&News::of(&told(&format!("app/weather/{state}"), data), named).unwrap())
         };
         assert!(is_new("failed", "404"));
         assert!(!is_new("failed", "404"));

@@ -297,6 +297,14 @@ fn schemas_are_listed_and_printed() {
 fn wrong_use_and_an_absent_daemon_have_codes_of_their_own() {
     let place = Place::new();
     assert_eq!(place.run(&["fly"]).0, 2);
+    // A socket that the environment names need not be given.
+    let (code, _, err) = place.run(&["get"]);
+    assert!(code == 2 && err.contains("Usage: aerolith get <KIND> [NAME]"), "{err}");
+    let (code, _, err) = place.run(&["delete"]);
+    assert!(
+        code == 2 && err.contains("aerolith delete [OPTIONS] --file <FILE>"),
+        "{err}"
+    );
     assert_eq!(place.run(&["apply", "-f", "none.yml"]).0, 2);
     assert_eq!(place.run(&["plugin", "check", "aerolith.yml"]).0, 2);
     let (code, _, err) = place.run(&["ps"]);
@@ -323,6 +331,7 @@ fn completions_know_the_commands() {
         code == 0 && script.contains("--dry-run") && script.contains("rollback") && !script.contains(",__plugin)"),
         "{script}"
     );
+    assert!(script.contains("applications configurations secrets"), "{script}");
 }
 
 #[test]
@@ -340,8 +349,14 @@ fn resources_are_applied_shown_and_deleted() {
     let (code, out, err) = place.run(&["apply", "-f", &file]);
     assert_eq!(
         (code, out.as_str(), err.as_str()),
-        (0, "revision 1\n  nothing to do\n", "")
+        (
+            0,
+            "revision 1\n  added    application/weather\n  added    configuration/weather-conf\n  added    secret/weather-cert\n",
+            ""
+        )
     );
+    let (_, out, _) = place.run(&["apply", "-f", &file]);
+    assert_eq!(out, "revision 1\n  nothing to do\n");
     let again = place.run(&["apply", "-f", &file, "--dry-run", "--detailed-exit-code"]);
     assert_eq!(again, (0, "nothing to be done\n".into(), String::new()));
     let (_, out, _) = place.run(&["get", "secrets"]);
@@ -357,7 +372,17 @@ fn resources_are_applied_shown_and_deleted() {
     let (code, _, err) = place.run(&["delete", "secret", "weather-cert"]);
     assert!(code == 1 && err.contains("is used by application `weather`"), "{err}");
     let (_, out, _) = place.run(&["ps"]);
-    assert!(out.contains("weather      -        running"), "{out}");
+    assert!(out.contains("weather  running"), "{out}");
+    let (code, _, err) = place.run(&["ps", "wether"]);
+    assert!(
+        code == 1 && err.contains("no application, service or instance `wether`"),
+        "{err}"
+    );
+    let (_, out, _) = place.run(&["delete", "application", "weather", "-o", "json"]);
+    let deleted: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let removed = serde_json::json!([{"resource": "application/weather", "action": "removed"}]);
+    assert_eq!(deleted["resources"], removed);
+    assert_eq!(place.run(&["apply", "-f", &file]).0, 0);
     let (code, out, err) = place.run(&["delete", "-f", &file]);
     assert_eq!(code, 0, "{err}");
     assert!(
@@ -382,7 +407,7 @@ fn a_file_is_made_all_that_is_desired_and_an_empty_one_only_if_that_is_meant() {
         assert!(out.contains(gone), "{out}");
     }
     let (code, out, err) = place.run(&["apply", "-f", &one, "--prune"]);
-    let expected = "revision 2\n  delete   application/weather\n  delete   secret/weather-cert\n";
+    let expected = "revision 2\n  removed  application/weather\n  removed  secret/weather-cert\n";
     assert_eq!((code, out.as_str(), err.as_str()), (0, expected, ""));
     let empty = place.file("empty.yml", "# nothing\n");
     let (code, _, err) = place.run(&["apply", "-f", &empty, "--prune"]);
@@ -435,11 +460,20 @@ fn conditions_are_shown_of_the_node_and_of_one_application() {
     assert_eq!(place.run(&["apply", "-f", &file, "--wait"]).0, 0);
     let (code, out, err) = place.run(&["status"]);
     assert_eq!(code, 0, "{err}");
-    for row in [
-        "node     Ready         true  Ready",
-        "weather  Deployed      true  Deployed",
-    ] {
-        assert!(out.contains(row), "{out}");
+    let lines: Vec<Vec<&str>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(
+        (lines[1][..2].to_vec(), lines[2][..2].to_vec()),
+        (vec!["node", "ready"], vec!["weather", "running"])
+    );
+    assert!(lines.len() == 3 && lines[2].len() == 3, "{out}");
+    for all in ["--all", "-v"] {
+        let (_, out, _) = place.run(&["status", all]);
+        for row in [
+            "node     Ready         true  Ready",
+            "weather  Deployed      true  Deployed",
+        ] {
+            assert!(out.contains(row), "{out}");
+        }
     }
     let (_, out, _) = place.run(&["status", "weather", "-o", "json"]);
     let shown: serde_json::Value = serde_json::from_str(&out).unwrap();
@@ -515,7 +549,7 @@ fn a_second_daemon_is_refused_and_the_first_goes_on() {
             .unwrap(),
     );
     assert!(
-        code == 2 && err.contains("a daemon is already listening there"),
+        code == 1 && err.contains("a daemon is already listening there"),
         "{code} {err}"
     );
 }

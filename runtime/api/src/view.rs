@@ -304,7 +304,7 @@ pub struct Package {
     /// `used`, `former` (kept for going back), `wanted` (a configuration names it), `busy` (being fetched or built),
     /// `unfinished`, `refused` or `unused`.
     pub state: String,
-    /// Services, as `application/service`.
+    /// Services, as `application.service`.
     pub used_by: Vec<String>,
     /// Seconds since 1970 of its last change.
     pub modified: u64,

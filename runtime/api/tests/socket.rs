@@ -149,7 +149,17 @@ async fn versions_usage_and_history_are_told_and_rollback_and_retry_are_asked() 
     assert_eq!(versions, (200, json!([{"revision": 1, "current": true}])));
     assert_eq!(served.json("GET", "/v1/secrets/none/versions", "").await.0, 404);
     assert_eq!(served.json("GET", "/v1/secrets/cert?revision=1", "").await.0, 200);
-    assert_eq!(served.json("GET", "/v1/secrets/cert?revision=2", "").await.0, 404);
+    for (path, message) in [
+        (
+            "/v1/secrets/cert?revision=2",
+            "secret `cert` has no version of revision 2",
+        ),
+        ("/v1/secrets/none?revision=2", "no secret `none` among secrets"),
+        ("/v1/registries/cert?revision=2", "no secret `cert` among registries"),
+    ] {
+        let (status, error) = served.json("GET", path, "").await;
+        assert_eq!((status, &error["error"]["message"]), (404, &json!(message)));
+    }
     let usage = served.json("GET", "/v1/secrets/cert/usage", "").await;
     assert_eq!(usage, (200, json!([{"application": "weather", "services": ["agent"]}])));
     let (status, history) = served.json("GET", "/v1/applications/weather/history", "").await;
@@ -248,7 +258,20 @@ async fn every_refusal_is_json_with_the_right_status() {
         ("PUT", "/v1/resources", "", 400, "body:1:1: there is no resource in it"),
         ("GET", "/v1/packages/gc", "", 405, "GET is not for"),
         ("POST", "/v1/packages/gc?dryrun=true", "", 400, "unknown field `dryrun`"),
-        ("GET", "/v1/instances/a.b.1/logs?tail=few", "", 400, "tail"),
+        (
+            "GET",
+            "/v1/instances/a.b.1/logs?tail=few",
+            "",
+            400,
+            "query: tail: expected a whole number, found `few`",
+        ),
+        (
+            "PUT",
+            "/v1/resources?dryRun=yes",
+            "",
+            400,
+            "query: dryRun: expected true or false, found `yes`",
+        ),
         ("GET", "/v1/instances/a.b.9/logs", "", 404, "no instance `a.b.9`"),
         ("GET", "/v1/events?filter=a%23", "", 400, "filter"),
         ("GET", "/v1/applications/%ff", "", 400, "UTF-8"),
@@ -330,7 +353,7 @@ async fn logs_and_events_are_streamed_as_they_come() {
         (200, "two\n".to_owned())
     );
     assert_eq!(
-        served.ask("GET", "/v1/instances/a.b.1/logs", b"").await,
+        served.ask("GET", "/v1/instances/a%2Fb%2F1/logs", b"").await,
         (200, "one\ntwo\n".to_owned())
     );
     let mut stream = UnixStream::connect(served.socket()).await.unwrap();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 /// Where an instance is in its life.
@@ -28,6 +29,24 @@ pub enum State {
     Failed,
     /// It failed too often, and waits for an operator.
     Quarantined,
+}
+
+impl fmt::Display for State {
+    /// The word that the API has for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Discovered => "discovered",
+            Self::Verified => "verified",
+            Self::Loaded => "loaded",
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Degraded => "degraded",
+            Self::Draining => "draining",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Quarantined => "quarantined",
+        })
+    }
 }
 
 /// How patient the host is.
@@ -111,6 +130,25 @@ mod tests {
 
     const fn s(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_log_has_the_words_of_the_api() {
+        use State::*;
+        for state in [
+            Discovered,
+            Verified,
+            Loaded,
+            Created,
+            Running,
+            Degraded,
+            Draining,
+            Stopped,
+            Failed,
+            Quarantined,
+        ] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.to_string());
+        }
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl Slot {
             (status.state, status.message, status.since) = (state, message.into(), status::now());
             status.clone()
         };
-        tracing::info!(instance = changed.instance, plugin = changed.plugin, state = ?state, reason = changed.message, "plugin");
+        tracing::info!(instance = changed.instance, plugin = changed.plugin, %state, reason = changed.message, "plugin");
         self.shared.core.changed(&changed);
     }
 

@@ -5,6 +5,7 @@ mod history;
 mod logs;
 mod packages;
 mod resources;
+mod steps;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -38,11 +39,12 @@ use crate::supervise::{Integrity, Lines, Lookups, Phase, Shared, Supervisor};
 use crate::topic::BadTopic;
 use crate::workspace;
 
-pub use change::{Applied, ChangeError, PlannedStep};
+pub use change::{Applied, ChangeError};
 pub use history::{Deployed, RetryError};
 pub use logs::{Logs, LogsError};
 pub use packages::{PackageItem, PackageState};
 pub use resources::Versioned;
+pub use steps::PlannedStep;
 
 /// A running node. Clones share it.
 #[derive(Clone)]

@@ -4,7 +4,7 @@
 
 mod world;
 
-use aerolith_node::{Aspect, Condition, Node, Phase, Reason, Summary, Truth};
+use aerolith_node::{Aspect, Condition, Node, Outcome, Phase, Reason, Summary, Truth};
 use aerolith_plugin_wire::Error;
 use aerolith_plugin_wire::engine::Exit;
 use world::*;
@@ -187,10 +187,47 @@ async fn what_cannot_be_planned_for_is_held_and_what_is_deleted_is_being_removed
         .unwrap();
     let deployed = application_is(&node, Aspect::Deployed, Reason::Removing).await;
     assert_eq!(deployed.status, Truth::False);
+    assert_eq!(application_of(&node, "shop").unwrap().state, Summary::Stopping);
     world.engine().obey();
     until("nothing is left", || {
         application_of(&node, "shop").is_none().then_some(())
     })
     .await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_of_which_none_is_wanted_is_as_it_should_be_though_nothing_of_it_is_here() {
+    let world = World::new();
+    let node = world.open().await;
+    apply(&node, &[&fetched("test:absent"), &shop(r#","replica":0"#)]).await;
+    let deployed = application_is(&node, Aspect::Deployed, Reason::Deployed).await;
+    assert!(deployed.holds());
+    let web = service_of(&node, "shop", "web").unwrap();
+    assert!(web.conditions.iter().all(Condition::holds), "{:?}", web.conditions);
+    assert_eq!(of(&web.conditions, Aspect::Prepared).reason, Reason::NoneWanted);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_deployment_that_is_given_up_has_failed_and_is_good_only_once_it_has_proven_itself() {
+    let world = World::new();
+    let node = world.open().await;
+    apply(&node, &[&package("pp", "1"), &shop(r#","restart":{"policy":"no"}"#)]).await;
+    for _ in 0..2 {
+        running(&node, "shop.web.1").await;
+        let trying = of_application(&node, Aspect::Deployed);
+        assert_eq!(trying.reason, Reason::Progressing, "{trying:?}");
+        assert_eq!(node.history("shop").unwrap()[0].outcome, Outcome::Pending);
+        world.engine().end("shop.web.1", code(7));
+        application_is(&node, Aspect::Deployed, Reason::Failed).await;
+        let newest = node.history("shop").unwrap().remove(0);
+        assert_eq!((newest.outcome, newest.attempts), (Outcome::Failed, 1));
+        assert_eq!(newest.reason, "shop.web.1: ended with code 7");
+        // By the name of its service, as by its own.
+        assert!(node.retry("shop.web").await.unwrap());
+    }
+    application_is(&node, Aspect::Deployed, Reason::Deployed).await;
+    assert_eq!(node.history("shop").unwrap()[0].outcome, Outcome::Good);
     node.shutdown().await;
 }

@@ -66,6 +66,16 @@ pub enum Decision {
     Done,
 }
 
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Restart { after } => write!(f, "it is started again in {after:?}"),
+            Self::GiveUp { why } => write!(f, "it is given up: {why}"),
+            Self::Done => f.write_str("it is not meant to run again"),
+        }
+    }
+}
+
 /// Why an instance is not started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GiveUp {

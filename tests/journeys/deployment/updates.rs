@@ -26,7 +26,10 @@ fn a_bad_version_is_taken_back_while_the_old_process_runs_on_and_a_good_one_goes
     deployed(&node, |node| node.apply(&shop(STAY, json!({}))));
     let old = node.process("shop.web.1").pid;
     let mut events = Events::listen(&node.socket(), "app/shop/rolledback").unwrap();
-    node.ask(&shop("echo broken; exit 3", json!({})));
+    let bad = node.file("bad.yml", &shop("echo broken; exit 3", json!({})));
+    let told = node.run(&["apply", "-f", &bad, "--wait", "--timeout", "60s"]);
+    let why = "nothing more is tried: shop was rolled back: revision 2 failed 2 of 2 times: shop.web.1: ";
+    assert!(told.code == 1 && told.err.contains(why), "{told:?}");
     let data = events.next().unwrap()["data"].clone();
     assert_eq!((&data["revision"], &data["attempts"]), (&json!(2), &json!(2)));
     assert!(data["reason"].as_str().unwrap().contains("shop.web.1"), "{data}");

@@ -45,7 +45,7 @@ fn an_application_is_previewed_applied_shown_guarded_and_deleted() {
     let name = node.file("shop.yml", &staying("shop"));
     let preview = node.done(&["apply", "-f", &name, "--dry-run"]);
     assert!(
-        preview.starts_with("nothing changed") && preview.contains("shop/web            added"),
+        preview.starts_with("nothing changed") && preview.contains("shop.web            added"),
         "{preview}"
     );
     assert_eq!(node.done(&["get", "applications", "-o", "json"]).trim(), "[]");
@@ -53,7 +53,7 @@ fn an_application_is_previewed_applied_shown_guarded_and_deleted() {
     let pid = node.process("shop.web.1").pid;
     let shown = node.done(&["ps"]);
     let row: Vec<&str> = shown.lines().nth(1).unwrap().split_whitespace().collect();
-    assert_eq!(row[..4], ["shop", "web/1", "running", &pid.to_string()]);
+    assert_eq!(row[..3], ["shop.web.1", "running", &pid.to_string()]);
     assert!(
         node.done(&["get", "application", "shop", "-o", "yaml"])
             .contains("name: shop\n")
@@ -169,7 +169,7 @@ fn who_waits_is_told_why_it_does_not_come() {
     };
     // What the policy refuses never comes by itself: nobody waits five minutes for it.
     let told = waits("shop", "", &[]);
-    let expected = "nothing more is tried: shop/web is failed: entry `a` of `gone`";
+    let expected = "nothing more is tried: shop is refused: web: entry `a` of `gone`";
     assert!(
         told.code == 1 && told.err.contains(expected) && told.err.contains("requireDigest"),
         "{told:?}"
@@ -177,11 +177,11 @@ fn who_waits_is_told_why_it_does_not_come() {
     let digest = format!(", \"sha256\": \"{}\"", "0".repeat(64));
     let told = waits("shop", &digest, &["--timeout", "1s"]);
     assert!(
-        told.code == 1 && told.err.contains("not done within 1s: shop/web is "),
+        told.code == 1 && told.err.contains("not done within 1s: shop.web is "),
         "{told:?}"
     );
     let shown = node.run(&["ps"]);
-    assert!(shown.err.contains("not deployed: shop, "), "{shown:?}");
+    assert!(shown.err.contains("not deployed as wanted: shop;"), "{shown:?}");
     node.done(&["delete", "application", "shop", "--wait"]);
 }
 

@@ -71,7 +71,7 @@ fn after_a_deployment_the_list_shows_blob_and_tree_with_their_user() {
     for item in [&blob, &tree] {
         assert_eq!(
             (&item["state"], &item["usedBy"]),
-            (&json!("used"), &json!(["shop/main"]))
+            (&json!("used"), &json!(["shop.main"]))
         );
     }
     assert_eq!(blob["bytes"], json!(bytes.len()));
@@ -79,7 +79,7 @@ fn after_a_deployment_the_list_shows_blob_and_tree_with_their_user() {
     let table = node.done(&["package", "list"]);
     let mut lines = table.lines();
     let at = lines.next().unwrap().find("USED BY").unwrap();
-    assert!(lines.all(|line| line[at..].starts_with("shop/main")), "{table}");
+    assert!(lines.all(|line| line[at..].starts_with("shop.main")), "{table}");
     assert!(table.contains("1.05 MB"), "{table}");
 }
 
@@ -119,7 +119,7 @@ fn a_cleaning_takes_what_is_nobodys_and_neither_what_is_used_nor_a_download_unde
     );
     assert_eq!(
         find(&items, "blob", &sha256(&kept)).unwrap()["usedBy"],
-        json!(["kept/main"])
+        json!(["kept.main"])
     );
     assert!(node.done(&["package", "gc"]).contains("nothing to remove"));
     server.release();
@@ -175,7 +175,7 @@ fn who_waits_without_a_terminal_is_told_each_stage_on_a_line_and_what_is_used_ag
     let said: Vec<&str> = told
         .err
         .lines()
-        .filter_map(|line| line.strip_prefix("shop/main: "))
+        .filter_map(|line| line.strip_prefix("shop.main: "))
         .collect();
     let stages = [
         format!("fetched {key}, 1.05 MB at "),
@@ -252,14 +252,14 @@ fn on_a_terminal_a_bar_grows_while_bytes_come_and_lines_are_left() {
             .spawn()
             .unwrap()
     };
-    let bar = format!("shop/main: all-{} [", platform());
+    let bar = format!("shop.main: all-{} [", platform());
     let drawn = terminal.until(|drawn| drawn.contains(&bar) && drawn.contains(" of 1.05 MB"));
     assert!(drawn.contains(&bar), "{drawn:?}");
     server.release();
     let drawn = terminal.until(|_| false).to_owned();
     assert!(waiting.wait().unwrap().success(), "{drawn:?}");
-    let (before, after) = drawn.rsplit_once("shop/main: published shop-pp").unwrap();
-    assert!(before.contains("shop/main: fetched all-"), "{drawn:?}");
+    let (before, after) = drawn.rsplit_once("shop.main: published shop-pp").unwrap();
+    assert!(before.contains("shop.main: fetched all-"), "{drawn:?}");
     assert!(
         after.contains("shop: running") && !after.contains(&bar),
         "no bar is left: {drawn:?}"

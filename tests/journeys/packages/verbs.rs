@@ -212,7 +212,7 @@ fn how_far_a_verification_is_stands_beside_the_answer() {
         assert!(told.code == 0 && told.out.starts_with("OK! "), "{told:?}");
         let lines: Vec<&str> = told.err.lines().collect();
         for (line, stage) in lines.iter().zip(["fetched", "verified", "unpacked"]) {
-            assert!(line.starts_with(&format!("{name}/trial: {stage} ")), "{told:?}");
+            assert!(line.starts_with(&format!("{name}: {stage} ")), "{told:?}");
         }
         assert!(lines.len() == 3 && lines[0].contains(key), "{told:?}");
         let told = package_verb(&node, &["verify", target, "-o", "json"]);

@@ -11,6 +11,7 @@ use crate::arguments::Patience;
 use crate::client::{Client, quoted};
 use crate::screen::Screen;
 use crate::table::{Cell, Table, span, state};
+use crate::target::Target;
 
 /// Shows the deployments of an application, newest first.
 pub(crate) async fn history(client: &Client, application: &str, screen: Screen) -> anyhow::Result<()> {
@@ -19,7 +20,7 @@ pub(crate) async fn history(client: &Client, application: &str, screen: Screen) 
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let all: Vec<Deployment> = serde_json::from_value(answer.clone())?;
     screen.show(&answer, || {
-        let headings = ["REVISION", "AGE", "OUTCOME", "FAILED", "CHANGED", "REASON"];
+        let headings = ["REVISION", "AGE", "OUTCOME", "FAILED", "REASON", "CHANGED"];
         Ok(Table::new(headings, all.iter().map(|one| row(one, now))))
     })
 }
@@ -30,8 +31,8 @@ fn row(deployment: &Deployment, now: u64) -> [Cell; 6] {
         Cell::from(&span(now.saturating_sub(deployment.at_ms / 1_000))),
         state(&deployment.outcome),
         Cell::from(&deployment.attempts),
-        Cell::from(&deployment.changed.join(", ")),
         Cell::from(&deployment.reason),
+        Cell::from(&deployment.changed.join(", ")),
     ]
 }
 
@@ -53,11 +54,8 @@ pub(crate) async fn rollback(
 }
 
 /// Lets what failed for good be tried again.
-pub(crate) async fn retry(client: &Client, target: &str, screen: Screen) -> anyhow::Result<()> {
-    let path = match target.contains('/') {
-        true => format!("/v1/instances/{}/retry", quoted(&target.replace('/', "."))),
-        false => format!("/v1/applications/{}/retry", quoted(target)),
-    };
+pub(crate) async fn retry(client: &Client, target: &Target, screen: Screen) -> anyhow::Result<()> {
+    let path = format!("/v1/instances/{}/retry", quoted(&target.to_string()));
     let answer = client.json(Method::POST, &path).await?;
     let Retried { retried } = serde_json::from_value(answer.clone())?;
     screen.tell(&answer, || match retried {
@@ -81,12 +79,12 @@ mod tests {
             changed: vec!["configuration/pp".into()],
         };
         let table = Table::new(
-            ["REVISION", "AGE", "OUTCOME", "FAILED", "CHANGED", "REASON"],
+            ["REVISION", "AGE", "OUTCOME", "FAILED", "REASON", "CHANGED"],
             [row(&failed, 100)],
         );
         let expected = "\
-REVISION  AGE  OUTCOME  FAILED  CHANGED           REASON
-12        1m   failed   2       configuration/pp  web: ended with code 3
+REVISION  AGE  OUTCOME  FAILED  REASON                  CHANGED
+12        1m   failed   2       web: ended with code 3  configuration/pp
 ";
         assert_eq!(table.render(false), expected);
     }

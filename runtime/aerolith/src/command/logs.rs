@@ -1,7 +1,5 @@
 //! `aerolith logs`: what instances wrote.
 
-use std::str::FromStr;
-
 use aerolith_api::Instance;
 use hyper::Method;
 use tokio::sync::mpsc;
@@ -10,60 +8,20 @@ use tokio::task::JoinSet;
 use crate::arguments::Logs;
 use crate::client::{Client, next, quoted};
 use crate::lines::Lines;
-use crate::outcome::Wrong;
 use crate::screen::Screen;
-
-/// Whose output: `APP[/SERVICE[/N]]`.
-#[derive(Debug, PartialEq, Eq)]
-struct Target {
-    application: String,
-    service: Option<String>,
-    index: Option<u32>,
-}
-
-impl FromStr for Target {
-    type Err = Wrong;
-
-    fn from_str(text: &str) -> Result<Self, Wrong> {
-        let wrong = || {
-            Wrong::new(format!(
-                "`{text}` names no instance: expected APP, APP/SERVICE or APP/SERVICE/N"
-            ))
-        };
-        let parts: Vec<&str> = text.split('/').collect();
-        if parts.len() > 3 || parts.iter().any(|part| part.is_empty()) {
-            return Err(wrong());
-        }
-        let index = parts
-            .get(2)
-            .map(|index| index.parse().map_err(|_| wrong()))
-            .transpose()?;
-        let part = |at: usize| parts.get(at).map(|part| (*part).to_owned());
-        Ok(Self {
-            application: part(0).unwrap_or_default(),
-            service: part(1),
-            index,
-        })
-    }
-}
-
-impl Target {
-    fn takes(&self, instance: &Instance) -> bool {
-        instance.application == self.application
-            && self.service.as_ref().is_none_or(|service| *service == instance.service)
-            && self.index.is_none_or(|index| index == instance.index)
-    }
-}
 
 /// Shows the output of one instance as it stands, and of several line by line with the instance in front.
 pub(crate) async fn logs(client: &Client, wanted: &Logs, screen: Screen) -> anyhow::Result<()> {
-    let target: Target = wanted.target.parse()?;
     let answer = client.json(Method::GET, "/v1/instances").await?;
     let mut instances: Vec<Instance> = serde_json::from_value(answer)?;
-    instances.retain(|instance| target.takes(instance));
+    instances.retain(|instance| wanted.target.takes(instance));
+    instances.dedup_by(|one, other| one.id == other.id);
     match instances.as_slice() {
         [] => {
-            let message = format!("nothing called `{}` has run here", wanted.target);
+            let message = format!(
+                "no application, service or instance called `{}` has run here",
+                wanted.target
+            );
             Err(aerolith_api::Failure::not_found(message)
                 .hint("`aerolith ps` shows what runs")
                 .into())
@@ -128,7 +86,7 @@ async fn together(client: &Client, instances: &[Instance], wanted: &Logs, screen
 }
 
 fn front(instance: &Instance) -> String {
-    format!("{}/{} | ", instance.service, instance.index)
+    format!("{} | ", instance.id)
 }
 
 /// Sends every line of a stream with something in front.
@@ -144,43 +102,4 @@ async fn marked(client: Client, place: String, front: String, into: mpsc::Sender
         into.send([front.as_bytes(), &line].concat()).await?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn instance(application: &str, service: &str, index: u32) -> Instance {
-        Instance {
-            application: application.into(),
-            service: service.into(),
-            index,
-            ..Instance::default()
-        }
-    }
-
-    #[test]
-    fn a_target_takes_what_it_names() {
-        let all = [
-            instance("a", "b", 1),
-            instance("a", "b", 2),
-            instance("a", "c", 1),
-            instance("d", "b", 1),
-        ];
-        let count = |text: &str| {
-            let target: Target = text.parse().unwrap();
-            all.iter().filter(|instance| target.takes(instance)).count()
-        };
-        assert_eq!(["a", "a/b", "a/b/2", "a/x"].map(count), [3, 2, 1, 0]);
-    }
-
-    #[test]
-    fn what_names_nothing_is_refused() {
-        for text in ["", "a/", "/b", "a/b/x", "a/b/1/2"] {
-            assert!(
-                text.parse::<Target>().unwrap_err().message.contains("APP/SERVICE/N"),
-                "{text}"
-            );
-        }
-    }
 }

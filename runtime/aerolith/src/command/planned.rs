@@ -3,6 +3,7 @@
 use aerolith_api::{ApplicationChange, Applied, ServiceChange};
 
 use crate::table::{Cell, Table, state};
+use crate::target::named;
 
 /// Whether anything would be done.
 pub(super) fn is_something(applied: &Applied) -> bool {
@@ -28,7 +29,7 @@ pub(super) fn planned(applied: &Applied) -> String {
 fn application(change: &ApplicationChange) -> Vec<[Cell; 3]> {
     let own = row(&change.name, &change.action, &change.changes.join(", "));
     let services = change.services.iter().map(|service| {
-        let name = format!("{}/{}", change.name, service.name);
+        let name = named(&change.name, &service.name);
         row(&name, &becomes(service), &why(service))
     });
     std::iter::once(own).chain(services).collect()
@@ -108,9 +109,9 @@ mod tests {
 nothing changed; to be done:
 WHAT           BECOMES            WHY
 weather        updated            version
-weather/agent  updated by switch  env.UNIT, package pp: object a.zip; fetches a.zip of pp
-weather/db     unchanged
-weather/web    scaled 1 to 3
+weather.agent  updated by switch  env.UNIT, package pp: object a.zip; fetches a.zip of pp
+weather.db     unchanged
+weather.web    scaled 1 to 3
 secret/cert    removed
 ";
         assert_eq!(planned(&applied), expected);

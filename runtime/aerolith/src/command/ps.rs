@@ -2,70 +2,83 @@
 
 use std::time::SystemTime;
 
-use aerolith_api::{Application, Condition, Instance, NodeStatus, Service};
+use aerolith_api::{Application, Condition, Failure, Instance, NodeStatus, Service};
 use hyper::Method;
 
-use super::status::told;
 use crate::client::Client;
 use crate::screen::Screen;
 use crate::table::{Cell, Table, maybe, span, state};
+use crate::target::{Target, named};
 
-/// Shows every instance, and every service and application that has none with its reason.
-pub(crate) async fn ps(client: &Client, screen: Screen) -> anyhow::Result<()> {
-    let answer = client.json(Method::GET, "/v1/status").await?;
+/// Shows every instance, and every service and application that has none with its reason; or those that are meant.
+pub(crate) async fn ps(client: &Client, target: Option<&Target>, screen: Screen) -> anyhow::Result<()> {
+    let mut answer = client.json(Method::GET, "/v1/status").await?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
-    let status: NodeStatus = serde_json::from_value(answer.clone())?;
+    let mut status: NodeStatus = serde_json::from_value(answer.clone())?;
+    if let Some(target) = target {
+        status.applications = only(status.applications, target);
+        if status.applications.is_empty() {
+            let missing = Failure::not_found(format!("no application, service or instance `{target}`"));
+            return Err(missing.hint("`aerolith ps` shows what runs").into());
+        }
+        answer["applications"] = serde_json::to_value(&status.applications)?;
+    }
     for reason in &status.health.reasons {
         screen.message(&format!("degraded: {reason}"));
     }
-    for (application, service) in status
-        .applications
-        .iter()
-        .flat_map(|a| a.services.iter().map(move |s| (a, s)))
-    {
-        for warning in &service.warnings {
-            screen.message(&format!("warning: {}/{}: {warning}", application.name, service.name));
+    for application in &status.applications {
+        for service in &application.services {
+            let name = named(&application.name, &service.name);
+            for warning in &service.warnings {
+                screen.message(&format!("warning: {name}: {warning}"));
+            }
         }
     }
-    for application in &status.applications {
-        if let Some(told) = undeployed(application, now) {
-            screen.message(&told);
-        }
+    if let Some(told) = undeployed(&status.applications) {
+        screen.message(&told);
     }
     screen.show(&answer, || Ok(table(&status, now)))
 }
 
-/// Why the newest version of an application is not in force. What runs of it is another matter.
-fn undeployed(application: &Application, now: u64) -> Option<String> {
-    let deployed = Condition::of(&application.conditions, "Deployed").filter(|deployed| !deployed.holds())?;
-    let since = span(now.saturating_sub(deployed.since_ms / 1_000));
-    let told = told(deployed, now.saturating_mul(1_000));
-    let why = if told.is_empty() {
-        String::new()
-    } else {
-        format!(": {told}")
-    };
-    Some(format!(
-        "not deployed: {}, {} for {since}{why}",
-        application.name, deployed.reason
-    ))
+/// What is meant of applications, services and instances.
+fn only(applications: Vec<Application>, target: &Target) -> Vec<Application> {
+    let all = applications.into_iter().filter_map(|mut application| {
+        let name = &application.name;
+        let is_whole = target.is_application(name);
+        application.services.retain_mut(|service| {
+            if !target.takes_service(name, &service.name) {
+                service.instances.retain(|instance| target.takes(instance));
+                return !service.instances.is_empty();
+            }
+            true
+        });
+        (is_whole || !application.services.is_empty()).then_some(application)
+    });
+    all.collect()
 }
 
-fn table(status: &NodeStatus, now: u64) -> Table<7> {
+/// Which applications are not in force as they are wanted. Why is told by `status`.
+fn undeployed(applications: &[Application]) -> Option<String> {
+    let is_behind = |application: &&Application| {
+        Condition::of(&application.conditions, "Deployed").is_some_and(|deployed| !deployed.holds())
+    };
+    let behind: Vec<&str> = applications.iter().filter(is_behind).map(|a| a.name.as_str()).collect();
+    let names = behind.join(", ");
+    (!behind.is_empty()).then(|| format!("not deployed as wanted: {names}; `aerolith status` says why"))
+}
+
+fn table(status: &NodeStatus, now: u64) -> Table<6> {
     let rows = status
         .applications
         .iter()
         .flat_map(|application| rows(application, now));
-    Table::new(
-        ["APPLICATION", "SERVICE", "STATE", "PID", "SINCE", "RESTARTS", "REASON"],
-        rows,
-    )
+    Table::new(["NAME", "STATE", "PID", "SINCE", "RESTARTS", "REASON"], rows)
 }
 
-fn rows(application: &Application, now: u64) -> Vec<[Cell; 7]> {
+fn rows(application: &Application, now: u64) -> Vec<[Cell; 6]> {
     let name = &application.name;
     if application.services.is_empty() {
-        return vec![waiting(name, "-", &application.state, &application.reason)];
+        return vec![waiting(name, &application.state, &application.reason)];
     }
     application
         .services
@@ -74,41 +87,39 @@ fn rows(application: &Application, now: u64) -> Vec<[Cell; 7]> {
         .collect()
 }
 
-fn of_service(application: &str, service: &Service, now: u64) -> Vec<[Cell; 7]> {
+fn of_service(application: &str, service: &Service, now: u64) -> Vec<[Cell; 6]> {
     if service.instances.is_empty() {
-        return vec![waiting(application, &service.name, &service.state, &service.reason)];
+        let name = named(application, &service.name);
+        return vec![waiting(&name, &service.state, &service.reason)];
     }
     service
         .instances
         .iter()
-        .map(|instance| running(application, service, instance, now))
+        .map(|instance| running(instance, now))
         .collect()
 }
 
-fn waiting(application: &str, service: &str, word: &str, reason: &str) -> [Cell; 7] {
+fn waiting(name: &str, word: &str, reason: &str) -> [Cell; 6] {
     let [pid, since, restarts] = std::array::from_fn(|_| Cell::from("-"));
-    [
-        Cell::from(application),
-        Cell::from(service),
-        state(word),
-        pid,
-        since,
-        restarts,
-        Cell::from(reason),
-    ]
+    [Cell::from(name), state(word), pid, since, restarts, Cell::from(reason)]
 }
 
-fn running(application: &str, service: &Service, instance: &Instance, now: u64) -> [Cell; 7] {
+fn running(instance: &Instance, now: u64) -> [Cell; 6] {
     let since = instance.since.map(|since| span(now.saturating_sub(since)));
     [
-        Cell::from(application),
-        Cell::from(&format!("{}/{}", service.name, instance.index)),
+        Cell::from(&shown(instance)),
         state(&instance.state),
         maybe(instance.pid),
         maybe(since),
         Cell::from(&instance.restarts),
         Cell::from(&instance.reason),
     ]
+}
+
+/// An instance by its name. During an update there are two of one name.
+pub(super) fn shown(instance: &Instance) -> String {
+    let old = if instance.outdated { " (old)" } else { "" };
+    format!("{}{old}", instance.id)
 }
 
 #[cfg(test)]
@@ -118,7 +129,7 @@ mod tests {
     #[test]
     fn the_trouble_of_an_update_is_the_applications_and_not_that_of_the_instance_that_runs_on() {
         let instance = Instance {
-            index: 1,
+            id: "weather.agent.1".into(),
             state: "running".into(),
             outdated: true,
             ..Instance::default()
@@ -144,22 +155,59 @@ mod tests {
             services: vec![agent],
             ..Application::default()
         };
-        let told = undeployed(&weather, 1_000).unwrap();
-        assert_eq!(
-            told,
-            "not deployed: weather, PreparationFailed for 1m: agent: object `x`: 404; next try in 2s"
-        );
+        let good = Application {
+            name: "shop".into(),
+            ..Application::default()
+        };
+        let told = undeployed(&[weather.clone(), good]).unwrap();
+        assert_eq!(told, "not deployed as wanted: weather; `aerolith status` says why");
         let status = NodeStatus {
             applications: vec![weather],
             ..NodeStatus::default()
         };
-        assert!(!table(&status, 1_000).render(false).contains("404"));
+        let shown = table(&status, 1_000).render(false);
+        assert!(
+            !shown.contains("404") && shown.contains("weather.agent.1 (old)"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn only_what_is_meant_is_shown() {
+        let instance = |service: &str, index: u32| Instance {
+            id: format!("shop.{service}.{index}"),
+            application: "shop".into(),
+            service: service.into(),
+            index,
+            ..Instance::default()
+        };
+        let service = |name: &str| Service {
+            name: name.into(),
+            instances: vec![instance(name, 1), instance(name, 2)],
+            ..Service::default()
+        };
+        let shop = Application {
+            name: "shop".into(),
+            services: vec![service("web"), service("db")],
+            ..Application::default()
+        };
+        for (target, expected) in [
+            ("shop", 4),
+            ("shop/web", 2),
+            ("shop.db.2", 1),
+            ("shop.x", 0),
+            ("sho", 0),
+        ] {
+            let left = only(vec![shop.clone()], &target.parse().unwrap());
+            let instances: usize = left.iter().flat_map(|a| &a.services).map(|s| s.instances.len()).sum();
+            assert_eq!((instances, left.is_empty()), (expected, expected == 0), "{target}");
+        }
     }
 
     #[test]
     fn instances_are_shown_and_what_has_none_says_why() {
         let instance = Instance {
-            index: 1,
+            id: "weather.agent.1".into(),
             state: "running".into(),
             pid: Some(7),
             since: Some(940),
@@ -184,9 +232,9 @@ mod tests {
             ..NodeStatus::default()
         };
         let expected = "\
-APPLICATION  SERVICE  STATE    PID  SINCE  RESTARTS  REASON
-weather      agent/1  running  7    1m     2
-weather      db       waiting  -    -      -         no engine
+NAME             STATE    PID  SINCE  RESTARTS  REASON
+weather.agent.1  running  7    1m     2
+weather.db       waiting  -    -      -         no engine
 ";
         assert_eq!(table(&status, 1_000).render(false), expected);
     }

@@ -53,16 +53,18 @@ pub(super) fn summary(applied: &Applied) -> String {
         return planned(applied);
     }
     let mut text = format!("revision {}\n", applied.revision);
-    let removed = applied.resources.iter().filter(|change| change.action == "removed");
-    text.extend(removed.map(|change| format!("  {:<8} {}\n", "delete", change.resource)));
-    if applied.steps.is_empty() && text.lines().count() == 1 {
+    if !is_something(applied) {
         text.push_str("  nothing to do\n");
     }
+    let changed = applied
+        .resources
+        .iter()
+        .map(|change| (&change.action, &change.resource));
+    let steps = applied.steps.iter().map(|step| (&step.action, &step.target));
     text.extend(
-        applied
-            .steps
-            .iter()
-            .map(|step| format!("  {:<8} {}\n", step.action, step.target)),
+        changed
+            .chain(steps)
+            .map(|(action, what)| format!("  {action:<8} {what}\n")),
     );
     text
 }
@@ -71,7 +73,7 @@ pub(super) fn summary(applied: &Applied) -> String {
 pub(crate) async fn delete(client: &Client, wanted: Delete, screen: Screen) -> anyhow::Result<()> {
     let watch = Watch::begin(client, wanted.patience, screen).await?;
     if let (Some(kind), Some(name)) = (wanted.kind, &wanted.name) {
-        let applied = one(client, kind, name, screen).await?;
+        let applied = one(client, kind.into(), name, screen).await?;
         return watch.until(&Wanted::gone(applied)).await;
     }
     let resources = documents(&files(&wanted.file)?)?.resources;
@@ -190,7 +192,12 @@ mod tests {
             resources: vec![removed],
             ..Applied::default()
         };
-        assert_eq!(summary(&pruned), "revision 4\n  delete   secret/cert\n");
+        assert_eq!(summary(&pruned), "revision 4\n  removed  secret/cert\n");
+        let same = Applied {
+            revision: 4,
+            ..Applied::default()
+        };
+        assert_eq!(summary(&same), "revision 4\n  nothing to do\n");
     }
 
     #[test]

@@ -157,6 +157,7 @@ impl Control for Daemon {
         let is_application = kind == ResourceKind::Application;
         Ok(Applied {
             revision,
+            resources: vec![shown::removed(kind, name)],
             applications: is_application.then(|| name.to_owned()).into_iter().collect(),
             ..Applied::default()
         })

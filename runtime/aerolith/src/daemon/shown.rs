@@ -5,6 +5,7 @@ use aerolith_api::{
     NodeStatus, Package, Plugin, Removed, ResourceChange, Service, ServiceChange, Step, Versioned,
 };
 use aerolith_host::Status;
+use aerolith_model::ResourceKind;
 use aerolith_node::{ApplicationStatus, InstanceStatus, PackageItem, ServiceStatus};
 use aerolith_packages::Stored;
 use serde::Serialize;
@@ -91,6 +92,14 @@ fn resource_change(change: &aerolith_node::ResourceChange) -> ResourceChange {
     ResourceChange {
         resource: change.resource.to_string(),
         action: word(&change.action),
+    }
+}
+
+/// What a delete has done.
+pub(super) fn removed(kind: ResourceKind, name: &str) -> ResourceChange {
+    ResourceChange {
+        resource: format!("{kind}/{name}"),
+        action: word(&aerolith_node::Action::Removed),
     }
 }
 

@@ -68,16 +68,12 @@ impl Drop for Bars {
 }
 
 fn bar(object: &Object, download: Download) -> ProgressBar {
-    let Object {
-        application,
-        service,
-        key,
-    } = object;
+    let Object { subject, key, .. } = object;
     let bar = match download.size {
         Some(size) => ProgressBar::new(size),
         None => ProgressBar::no_length(),
     };
-    bar.with_prefix(format!("{application}/{service}: {key}"))
+    bar.with_prefix(format!("{subject}: {key}"))
         .with_style(style(download.size.is_some()))
 }
 

@@ -10,6 +10,9 @@ use crate::size::Size;
 /// Digits of a digest that tell it from others.
 const SHORT: usize = 12;
 
+/// What people know a service of an application by.
+pub(super) type Subject = fn(application: &str, service: &str) -> String;
+
 /// What is new.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum News {
@@ -27,7 +30,8 @@ pub(super) enum News {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Object {
     pub(super) application: String,
-    pub(super) service: String,
+    /// What people know that needs it.
+    pub(super) subject: String,
     pub(super) key: String,
 }
 
@@ -41,25 +45,27 @@ pub(super) struct Download {
 }
 
 impl News {
-    /// What an event says, if it says anything to people.
-    pub(super) fn of(event: &Event) -> Option<Self> {
+    /// What an event says, if it says anything to people. `subject` is what they know a service of an application by.
+    pub(super) fn of(event: &Event, subject: Subject) -> Option<Self> {
         let levels: Vec<&str> = event.topic.split('/').collect();
         match levels.as_slice() {
-            ["package", application, service, stage] => of_package(application, service, stage, &event.data),
+            ["package", application, service, stage] => {
+                of_package(application, &subject(application, service), stage, &event.data)
+            }
             ["app", name, state] => of_application(name, state, &event.data),
             _ => None,
         }
     }
 }
 
-fn of_package(application: &str, service: &str, stage: &str, data: &Value) -> Option<News> {
+fn of_package(application: &str, subject: &str, stage: &str, data: &Value) -> Option<News> {
     let Some(key) = data["object"].as_str() else {
-        let line = format!("{application}/{service}: {}", package_stage(stage, data)?);
+        let line = format!("{subject}: {}", package_stage(stage, data)?);
         return Some(News::Package { line });
     };
     let object = Object {
         application: application.into(),
-        service: service.into(),
+        subject: subject.into(),
         key: key.into(),
     };
     if stage == "fetching" {
@@ -70,7 +76,7 @@ fn of_package(application: &str, service: &str, stage: &str, data: &Value) -> Op
         };
         return Some(News::Fetching { object, download });
     }
-    let line = format!("{application}/{service}: {}", object_stage(key, stage, data)?);
+    let line = format!("{subject}: {}", object_stage(key, stage, data)?);
     Some(News::Here { object, line })
 }
 
@@ -100,12 +106,28 @@ fn of_application(name: &str, state: &str, data: &Value) -> Option<News> {
     // It is told of what was applied or deleted by whoever does that.
     data["revision"].as_u64().filter(|_| data["settled"].is_boolean())?;
     let line = match data["reason"].as_str().unwrap_or_default() {
-        "" => format!("{name}: {state}"),
+        "" => format!("{name}: {state}{}", not_yet(state, data)),
         reason => format!("{name}: {state}: {reason}"),
     };
     let failed = state == "failed";
     let name = name.into();
     Some(News::Application { name, failed, line })
+}
+
+/// What is still to come of an application that runs.
+fn not_yet(state: &str, data: &Value) -> &'static str {
+    let conditions = data["conditions"].as_array().into_iter().flatten();
+    let missing = conditions.filter(|condition| condition["status"] == "false");
+    let reasons: Vec<(&str, &str)> = missing
+        .filter_map(|one| Some((one["type"].as_str()?, one["reason"].as_str()?)))
+        .collect();
+    match reasons.as_slice() {
+        _ if state != "running" => "",
+        [.., ("Available", _)] => ", not ready yet",
+        [("Deployed", "RolledBack"), ..] => ", the version before",
+        [("Deployed", "Progressing"), ..] => ", not proven yet",
+        _ => "",
+    }
 }
 
 fn number(data: &Value, key: &str) -> u64 {
@@ -156,13 +178,15 @@ fn duration(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::named;
     use serde_json::json;
 
     fn news(topic: &str, data: Value) -> Option<News> {
-        News::of(&Event {
+        let event = Event {
             topic: topic.into(),
             data,
-        })
+        };
+        News::of(&event, named)
     }
 
     fn line(topic: &str, data: Value) -> String {
@@ -206,7 +230,7 @@ mod tests {
             ),
         ] {
             let topic = format!("package/weather/main/{stage}");
-            assert_eq!(line(&topic, data), format!("weather/main: {expected}"));
+            assert_eq!(line(&topic, data), format!("weather.main: {expected}"));
         }
     }
 
@@ -216,6 +240,29 @@ mod tests {
         assert_eq!(line("app/weather/running", told), "weather: running");
         let told = json!({"revision": 3, "settled": false, "reason": "main: 404"});
         assert_eq!(line("app/weather/failed", told), "weather: failed: main: 404");
+    }
+
+    #[test]
+    fn an_application_that_runs_says_what_is_still_to_come() {
+        let told = |conditions: &[(&str, &str)]| {
+            let all = conditions.iter().map(|(aspect, reason)| {
+                let status = if aspect == reason { "true" } else { "false" };
+                json!({"type": aspect, "status": status, "reason": reason})
+            });
+            let all: Vec<Value> = all.collect();
+            line(
+                "app/weather/running",
+                json!({"revision": 3, "settled": false, "reason": "", "conditions": all}),
+            )
+        };
+        for (deployed, available, expected) in [
+            ("Progressing", "NotReady", "weather: running, not ready yet"),
+            ("Progressing", "Available", "weather: running, not proven yet"),
+            ("RolledBack", "Available", "weather: running, the version before"),
+            ("Deployed", "Available", "weather: running"),
+        ] {
+            assert_eq!(told(&[("Deployed", deployed), ("Available", available)]), expected);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::resources::{self, text};
-use super::{Params, Place};
+use super::{Params, Place, dotted, number};
 use crate::control::{self, Control, Versioned};
 use crate::document::read;
 use crate::failure::{Failure, Reason};
@@ -79,8 +79,29 @@ impl Kind {
     /// The resource that a path means.
     async fn find<C: Control>(self, control: &C, name: &str, revision: Option<u64>) -> Result<Versioned, Failure> {
         let found = control.get(self.kind, name, revision).await?;
-        let mine = found.filter(|found| self.takes(&found.resource));
-        mine.ok_or_else(|| self.missing(name))
+        match (found.filter(|found| self.takes(&found.resource)), revision) {
+            (Some(mine), _) => Ok(mine),
+            (None, None) => Err(self.missing(name)),
+            (None, Some(revision)) => Err(self.without(control, name, revision).await?),
+        }
+    }
+
+    /// Why there is not this version of a resource: it has others, or is not there itself.
+    async fn without<C: Control>(self, control: &C, name: &str, revision: u64) -> Result<Failure, Failure> {
+        let kept = control.versions(self.kind, name).await?;
+        let is_mine = match self.types {
+            [] => true,
+            _ => control
+                .get(self.kind, name, None)
+                .await?
+                .is_some_and(|found| self.takes(&found.resource)),
+        };
+        if kept.is_empty() || !is_mine {
+            return Ok(self.missing(name));
+        }
+        let kept: Vec<String> = kept.iter().map(|kept| kept.revision.to_string()).collect();
+        let what = format!("{} `{name}` has no version of revision {revision}", self.kind);
+        Ok(Failure::not_found(what).hint(format!("kept are those of revision {}", kept.join(", "))))
     }
 }
 
@@ -112,6 +133,7 @@ pub(crate) async fn list<C: Control>(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Which {
     /// An earlier version; the one in force unless said.
+    #[serde(default, deserialize_with = "number")]
     revision: Option<u64>,
 }
 
@@ -201,6 +223,7 @@ pub(crate) async fn look<C: Control>(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Back {
     /// The revision to go back to; the good one before unless said.
+    #[serde(default, deserialize_with = "number")]
     to: Option<u64>,
 }
 
@@ -213,7 +236,7 @@ pub(crate) async fn act<C: Control>(
     match (plural.as_str(), what.as_str(), back.to) {
         ("applications", "rollback", to) => Ok(Json(control.restore(&name, to).await?).into_response()),
         ("applications" | "instances", "retry", None) => {
-            let retried = control.retry(&name).await?;
+            let retried = control.retry(&dotted(&name)).await?;
             Ok(Json(Retried { retried }).into_response())
         }
         _ => Err(unknown(&plural, &what)),

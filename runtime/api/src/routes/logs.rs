@@ -8,7 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::{Params, Place};
+use super::{Params, Place, dotted, flag, number};
 use crate::control::Control;
 use crate::failure::Failure;
 
@@ -16,9 +16,10 @@ use crate::failure::Failure;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
     /// The last so many lines; all, when absent.
+    #[serde(default, deserialize_with = "number")]
     tail: Option<u64>,
     /// Go on until the client leaves.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     follow: bool,
 }
 
@@ -28,6 +29,6 @@ pub(crate) async fn logs<C: Control>(
     Place(instance): Place<String>,
     Params(wanted): Params<Wanted>,
 ) -> Result<Response, Failure> {
-    let bytes = control.logs(&instance, wanted.tail, wanted.follow).await?;
+    let bytes = control.logs(&dotted(&instance), wanted.tail, wanted.follow).await?;
     Ok(([(CONTENT_TYPE, "application/octet-stream")], Body::from_stream(bytes)).into_response())
 }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 
-use super::Params;
+use super::{Params, flag};
 use crate::control::Control;
 use crate::failure::Failure;
 use crate::view::{Cleaned, Package};
@@ -20,7 +20,7 @@ pub(crate) async fn list<C: Control>(State(control): State<Arc<C>>) -> Result<Js
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Wanted {
     /// Only say what would be removed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     dry_run: bool,
 }
 

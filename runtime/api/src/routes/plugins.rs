@@ -38,7 +38,12 @@ pub(crate) async fn install<C: Control>(
     State(control): State<Arc<C>>,
     body: Result<Json<Install>, JsonRejection>,
 ) -> Result<Json<Vec<Plugin>>, Failure> {
-    let Json(Install { path }) = body.map_err(|error| Failure::invalid(error.body_text()))?;
+    let Json(Install { path }) = body.map_err(|error| {
+        Failure::invalid(format!(
+            "body: expected `{{\"path\": FILE}}`, found something else: {}",
+            error.body_text()
+        ))
+    })?;
     if !path.is_absolute() {
         let what = format!(
             "`path`: expected an absolute path on the node, found `{}`",

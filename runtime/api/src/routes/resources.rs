@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::Params;
+use super::{Params, flag};
 use crate::control::{self, Control};
 use crate::document::{read, read_whole};
 use crate::failure::{Failure, Reason};
@@ -25,13 +25,13 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Wanted {
     /// Only say what would be done.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     dry_run: bool,
     /// Delete whatever is not in the text, in the same transaction.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     prune: bool,
     /// With `prune`, take a text without any resource: everything is deleted.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     allow_empty: bool,
     /// What errors call the text; a file name mostly.
     source: Option<String>,
@@ -42,7 +42,7 @@ pub(crate) struct Wanted {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct One {
     /// Only say what would be done.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     pub(crate) dry_run: bool,
     /// What errors call the text.
     pub(crate) source: Option<String>,

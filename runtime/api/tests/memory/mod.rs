@@ -155,9 +155,10 @@ impl Control for Memory {
         Ok(found.filter(|found| revision.is_none_or(|revision| revision == found.revision)))
     }
 
-    async fn versions(&self, _: ResourceKind, _: &str) -> Result<Vec<Revision>, Failure> {
+    async fn versions(&self, kind: ResourceKind, name: &str) -> Result<Vec<Revision>, Failure> {
+        let is_there = self.resources.lock().unwrap().contains_key(&(kind, name.to_owned()));
         let (revision, current) = (1, true);
-        Ok(vec![Revision { revision, current }])
+        Ok(Vec::from_iter(is_there.then_some(Revision { revision, current })))
     }
 
     async fn usage(&self, _: ResourceKind, name: &str) -> Result<Vec<Usage>, Failure> {

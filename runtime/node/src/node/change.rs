@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use aerolith_model::{AppName, Object, Resource, ResourceKind, ServiceName};
-use aerolith_plan::{Library, PlanError, Step, Updates};
+use aerolith_plan::{Library, PlanError, Updates};
 use serde::Serialize;
 use serde_json::json;
 
 use super::Node;
+use super::steps::{PlannedStep, planned};
 use crate::desired::{Desired, Given, Known, Resources, application, applications, library};
 use crate::difference::{Action, ApplicationChange, ResourceChange, difference, resources};
 use crate::driver::Works;
@@ -23,7 +24,7 @@ use crate::uses::users;
 pub struct Applied {
     /// The revision in force; with a dry run the one that stays in force.
     pub revision: u64,
-    /// The first steps towards it; others follow from how these come out.
+    /// The first steps towards it for the applications below; others follow from how these come out.
     pub steps: Vec<PlannedStep>,
     /// The applications given, and those that use a configuration or a secret given, sorted.
     pub applications: Vec<String>,
@@ -31,16 +32,6 @@ pub struct Applied {
     pub resources: Vec<ResourceChange>,
     /// With a dry run what would become of every application that differs, and of those above.
     pub changes: Vec<ApplicationChange>,
-}
-
-/// One step, for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PlannedStep {
-    /// `prepare`, `stop`, `start` or `remove`.
-    pub action: &'static str,
-    /// The service or the instance.
-    pub subject: String,
 }
 
 /// Why a change is refused. Nothing has changed.
@@ -169,7 +160,7 @@ impl Node {
         let steps = works.board().look(&desired, &works.supervisor).steps;
         Ok(Applied {
             revision: done.revision,
-            steps: steps.iter().map(PlannedStep::of).collect(),
+            steps: planned(&steps, &applications),
             applications,
             resources,
             changes,
@@ -236,18 +227,6 @@ pub(super) struct Waking<'a>(pub(super) &'a Node);
 impl Drop for Waking<'_> {
     fn drop(&mut self) {
         self.0.wake();
-    }
-}
-
-impl PlannedStep {
-    fn of(step: &Step) -> Self {
-        let (action, subject) = match step {
-            Step::Prepare { service, .. } => ("prepare", service.to_string()),
-            Step::Stop { run } => ("stop", run.instance.to_string()),
-            Step::Start { run } => ("start", run.instance.to_string()),
-            Step::Remove { service, .. } => ("remove", service.to_string()),
-        };
-        Self { action, subject }
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use aerolith_model::ResourceKind;
-use aerolith_plan::InstanceId;
+use aerolith_model::{AppName, ResourceKind};
+use aerolith_plan::{InstanceId, RunId};
 use serde::Serialize;
 
 use super::Node;
 use super::change::{Applied, ChangeError, Waking};
 use crate::durable::FileError;
 use crate::state::{Deployment, Outcome, ResourceId, State};
+use crate::supervise::Phase;
 
 /// One deployment of an application, for people and programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,8 +33,8 @@ pub struct Deployed {
 /// Why nothing can be tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum RetryError {
-    /// No application or instance has this name.
-    #[error("there is no application and no instance `{0}`")]
+    /// No application, service or instance has this name.
+    #[error("there is no application, service or instance `{0}`")]
     NotFound(String),
     /// It could not be noted.
     #[error(transparent)]
@@ -47,9 +48,34 @@ impl Node {
     /// The deployments of an application, newest first; nothing where there is no such application.
     #[must_use]
     pub fn history(&self, application: &str) -> Option<Vec<Deployed>> {
-        let state = self.0.works.foundation.state();
-        let all = state.history(application);
-        (!all.is_empty()).then(|| deployed(all))
+        let mut all = deployed(self.0.works.foundation.state().history(application));
+        let newest = all.first_mut()?;
+        // With nothing to go back to it is tried for as long as anything is, and has failed once nothing is.
+        if newest.outcome == Outcome::Pending
+            && let Some(reason) = self.given_up(application, newest.revision)
+        {
+            (newest.outcome, newest.attempts, newest.reason) = (Outcome::Failed, newest.attempts.max(1), reason);
+        }
+        Some(all)
+    }
+
+    /// Why nothing more is tried for the newest deployment of an application, if it has none before it to go back to.
+    fn given_up(&self, application: &str, revision: u64) -> Option<String> {
+        let works = &self.0.works;
+        let name: AppName = application.parse().ok()?;
+        let wanted = {
+            let board = works.board();
+            let course = board.courses.get(&name)?;
+            let is_it = course.revision == revision && !course.is_open();
+            course.candidate.generations.get(&name).filter(|_| is_it)?.clone()
+        };
+        let is_wanted = |run: &RunId| wanted.get(&run.instance.service).is_some_and(|goal| goal.wants(run));
+        let watched = works.supervisor.all();
+        let mut failed = watched.iter().filter(|watched| is_wanted(&watched.run));
+        failed.find_map(|watched| {
+            let view = watched.view();
+            (view.phase == Phase::Failed).then(|| format!("{}: {}", watched.run.instance, view.reason))
+        })
     }
 
     /// Puts the parts of an earlier deployment back in force, as a new revision: of the one of a revision, or of the good
@@ -67,7 +93,7 @@ impl Node {
     }
 
     /// Lets what has failed or waits for its next try be tried at once, as if it had never failed: the newest deployment of an
-    /// application and its instances, or one instance. Answers whether there was something.
+    /// application and its instances, those of one of its services, or one instance. Answers whether there was something.
     ///
     /// # Errors
     /// [`RetryError`]
@@ -75,7 +101,7 @@ impl Node {
         let _wake = Waking(self);
         if self.history(target).is_none() {
             let supervisor = &self.0.works.supervisor;
-            let is_it = |id: &InstanceId| id.to_string() == target;
+            let is_it = |id: &InstanceId| id.to_string() == target || id.service.to_string() == target;
             return match supervisor.all().iter().any(|watched| is_it(&watched.run.instance)) {
                 true => Ok(supervisor.retry(is_it) > 0),
                 false => Err(RetryError::NotFound(target.to_owned())),

@@ -29,7 +29,7 @@ pub struct PackageItem {
     pub modified_ms: u64,
     /// Who needs it.
     pub state: PackageState,
-    /// The services that are made of it or are to be, as `application/service`, sorted.
+    /// The services that are made of it or are to be, as `application.service`, sorted.
     pub used_by: Vec<String>,
     /// From where a part or a quarantined file comes.
     pub source: Option<String>,
@@ -136,7 +136,7 @@ impl Uses {
             _ if made_of_it().next().is_some() => PackageState::Former,
             _ => PackageState::Unused,
         };
-        let mut used_by: BTreeSet<String> = made_of_it().map(|version| shown(&version.service)).collect();
+        let mut used_by: BTreeSet<String> = made_of_it().map(|version| version.service.to_string()).collect();
         used_by.extend(promised.into_iter().flatten().cloned());
         PackageItem {
             kind: item.what.kind(),
@@ -159,7 +159,7 @@ fn promised(works: &Works, desired: &Desired) -> BTreeMap<Digest, BTreeSet<Strin
             users
                 .entry(configuration.name.as_str())
                 .or_default()
-                .insert(shown(service));
+                .insert(service.to_string());
         }
     }
     let mut promised: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
@@ -168,10 +168,6 @@ fn promised(works: &Works, desired: &Desired) -> BTreeMap<Digest, BTreeSet<Strin
         of_digest.extend(users.get(pinned.configuration).into_iter().flatten().cloned());
     }
     promised
-}
-
-fn shown(service: &ServiceId) -> String {
-    format!("{}/{}", service.application, service.service)
 }
 
 fn milliseconds(time: SystemTime) -> u64 {

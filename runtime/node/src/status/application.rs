@@ -73,10 +73,16 @@ impl Picture<'_> {
             return Condition::is_not(Aspect::Deployed, Reason::Removing, "it is wanted no more");
         }
         let rollout = name.parse().ok().and_then(|name| self.board.rollout(&name));
-        rollout
-            .as_ref()
-            .and_then(of_rollout)
-            .unwrap_or_else(|| standing_of(services))
+        let of_update = rollout.as_ref().and_then(of_rollout);
+        let standing = of_update.unwrap_or_else(|| standing_of(services));
+        match rollout.map(|rollout| rollout.stage) {
+            // It is good once it is found so, and not in the moment in which all of it runs.
+            Some(Stage::Trying) if standing.holds() => {
+                let message = "all of it runs, and has not proven itself yet";
+                Condition::is_not(Aspect::Deployed, Reason::Progressing, message)
+            }
+            _ => standing,
+        }
     }
 }
 

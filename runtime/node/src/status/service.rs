@@ -127,6 +127,7 @@ fn prepared(board: &Board, id: &ServiceId, goal: &Goal) -> Condition {
     }
     match board.prepared.contains_key(&version) && !board.preparing.contains(&version) {
         true => Condition::is(Aspect::Prepared, Reason::Prepared),
+        false if goal.count() == 0 => Condition::is(Aspect::Prepared, Reason::NoneWanted),
         false => {
             let why = trouble.map_or("", |trouble| trouble.reason.as_str());
             Condition::is_not(Aspect::Prepared, Reason::Preparing, why)
@@ -208,7 +209,11 @@ fn summary(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[Inst
         .max_by_key(|(state, _)| *state);
     let observed = worst.map(|(state, reason)| (state, reason.clone()));
     let Some(goal) = goal else {
-        return observed.unwrap_or((Summary::Stopping, String::new()));
+        // Whatever its instances do, or did before, what becomes of it is its end.
+        return (
+            Summary::Stopping,
+            observed.map_or_else(String::new, |(_, reason)| reason),
+        );
     };
     let version = (id.clone(), goal.fingerprint);
     let trouble = board.troubles.get(&version);

@@ -226,7 +226,7 @@ impl Instance {
             Decision::Done | Decision::GiveUp { .. } => format!("{words}, for good"),
         };
         if let Some(left_out) = self.says(line) {
-            tracing::info!(instance = %self.record.id, how = words, ?decision, left_out, "an instance has ended");
+            tracing::info!(instance = %self.record.id, how = words, next = %decision, left_out, "an instance has ended");
         }
         let (phase, reason, next) = match decision {
             Decision::Restart { after } => {

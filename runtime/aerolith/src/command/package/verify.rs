@@ -1,6 +1,5 @@
 //! `aerolith package verify`: all that a node checks of a package before it runs it.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use aerolith_builder::{file_url, identify};
@@ -157,8 +156,7 @@ async fn told(
     screen: Screen,
     trial: impl Future<Output = Result<Tried, PrepareError>>,
 ) -> anyhow::Result<Tried> {
-    let of = BTreeSet::from([package.name.to_string()]);
-    let progress = Progress::new(screen, of, BTreeSet::new(), 0);
+    let progress = Progress::of_package(screen, package.name.to_string());
     here.telling(progress, trial).await?.map_err(|error| match error {
         PrepareError::Package(PackageError::Object { error, .. }) if matches!(*error, FetchError::NoFetcher(_)) => {
             here.lacking(*error)
