@@ -75,7 +75,7 @@ async fn the_new_runs_beside_the_old_until_it_has_been_ready_for_its_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_twice_is_not_tried_again_until_somebody_applies_it_again() {
+async fn what_fails_twice_is_not_tried_again_until_somebody_asks_for_it_however_often_it_is_applied() {
     let world = watchful();
     let node = settled(&world, r#","restart":{"policy":"no"}"#).await;
     let old = alive(&world);
@@ -96,9 +96,12 @@ async fn what_fails_twice_is_not_tried_again_until_somebody_applies_it_again() {
     tokio::time::sleep(10 * PAUSE).await;
     let node = world.crash_and_open(node).await;
     tokio::time::sleep(10 * PAUSE).await;
+    let same = node.apply(resources(&[&package("pp", "2")]), false).await.unwrap();
+    assert_eq!((same.revision, &*same.failed), (2, &["shop".to_owned()][..]));
+    tokio::time::sleep(10 * PAUSE).await;
     assert_eq!((alive(&world), world.engine().runs_of(WEB).len()), (old.clone(), 3));
 
-    apply(&node, &[&package("pp", "2")]).await;
+    assert!(node.retry("shop").await.unwrap());
     fail(&world, 4).await;
     let mut events = node.events("app/shop/deployed").unwrap();
     apply(&node, &[&package("pp", "3")]).await;

@@ -114,7 +114,7 @@ fn what_is_used_is_guarded_by_name_over_rest_and_free_once_nobody_uses_it() {
 }
 
 #[test]
-fn what_failed_for_good_is_tried_again_when_it_is_asked_for() {
+fn what_failed_for_good_is_tried_again_when_it_is_asked_for_and_not_by_the_same_content() {
     let node = Node::started();
     let gate = node.path("gate");
     let body = "echo tried; test -e \"$1\" || exit 3; exec sleep 86400";
@@ -126,7 +126,14 @@ fn what_failed_for_good_is_tried_again_when_it_is_asked_for() {
         shown.contains("Failed") && shown.contains("ended with code 3"),
         "{shown}"
     );
+    assert!(shown.contains("`aerolith retry shop` tries it again"), "{shown}");
     std::fs::write(&gate, "").unwrap();
+    let same = node.run(&["apply", "-f", "applied.yml", "--wait"]);
+    assert!(
+        same.code == 1 && same.err.contains("warning: application `shop` has failed and is left so"),
+        "{same:?}"
+    );
+    assert_eq!(node.instance("shop.web.1").unwrap()["state"], "failed");
     assert_eq!(node.done(&["retry", "shop"]), "shop is tried again\n");
     node.service("shop", "web", "running");
     node.process("shop.web.1");

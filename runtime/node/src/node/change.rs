@@ -14,7 +14,8 @@ use crate::durable::FileError;
 use crate::foundation::Foundation;
 use crate::policy::{NotAllowed, Rules};
 use crate::ports::{PortConflict, conflicts};
-use crate::state::{Change, ResourceId, RollbackError, State};
+use crate::state::{Change, Outcome, ResourceId, RollbackError, State};
+use crate::supervise::Phase;
 use crate::uses::users;
 
 /// What an apply does.
@@ -27,6 +28,8 @@ pub struct Applied {
     pub steps: Vec<PlannedStep>,
     /// The applications given, and those that use a configuration or a secret given, sorted.
     pub applications: Vec<String>,
+    /// Those of them that stand failed or rolled back and of which nothing differs: only a retry tries them again.
+    pub failed: Vec<String>,
     /// The resources that differ from what was in force.
     pub resources: Vec<ResourceChange>,
     /// With a dry run what would become of every application that differs, and of those above.
@@ -97,8 +100,8 @@ fn list(names: &[String]) -> String {
 
 impl Node {
     /// Makes resources part of the desired state, all or none of them, durably; with `dry_run` only says what would
-    /// be done. Driving towards it begins at once and goes on after this answers. What of the applications concerned had
-    /// failed for good is tried again, though nothing of them has changed.
+    /// be done. Driving towards it begins at once and goes on after this answers. What has failed of applications that
+    /// differ is tried again; content that is the same changes nothing, so that it may be applied over and over.
     ///
     /// # Errors
     /// [`ChangeError`]; nothing has changed then.
@@ -152,6 +155,8 @@ impl Node {
         let desired = desired.hold_refused(&works.preparer.rules);
         let mut applications = concerned(&desired.resources, given);
         applications.extend(names(&removed));
+        let differing = concerned(&desired.resources, &resources.iter().map(|change| change.resource.clone()).collect());
+        let failed = self.failed(&applications, &differing);
         let mut changes = Vec::new();
         if dry_run {
             let before = Desired::of(done.before, &[], &known, plugins).await;
@@ -159,16 +164,32 @@ impl Node {
         } else {
             self.tell(given, "applied", done.revision);
             self.tell(&removed, "deleted", done.revision);
-            self.try_again(&applications);
+            self.try_again(&differing);
         }
         let steps = works.board().steps(&desired, &works.supervisor);
         Ok(Applied {
             revision: done.revision,
             steps: steps.iter().map(PlannedStep::of).collect(),
             applications,
+            failed,
             resources,
             changes,
         })
+    }
+
+    /// Those of applications that stand failed, but for those that differ.
+    fn failed(&self, applications: &[String], differing: &[String]) -> Vec<String> {
+        let (state, watched) = (self.0.works.foundation.state(), self.0.works.supervisor.all());
+        let is_rolled_back = |name: &str| {
+            let newest = state.history(name).first();
+            newest.is_some_and(|newest| newest.outcome == Outcome::Failed)
+        };
+        let has_failed = |name: &str| {
+            let mut all = watched.iter();
+            all.any(|one| one.run.instance.service.application.as_str() == name && one.view().phase == Phase::Failed)
+        };
+        let same = applications.iter().filter(|name| !differing.contains(name));
+        same.filter(|name| is_rolled_back(name) || has_failed(name)).cloned().collect()
     }
 
     /// Whether the file of an object is in the store already.
@@ -273,17 +294,12 @@ fn commit(
     allowed(rules, &change)?;
     check(&state, &change, &before, &resources)?;
     let put: BTreeSet<ResourceId> = change.put.iter().map(ResourceId::of).collect();
-    let concerned = concerned(&resources, &put);
     let mut after = given(&state, resources);
     if dry_run {
         after.versions.retain(|id, _| !put.contains(id));
     } else {
         after.revision = state.commit(change)?;
         after.versions = state.revisions();
-        // Who applies the same again wants it tried again.
-        for application in concerned {
-            state.retry(&application)?;
-        }
     }
     Ok(Done {
         revision: after.revision,

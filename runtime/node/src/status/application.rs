@@ -72,10 +72,15 @@ impl Picture<'_> {
             return Condition::is_not(Aspect::Deployed, Reason::Removing, "it is wanted no more");
         }
         let rollout = name.parse().ok().and_then(|name| self.board.rollout(&name));
-        rollout
-            .as_ref()
-            .and_then(of_rollout)
-            .unwrap_or_else(|| standing_of(services))
+        let standing = rollout.as_ref().and_then(of_rollout);
+        let standing = standing.unwrap_or_else(|| standing_of(services));
+        match standing.reason {
+            Reason::RolledBack | Reason::Failed => Condition {
+                message: format!("{}; `aerolith retry {name}` tries it again", standing.message),
+                ..standing
+            },
+            _ => standing,
+        }
     }
 }
 
