@@ -121,6 +121,30 @@ async fn an_earlier_deployment_is_put_back_in_force_as_a_new_revision() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_retry_and_an_apply_go_on_though_nobody_waits_for_their_end() {
+    let world = World::new();
+    let node = world.open().await;
+    let shop = shop(r#","restart":{"policy":"no"}"#);
+    apply(&node, &[&package("pp", "1"), &shop]).await;
+    running(&node, "shop.web.1").await;
+    world.engine().end("shop.web.1", code(1));
+    phase(&node, "shop.web.1", Phase::Failed).await;
+    tokio::select! {
+        biased;
+        _ = node.retry("shop") => {}
+        () = std::future::ready(()) => {}
+    }
+    running(&node, "shop.web.1").await;
+    tokio::select! {
+        biased;
+        _ = node.apply(resources(&[&package("pp", "2")]), false) => {}
+        () = std::future::ready(()) => {}
+    }
+    until("the new one is started", || (world.engine().runs_of("shop.web.1").len() == 3).then_some(())).await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_failed_for_good_is_tried_again_when_somebody_asks_or_changes_it_and_not_by_the_same_content() {
     let world = World::new();
     let node = world.open().await;

@@ -1,6 +1,7 @@
 //! Changing the desired state: all of it is checked before any of it is stored.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use aerolith_model::{AppName, Object, Resource, ResourceKind, ServiceName};
 use aerolith_plan::{PlanError, Step};
@@ -134,8 +135,8 @@ impl Node {
                 put: resources,
             })
         };
-        let _wake = Waking(self);
-        let done = self.change(change, dry_run).await?;
+        let wake = Arc::new(Waking(self.clone()));
+        let done = self.change(change, dry_run, wake.clone()).await?;
         self.follow(done, &ids, dry_run).await
     }
 
@@ -215,20 +216,25 @@ impl Node {
                 delete: vec![deleted],
             })
         };
-        let _wake = Waking(self);
-        let done = self.change(change, false).await?;
+        let wake = Arc::new(Waking(self.clone()));
+        let done = self.change(change, false, wake.clone()).await?;
         self.tell(&BTreeSet::from([id]), "deleted", done.revision);
         Ok(done.revision)
     }
 
-    /// Makes a change of the state as it is by then.
+    /// Makes a change of the state as it is by then, and wakes the driver when that is over though nobody waits for it.
     pub(super) async fn change(
         &self,
         change: impl FnOnce(&State) -> Result<Change, ChangeError> + Send + 'static,
         dry_run: bool,
+        wake: Arc<Waking>,
     ) -> Result<Done, ChangeError> {
         let (foundation, rules) = (self.0.works.foundation.clone(), self.0.works.preparer.rules.clone());
-        let done = tokio::task::spawn_blocking(move || commit(&foundation, &rules, change, dry_run)).await;
+        let commit = move || {
+            let _wake = wake;
+            commit(&foundation, &rules, change, dry_run)
+        };
+        let done = tokio::task::spawn_blocking(commit).await;
         done.map_err(|e| ChangeError::Thread(e.to_string()))?
     }
 
@@ -245,11 +251,11 @@ impl Node {
     }
 }
 
-/// Sets the driver to work when a change is over, even where nobody waits for its end any more; not earlier, or the first
-/// steps would be taken before they are told.
-pub(super) struct Waking<'a>(pub(super) &'a Node);
+/// Sets the driver to work when the last who has it is done: whoever makes a change and whoever tells of it. Not earlier, or
+/// the first steps would be taken before they are told.
+pub(super) struct Waking(pub(super) Node);
 
-impl Drop for Waking<'_> {
+impl Drop for Waking {
     fn drop(&mut self) {
         self.0.wake();
     }
