@@ -39,8 +39,10 @@ async fn settled(world: &World, more: &str) -> Node {
 async fn told(events: &mut Events, topic: &str) -> Value {
     loop {
         let event = events.next().await.unwrap();
-        // How the application is now is told by the same words.
-        if event.topic == topic && event.data.get("attempts").is_some() {
+        // Each topic has data of one kind.
+        let is_of_attempt = event.data.get("attempts").is_some();
+        assert_eq!(is_of_attempt, ["app/shop/takenback", "app/shop/rolledback"].contains(&&*event.topic), "{event:?}");
+        if event.topic == topic {
             return event.data;
         }
     }
@@ -83,7 +85,7 @@ async fn what_fails_twice_is_not_tried_again_until_somebody_asks_for_it_however_
     apply(&node, &[&package("pp", "2")]).await;
     for attempt in 1..=2 {
         fail(&world, 1 + attempt).await;
-        let data = told(&mut events, "app/shop/failed").await;
+        let data = told(&mut events, "app/shop/takenback").await;
         assert_eq!(
             (data["revision"].as_u64(), data["attempts"].as_u64()),
             (Some(2), Some(attempt as u64))
@@ -131,7 +133,7 @@ async fn what_has_a_fixed_port_is_never_there_twice_and_the_old_is_started_again
     assert_eq!(alive(&world).len(), 1);
     assert_ne!(alive(&world), old);
     world.engine().end(WEB, code(1));
-    told(&mut events, "app/shop/failed").await;
+    told(&mut events, "app/shop/takenback").await;
     until("the old version is started again", || {
         (world.engine().runs_of(WEB).len() == 3).then_some(())
     })
@@ -156,7 +158,7 @@ async fn a_third_version_goes_back_to_the_first_when_the_second_was_never_found_
     until("the second runs", || (alive(&world).len() == 2).then_some(())).await;
     apply(&node, &[&package("pp", "3")]).await;
     fail(&world, 3).await;
-    assert_eq!(told(&mut events, "app/shop/failed").await["revision"], 3);
+    assert_eq!(told(&mut events, "app/shop/takenback").await["revision"], 3);
     until("only the first runs", || (alive(&world) == old).then_some(())).await;
     node.shutdown().await;
 }

@@ -272,7 +272,7 @@ impl Driver {
         let attempts = course.progress.attempts;
         tracing::error!(application = %name, revision, attempts, reason, "a deployment failed; what was good before is put back");
         let data = json!({"revision": revision, "reason": reason, "attempts": attempts});
-        bus.tell(format!("app/{name}/failed"), data.clone());
+        bus.tell(format!("app/{name}/takenback"), data.clone());
         if course.progress.outcome == Outcome::Failed {
             bus.tell(format!("app/{name}/rolledback"), data);
         }
