@@ -39,6 +39,7 @@ mod state;
 mod status;
 mod supervise;
 mod template;
+mod time;
 mod topic;
 mod trial;
 mod uses;

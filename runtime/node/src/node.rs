@@ -28,11 +28,12 @@ use crate::pins::Pins;
 use crate::plugins::Plugins;
 use crate::policy::Rules;
 use crate::ports::Ports;
-use crate::prepare::{self, Preparer, now_ms};
+use crate::prepare::{self, Preparer};
 use crate::record::Records;
 use crate::rollout::Rollout;
 use crate::status::{Condition, NodeStatus, status};
 use crate::supervise::{Integrity, Phase, Shared, Supervisor};
+use crate::time::now_ms;
 use crate::topic::BadTopic;
 use crate::workspace;
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aerolith_model::{Key, Name, PackageMode, Sha256, VolumeSource};
 use aerolith_packages::{Blob, Part, Store, StoreError, Stored, Tree};
@@ -30,6 +30,7 @@ use crate::layout::{MountError, Place, Sources, finish, layout};
 use crate::plugins::{self, NoProvider, Plugins};
 use crate::policy::Rules;
 use crate::program::{self, PackageError};
+use crate::time::now_ms;
 use crate::workload::{engine_kind, workload};
 
 /// A version of a service.
@@ -435,17 +436,6 @@ pub(crate) fn remove(folders: &Folders, (service, fingerprint): &VersionId) -> R
     let _ = folder.parent().map(fs::remove_dir);
     let _ = folder.parent().and_then(Path::parent).map(fs::remove_dir);
     Ok(())
-}
-
-/// Milliseconds since 1970, for people and for order among versions; never for measuring.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// Milliseconds since 1970 of what comes after a pause, for people.
-pub(crate) fn ms_after(pause: Duration) -> u64 {
-    now_ms().saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Runs what blocks on a thread for that.

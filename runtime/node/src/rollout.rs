@@ -9,8 +9,9 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::desired::Desired;
-use crate::prepare::{VersionId, ms_after, now_ms};
+use crate::prepare::VersionId;
 use crate::state::{Deployment, Outcome};
+use crate::time::{ms_after, now_ms};
 
 /// So often a version is tried.
 pub(crate) const MOST_ATTEMPTS: u32 = 2;

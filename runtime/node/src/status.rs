@@ -10,8 +10,8 @@ mod service;
 use serde::Serialize;
 
 use crate::driver::{Board, Works};
-use crate::prepare::now_ms;
 use crate::state::Damaged;
+use crate::time::now_ms;
 
 pub use application::ApplicationStatus;
 pub(crate) use chronicle::Chronicle;

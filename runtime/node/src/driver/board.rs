@@ -12,11 +12,11 @@ use super::subject;
 use crate::admission::claims;
 use crate::chance::chance;
 use crate::desired::Desired;
-use crate::fetch::jittered;
-use crate::prepare::{self, PrepareError, Prepared, VersionId};
+use crate::prepare::{PrepareError, Prepared, VersionId};
 use crate::rollout::{Course, Rollout};
 use crate::status::Chronicle;
 use crate::supervise::Supervisor;
+use crate::time::{jittered, ms_after, now_ms};
 
 /// Time before a failed preparation is tried again; it doubles from try to try.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -182,7 +182,7 @@ pub(super) fn context<'a>(courses: &'a BTreeMap<AppName, Course>, version: &Vers
 impl Trouble {
     /// Lets it be tried again at once.
     pub(super) fn hurry(&mut self) {
-        (self.again_at, self.again_at_ms) = (Instant::now(), prepare::now_ms());
+        (self.again_at, self.again_at_ms) = (Instant::now(), now_ms());
         self.is_reconsidered = true;
     }
 
@@ -197,14 +197,14 @@ impl Trouble {
         let pause = jittered(pause, chance()).max(error.wait().unwrap_or_default().min(LONGEST_PAUSE));
         let since_ms = before
             .filter(|b| b.reason == reason)
-            .map_or_else(prepare::now_ms, |before| before.since_ms);
+            .map_or_else(now_ms, |before| before.since_ms);
         Self {
             reason,
             since_ms,
             disk: error.is_of_the_disk(),
             refused: error.is_of_the_policy(),
             is_reconsidered: false,
-            again_at_ms: prepare::ms_after(pause),
+            again_at_ms: ms_after(pause),
             tries: tries.saturating_add(1),
             again_at: Instant::now() + pause,
         }

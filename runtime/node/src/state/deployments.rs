@@ -11,7 +11,7 @@ use super::versions::Read;
 use super::{Change, ResourceId, State, Version, checked};
 use crate::desired::Resources;
 use crate::durable::{self, FileError, Survives};
-use crate::prepare::now_ms;
+use crate::time::now_ms;
 use crate::uses::uses;
 
 /// The folder of the histories.

@@ -6,7 +6,8 @@ use aerolith_plugin_wire::{Code, Error};
 use super::Phase;
 use super::life::Instance;
 use crate::plugins::{self, Engine};
-use crate::prepare::{VersionId, now_ms};
+use crate::prepare::VersionId;
+use crate::time::now_ms;
 
 impl Instance {
     pub(super) fn version(&self) -> VersionId {

@@ -15,8 +15,8 @@ use super::probing::{Answered, Questions, Target};
 use super::view::{judged, words};
 use crate::chance::chance;
 use crate::plugins::Engine;
-use crate::prepare::now_ms;
 use crate::record::Life;
+use crate::time::now_ms;
 
 impl Instance {
     pub(super) async fn running(&mut self, handle: Handle) -> Next {
