@@ -7,6 +7,7 @@
 mod control;
 mod document;
 mod failure;
+mod followers;
 mod listener;
 mod redact;
 mod router;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri};
 use axum::routing::{get, post, put};
+use axum::{Extension, Router};
 
 use crate::control::Control;
 use crate::failure::{Failure, Reason};
+use crate::followers::Followers;
 use crate::routes::{kinds, logs, node, packages, plugins, resources};
 
 /// Bytes that a request's body may have.
@@ -41,6 +42,7 @@ pub fn router<C: Control>(control: Arc<C>) -> Router {
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(Extension(Followers::default()))
         .with_state(control)
 }
 
