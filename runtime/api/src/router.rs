@@ -10,7 +10,7 @@ use axum::{Extension, Router};
 use crate::control::Control;
 use crate::failure::{Failure, Reason};
 use crate::followers::Followers;
-use crate::routes::{kinds, logs, node, packages, plugins, resources};
+use crate::routes::{images, kinds, logs, node, packages, plugins, resources};
 
 /// Bytes that a request's body may have.
 pub const MAX_BODY: usize = 8 << 20;
@@ -23,6 +23,7 @@ pub fn router<C: Control>(control: Arc<C>) -> Router {
         .route("/events", get(node::events::<C>))
         .route("/instances", get(node::instances::<C>))
         .route("/instances/{id}/logs", get(logs::logs::<C>))
+        .route("/images", get(images::list::<C>))
         .route("/packages", get(packages::list::<C>))
         .route("/packages/gc", post(packages::gc::<C>))
         .route("/plugins", get(plugins::list::<C>).post(plugins::install::<C>))

@@ -463,3 +463,35 @@ async fn whoever_asks_something_gets_through_however_many_follow_streams() {
     stream.read_exact(&mut head).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 200", "a place that was left is free");
 }
+
+#[tokio::test]
+async fn images_are_listed_with_who_uses_each_and_by_which_credentials() {
+    let served = Served::start();
+    assert_eq!(served.json("GET", "/v1/images", "").await, (200, json!([])));
+    let text = "\
+kind: secret
+name: hub
+labels: {secret-type: registry}
+stringData: {address: hub.example, username: u, password: canary}
+---
+kind: application
+name: shop
+registries: [hub]
+initServices: [{name: first, image: 'hub.example/shop:1'}]
+services: [{name: web, image: 'hub.example/shop:1'}, {name: db, image: 'redis:7'}, {name: agent, programConfig: pp}]
+---
+kind: application
+name: other
+services: [{name: db, image: 'redis:7'}]
+";
+    let (status, applied) = served.json("PUT", "/v1/resources", text).await;
+    assert_eq!(status, 200, "{applied}");
+    let used = |application: &str, services: &[&str], registries: &[&str]| {
+        json!({"application": application, "services": services, "registries": registries})
+    };
+    let expected = json!([
+        {"image": "hub.example/shop:1", "usedBy": [used("shop", &["first", "web"], &["hub"])]},
+        {"image": "redis:7", "usedBy": [used("other", &["db"], &[]), used("shop", &["db"], &["hub"])]},
+    ]);
+    assert_eq!(served.json("GET", "/v1/images", "").await, (200, expected));
+}
