@@ -25,6 +25,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// What must not outlive a boot, as below `/run`: how to find running instances again.
     pub runtime: PathBuf,
+    /// What this boot of the machine is called; another boot has another name.
+    pub boot: String,
     /// The node's name, given to instances as `BAETYL_NODE_NAME`.
     pub node: String,
     /// What the package store accepts.
@@ -48,6 +50,7 @@ impl Settings {
         Self {
             data,
             runtime,
+            boot: String::new(),
             node,
             limits: aerolith_packages::Limits::default(),
             packages: PackagePolicy::default(),

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::admission::Admission;
 use crate::bus::{Bus, Events};
 use crate::driver::{Board, Driver, Request, Works};
-use crate::durable::{self, FileError, Survives};
+use crate::durable::FileError;
 use crate::environment::Host;
 use crate::fetch::Downloads;
 use crate::folders::Folders;
@@ -33,7 +33,6 @@ use crate::record::Records;
 use crate::rollout::Rollout;
 use crate::status::{Condition, NodeStatus, status};
 use crate::supervise::{Integrity, Phase, Shared, Supervisor};
-use crate::time::now_ms;
 use crate::topic::BadTopic;
 use crate::workspace;
 
@@ -171,7 +170,6 @@ fn open(
             workspace::remove(&folder)?;
         }
     }
-    let boot = boot(&folders)?;
     let changed = Arc::new(Notify::new());
     let rules = Arc::new(Rules::of(settings, folders.host()));
     let ports = Arc::new(Ports::new(settings.ports, &found));
@@ -219,7 +217,6 @@ fn open(
     let (cleaning, requests) = mpsc::channel(1);
     let works = Works {
         foundation: foundation.clone(),
-        boot,
         preparer,
         supervisor,
         changed,
@@ -227,15 +224,4 @@ fn open(
         board,
     };
     Ok((Arc::new(works), requests))
-}
-
-/// What this boot of the machine is called: a name below the runtime folder, which no boot outlives.
-fn boot(folders: &Folders) -> Result<String, FileError> {
-    let path = folders.boot();
-    if let Ok(name) = fs::read_to_string(&path) {
-        return Ok(name);
-    }
-    let name = now_ms().to_string();
-    durable::put(&path, name.as_bytes(), 0o600, Survives::Crash)?;
-    Ok(name)
 }

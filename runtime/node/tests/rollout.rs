@@ -5,6 +5,7 @@
 mod world;
 
 use std::fs;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aerolith_model::ResourceKind;
@@ -201,6 +202,7 @@ async fn reboot(world: &World, node: Node) -> Node {
         run.exit.send_replace(Some(code(137)));
     }
     fs::remove_dir_all(world.path("run")).unwrap();
+    world.boots.fetch_add(1, Ordering::Relaxed);
     world.open().await
 }
 

@@ -59,7 +59,7 @@ impl Driver {
             let mut state = works.foundation.state();
             let mut read = Vec::new();
             for name in names {
-                if let Err(error) = cut_off(&mut state, &name, &works.boot) {
+                if let Err(error) = cut_off(&mut state, &name, works.boot()) {
                     tracing::warn!(application = %name, %error, "an attempt that was cut off is not counted");
                 }
                 let earlier = known.get(&name).and_then(|(_, _, before)| *before);
@@ -152,7 +152,7 @@ impl Driver {
         let begun: Vec<(AppName, u64)> = {
             let board = self.works.board();
             let is_begun = |name: &AppName, course: &Course| {
-                course.is_open() && course.progress.tried_in.as_deref() != Some(&self.works.boot) && {
+                course.is_open() && course.progress.tried_in.as_deref() != Some(self.works.boot()) && {
                     let fallback = course.fallback(name);
                     let is_new = |run: &RunId| {
                         let before = fallback.as_ref().and_then(|it| it.get(&run.instance.service));
@@ -173,7 +173,7 @@ impl Driver {
         let kept = blocking(move || {
             let mut state = works.foundation.state();
             let mut names = names.iter();
-            names.try_for_each(|(name, revision)| state.attempt_begins(name.as_str(), *revision, &works.boot))
+            names.try_for_each(|(name, revision)| state.attempt_begins(name.as_str(), *revision, works.boot()))
         });
         if let Err(error) = kept.await.and_then(|kept| kept.map_err(Into::into)) {
             tracing::warn!(%error, "an update that takes the machine down will be tried again");
@@ -181,7 +181,7 @@ impl Driver {
         let mut board = self.works.board();
         for (name, _) in begun {
             if let Some(course) = board.courses.get_mut(&name) {
-                course.progress.tried_in = Some(self.works.boot.clone());
+                course.progress.tried_in = Some(self.works.boot().to_owned());
             }
         }
     }

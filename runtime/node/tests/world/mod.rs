@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -343,6 +344,8 @@ pub struct World {
     pub workloads: WorkloadPolicy,
     pub ports: PortRange,
     pub updates: Updates,
+    /// How often the machine was booted anew.
+    pub boots: AtomicU32,
 }
 
 impl World {
@@ -357,6 +360,7 @@ impl World {
                 window: Duration::from_millis(5),
                 deadline: Duration::from_secs(300),
             },
+            boots: AtomicU32::new(0),
         }
     }
 
@@ -413,6 +417,7 @@ impl World {
             updates: self.updates,
             workloads: self.workloads.clone(),
             ports: self.ports,
+            boot: format!("boot {}", self.boots.load(Ordering::Relaxed)),
             ..Settings::new(self.path("data"), self.path("run"), "gate".into())
         })
     }
