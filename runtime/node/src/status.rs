@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::driver::{Board, Works};
 use crate::state::Damaged;
-use crate::time::now_ms;
+use crate::time::Moment;
 
 pub use application::ApplicationStatus;
 pub(crate) use chronicle::Chronicle;
@@ -81,7 +81,7 @@ pub(crate) fn status(works: &Works) -> NodeStatus {
         }
     };
     status.conditions = status.own_conditions();
-    board.chronicle.date(now_ms(), status.subjects());
+    board.chronicle.date(Moment::now(), status.subjects());
     status
 }
 

@@ -20,6 +20,27 @@ pub(crate) fn since_boot() -> Duration {
     Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), nanoseconds)
 }
 
+/// One moment by both clocks: the one that runs since the boot, and the one that people set.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) since_boot: Duration,
+    pub(crate) ms: u64,
+}
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        Self {
+            since_boot: since_boot(),
+            ms: now_ms(),
+        }
+    }
+
+    /// Milliseconds since 1970 of an earlier moment, as the clock is set now.
+    pub(crate) fn ms_of(&self, earlier: Duration) -> u64 {
+        self.ms.saturating_sub(as_ms(self.since_boot.saturating_sub(earlier)))
+    }
+}
+
 /// Between half of `pause` and all of it. Pure: chance is passed in.
 pub(crate) fn jittered(pause: Duration, chance: u64) -> Duration {
     let half = pause / 2;
