@@ -17,6 +17,8 @@ use crate::time::{ms_after, now_ms};
 pub(crate) const MOST_ATTEMPTS: u32 = 2;
 /// Time between two attempts.
 pub(crate) const PAUSE: Duration = Duration::from_secs(10);
+/// What is said of a version whose time is to come.
+pub(crate) const SCHEDULED: &str = "it waits for the time of its startAt";
 /// The clock may be put right at any time, so nobody waits for a time of day longer than this without looking at it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -110,6 +112,17 @@ pub enum Stage {
     RolledBack,
 }
 
+/// Milliseconds since 1970 before which a version of an application is not deployed.
+fn start_at_ms(candidate: &Desired, name: &str) -> Option<u64> {
+    let start_at = candidate.application(name)?.start_at.as_ref();
+    start_at.map(Timestamp::ms)
+}
+
+/// Whether the time of a version is to come.
+pub(crate) fn is_early(candidate: &Desired, name: &str) -> bool {
+    start_at_ms(candidate, name).is_some_and(|at| at > now_ms())
+}
+
 impl Course {
     pub(crate) fn new(
         name: &str,
@@ -118,8 +131,7 @@ impl Course {
         candidate: Arc<Desired>,
         before: Option<Earlier>,
     ) -> Self {
-        let start_at = candidate.application(name).and_then(|it| it.start_at.as_ref());
-        let start_at_ms = start_at.map(Timestamp::ms);
+        let start_at_ms = start_at_ms(&candidate, name);
         let mut course = Self {
             revision,
             progress,
@@ -168,6 +180,12 @@ impl Course {
         }
     }
 
+    /// Milliseconds since 1970 of its time, while it waits for that and for nothing else.
+    pub(crate) fn scheduled_ms(&self) -> Option<u64> {
+        let is_open = matches!(self.progress.outcome, Outcome::Pending | Outcome::Superseded);
+        self.start_at_ms.filter(|_| is_open && self.is_early)
+    }
+
     fn is_pausing(&self, now: Instant) -> bool {
         self.again_at.is_some_and(|at| at > now)
     }
@@ -210,7 +228,7 @@ impl Course {
             Outcome::Good => (Stage::Good, String::new()),
             Outcome::Failed => (Stage::RolledBack, self.progress.reason.clone()),
             _ if self.is_pausing(now) => (Stage::Pausing, self.progress.reason.clone()),
-            _ if self.is_early => (Stage::Scheduled, "it waits for the time of its startAt".into()),
+            _ if self.is_early => (Stage::Scheduled, SCHEDULED.into()),
             _ if is_prepared => (Stage::Trying, self.progress.reason.clone()),
             _ => (Stage::Preparing, self.progress.reason.clone()),
         };

@@ -140,7 +140,10 @@ async fn a_retry_and_an_apply_go_on_though_nobody_waits_for_their_end() {
         _ = node.apply(resources(&[&package("pp", "2")]), false) => {}
         () = std::future::ready(()) => {}
     }
-    until("the new one is started", || (world.engine().runs_of("shop.web.1").len() == 3).then_some(())).await;
+    until("the new one is started", || {
+        (world.engine().runs_of("shop.web.1").len() == 3).then_some(())
+    })
+    .await;
     node.shutdown().await;
 }
 
@@ -168,7 +171,10 @@ async fn what_failed_for_good_is_tried_again_when_somebody_asks_or_changes_it_an
         tokio::time::sleep(Duration::from_secs(3_600)).await;
         assert_eq!(instance_of(&node, "shop.web.1").unwrap().state, Phase::Failed);
         let deployed = &node.status().applications[0].conditions[0];
-        assert!(deployed.message.ends_with("; `aerolith retry shop` tries it again"), "{deployed:?}");
+        assert!(
+            deployed.message.ends_with("; `aerolith retry shop` tries it again"),
+            "{deployed:?}"
+        );
         match round {
             0 => assert!(node.retry("shop").await.unwrap()),
             1 => assert!(node.retry("shop.web.1").await.unwrap()),

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aerolith_model::ResourceKind;
-use aerolith_node::{Events, Node};
+use aerolith_node::{Action, Condition, Events, Node, Reason, Summary};
 use serde_json::Value;
 use world::*;
 
@@ -42,7 +42,11 @@ async fn told(events: &mut Events, topic: &str) -> Value {
         let event = events.next().await.unwrap();
         // Each topic has data of one kind.
         let is_of_attempt = event.data.get("attempts").is_some();
-        assert_eq!(is_of_attempt, ["app/shop/takenback", "app/shop/rolledback"].contains(&&*event.topic), "{event:?}");
+        assert_eq!(
+            is_of_attempt,
+            ["app/shop/takenback", "app/shop/rolledback"].contains(&&*event.topic),
+            "{event:?}"
+        );
         if event.topic == topic {
             return event.data;
         }
@@ -350,7 +354,19 @@ async fn before_its_time_nothing_of_a_version_is_deployed_and_the_one_before_run
         let start_at = written(begin);
         format!(r#"{{"kind":"application","name":"shop","startAt":"{start_at}","services":[{web}]}}"#)
     };
-    apply(&node, &[&later(r#","args":["-x"]"#)]).await;
+    let text = later(r#","args":["-x"]"#);
+    let preview = node.apply(resources(&[&text]), true).await.unwrap();
+    assert_eq!(preview.steps, [], "nothing is done before");
+    apply(&node, &[&text]).await;
+    let web = service_of(&node, "shop", "web").unwrap();
+    assert_eq!(
+        (web.state, web.conditions[0].reason),
+        (Summary::Running, Reason::Scheduled)
+    );
+    assert!(
+        web.conditions[1].holds() && web.conditions[0].next_try_ms.is_some(),
+        "{web:?}"
+    );
     while SystemTime::now() < begin - Duration::from_millis(100) {
         assert_eq!(alive(&world), old);
         assert_eq!(world.engine().prepared.lock().unwrap().len(), 1, "nothing is prepared");
@@ -362,6 +378,36 @@ async fn before_its_time_nothing_of_a_version_is_deployed_and_the_one_before_run
     }
     assert_eq!(world.engine().runs_of(WEB).last().unwrap().workload.arguments, ["-x"]);
     assert!(SystemTime::now() >= begin);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_version_that_waits_for_its_time_says_so_and_is_not_settled() {
+    let world = World::new();
+    let node = world.open().await;
+    let start_at = written(SystemTime::now() + Duration::from_secs(3_600));
+    let web = service("web", "pp", "");
+    let later = format!(r#"{{"kind":"application","name":"shop","startAt":"{start_at}","services":[{web}]}}"#);
+    let preview = node
+        .apply(resources(&[&package("pp", "1"), &later]), true)
+        .await
+        .unwrap();
+    assert_eq!(preview.steps, []);
+    apply(&node, &[&package("pp", "1"), &later]).await;
+    let shop = until("its time is known", || {
+        application_of(&node, "shop").filter(|shop| !shop.settled)
+    })
+    .await;
+    let web = &shop.services[0];
+    assert_eq!(
+        (web.state, web.reason.as_str()),
+        (Summary::Waiting, "it waits for the time of its startAt")
+    );
+    assert!(
+        web.conditions[..2].iter().all(|it| it.reason == Reason::Scheduled),
+        "{web:?}"
+    );
+    assert_eq!(shop.conditions[0].reason, Reason::Scheduled);
     node.shutdown().await;
 }
 
@@ -379,10 +425,23 @@ async fn an_application_may_keep_its_configuration_until_it_is_itself_changed() 
     apply(&node, &[&package("pp", "1"), &application("1")]).await;
     events.next().await.unwrap();
     let old = alive(&world);
+    let preview = node.apply(resources(&[&package("pp", "2")]), true).await.unwrap();
+    let shop = preview.changes.iter().find(|change| change.name == "shop").unwrap();
+    assert_eq!(
+        (&*preview.steps, shop.action),
+        (&[][..], Action::Unchanged),
+        "{preview:?}"
+    );
     apply(&node, &[&package("pp", "2")]).await;
     let node = world.crash_and_open(node).await;
     tokio::time::sleep(PAUSE).await;
     assert_eq!((alive(&world), world.engine().runs_of(WEB).len()), (old, 1));
+    let shop = application_of(&node, "shop").unwrap();
+    assert!(shop.settled && shop.state == Summary::Running, "{shop:?}");
+    assert!(shop.conditions.iter().all(Condition::holds), "{shop:?}");
+    let preview = node.apply(resources(&[&application("2")]), true).await.unwrap();
+    let web = &preview.changes[0].services[0];
+    assert_eq!((web.action, preview.steps.len()), (Action::Updated, 1), "{preview:?}");
     apply(&node, &[&application("2")]).await;
     until("it is replaced", || {
         (alive(&world).len() == 1 && world.engine().runs_of(WEB).len() == 2).then_some(())

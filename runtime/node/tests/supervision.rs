@@ -7,7 +7,7 @@ mod world;
 use std::fs;
 
 use aerolith_model::ResourceKind;
-use aerolith_node::{Phase, Summary};
+use aerolith_node::{Phase, Reason, Summary};
 use aerolith_plugin_wire::engine::{Engine, Exit, Handle};
 use aerolith_plugin_wire::{Code, Error};
 use world::*;

@@ -1,6 +1,6 @@
 //! Changing the desired state: all of it is checked before any of it is stored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aerolith_model::{AppName, Object, Resource, ResourceKind, ServiceName};
@@ -154,14 +154,20 @@ impl Node {
         let known = works.board().desired.clone();
         let desired = Desired::of(done.after, &[], &known, plugins).await;
         let desired = desired.hold_refused(&works.preparer.rules);
+        let desired = works.board().preserving(desired, &done.preserved.1);
         let mut applications = concerned(&desired.resources, given);
         applications.extend(names(&removed));
-        let differing = concerned(&desired.resources, &resources.iter().map(|change| change.resource.clone()).collect());
+        let differing = concerned(
+            &desired.resources,
+            &resources.iter().map(|change| change.resource.clone()).collect(),
+        );
         let failed = self.failed(&applications, &differing);
         let mut changes = Vec::new();
         if dry_run {
             let before = Desired::of(done.before, &[], &known, plugins).await;
-            changes = difference(&before, &desired, &applications, &|object| self.has(object));
+            let before = works.board().preserving(before, &done.preserved.0);
+            let stays = |name: &AppName| done.preserved.1.contains_key(name);
+            changes = difference(&before, &desired, &applications, &stays, &|object| self.has(object));
         } else {
             self.tell(given, "applied", done.revision);
             self.tell(&removed, "deleted", done.revision);
@@ -190,7 +196,9 @@ impl Node {
             all.any(|one| one.run.instance.service.application.as_str() == name && one.view().phase == Phase::Failed)
         };
         let same = applications.iter().filter(|name| !differing.contains(name));
-        same.filter(|name| is_rolled_back(name) || has_failed(name)).cloned().collect()
+        same.filter(|name| is_rolled_back(name) || has_failed(name))
+            .cloned()
+            .collect()
     }
 
     /// Whether the file of an object is in the store already.
@@ -278,6 +286,8 @@ pub(super) struct Done {
     pub(super) revision: u64,
     before: Given,
     after: Given,
+    /// Before and after, the applications that preserve what they were deployed of, with the revisions that deployed them.
+    preserved: (BTreeMap<AppName, u64>, BTreeMap<AppName, u64>),
 }
 
 /// Checks and stores under one lock, so that nothing comes between. Blocks.
@@ -300,6 +310,10 @@ fn commit(
     allowed(rules, &change)?;
     check(&state, &change, &before, &resources)?;
     let put: BTreeSet<ResourceId> = change.put.iter().map(ResourceId::of).collect();
+    let preserved = (
+        state.preserved(&Change::default(), state.resources()),
+        state.preserved(&change, &resources),
+    );
     let mut after = given(&state, resources);
     if dry_run {
         after.versions.retain(|id, _| !put.contains(id));
@@ -311,6 +325,7 @@ fn commit(
         revision: after.revision,
         before,
         after,
+        preserved,
     })
 }
 

@@ -63,7 +63,11 @@ fn dated(now: Moment, before: Option<&Known>, condition: &Condition) -> Known {
         };
     };
     let ms = now.ms_of(same.since);
-    let shown_ms = if ms.abs_diff(same.shown_ms) < LITTLE { same.shown_ms } else { ms };
+    let shown_ms = if ms.abs_diff(same.shown_ms) < LITTLE {
+        same.shown_ms
+    } else {
+        ms
+    };
     Known { shown_ms, ..same }
 }
 
@@ -99,10 +103,16 @@ mod tests {
     fn a_clock_that_was_wrong_for_a_while_dates_nothing_wrong_once_it_is_right() {
         let mut chronicle = Chronicle::default();
         let year = 365 * 24 * 3_600_000;
-        assert_eq!(look(&mut chronicle, at(1_000, year), Reason::Starting, ""), year + 1_000);
+        assert_eq!(
+            look(&mut chronicle, at(1_000, year), Reason::Starting, ""),
+            year + 1_000
+        );
         assert_eq!(look(&mut chronicle, at(9_000, 0), Reason::Starting, ""), 1_000);
         assert_eq!(look(&mut chronicle, at(10_000, 0), Reason::Restarting, ""), 10_000);
-        assert_eq!(look(&mut chronicle, at(20_000, year), Reason::Restarting, ""), year + 10_000);
+        assert_eq!(
+            look(&mut chronicle, at(20_000, year), Reason::Restarting, ""),
+            year + 10_000
+        );
     }
 
     #[test]
@@ -122,7 +132,10 @@ mod tests {
             Subject::Service("a".into(), "b".into()),
         ];
         let mut both = [condition(Reason::Starting), condition(Reason::Starting)];
-        chronicle.date(at(1, 0), names.clone().into_iter().zip(both.iter_mut().map(Vec::as_mut_slice)));
+        chronicle.date(
+            at(1, 0),
+            names.clone().into_iter().zip(both.iter_mut().map(Vec::as_mut_slice)),
+        );
         both[1] = condition(Reason::Failed);
         chronicle.date(at(2, 0), names.into_iter().zip(both.iter_mut().map(Vec::as_mut_slice)));
         assert_eq!((both[0][0].since_ms, both[1][0].since_ms), (1, 2));

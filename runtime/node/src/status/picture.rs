@@ -8,6 +8,7 @@ use aerolith_plan::{Fitness, Goal, RunId, ServiceId, Trial};
 
 use crate::driver::{Board, Works, subject};
 use crate::policy::PackagePolicy;
+use crate::rollout::Course;
 use crate::supervise::{Phase, View, Watched};
 
 /// Everything that a status is made from.
@@ -33,7 +34,7 @@ impl<'a> Picture<'a> {
         }
         instances.values_mut().for_each(|all| all.sort_by_key(|(run, _)| *run));
         let busy = busy(works, board, &instances);
-        let goals: BTreeMap<&ServiceId, &Goal> = board.desired.wanted().collect();
+        let goals: BTreeMap<&ServiceId, &Goal> = board.wanted().collect();
         let services = services(board, goals.keys().chain(instances.keys()).copied());
         Self {
             board,
@@ -81,7 +82,8 @@ fn busy(works: &Works, board: &Board, instances: &BTreeMap<&ServiceId, Vec<(&Run
         .iter()
         .filter(|(_, all)| all.iter().any(|(_, view)| !rests(view)));
     let ids = stepping.chain(preparing).chain(moving.map(|(id, _)| *id));
-    let open = board.courses.iter().filter(|(_, course)| course.is_open());
+    let goes_on = |course: &Course| course.is_open() || course.scheduled_ms().is_some();
+    let open = board.courses.iter().filter(|(_, course)| goes_on(course));
     ids.map(|id| &id.application)
         .chain(open.map(|(name, _)| name))
         .map(ToString::to_string)

@@ -13,6 +13,7 @@ use crate::desired::{Desired, lacks_handover};
 use crate::driver::Board;
 use crate::enforcement::unenforced;
 use crate::policy::PackagePolicy;
+use crate::rollout::SCHEDULED;
 use crate::supervise::Phase;
 use crate::workload::engine_kind;
 
@@ -63,7 +64,7 @@ impl Picture<'_> {
         let in_vain = goal.and_then(|goal| self.in_vain(goal));
         let mut conditions = conditions(self.board, id, goal, &instances);
         conditions.extend(in_vain.as_deref().map(enforced));
-        let promised = goal.map(|goal| warnings(&self.board.desired, self.policy, goal));
+        let promised = goal.map(|goal| warnings(self.board.candidate(&id.application), self.policy, goal));
         ServiceStatus {
             name: id.service.to_string(),
             state,
@@ -121,13 +122,20 @@ fn prepared(board: &Board, id: &ServiceId, goal: &Goal) -> Condition {
         };
         return Condition::is_not(Aspect::Prepared, reason, &trouble.reason).tried_at(Some(trouble.again_at_ms));
     }
-    match board.prepared.contains_key(&version) && !board.preparing.contains(&version) {
-        true => Condition::is(Aspect::Prepared, Reason::Prepared),
-        false => {
+    let is_prepared = board.prepared.contains_key(&version) && !board.preparing.contains(&version);
+    match (is_prepared, scheduled_ms(board, id)) {
+        (true, _) => Condition::is(Aspect::Prepared, Reason::Prepared),
+        (false, Some(at)) => Condition::is_not(Aspect::Prepared, Reason::Scheduled, SCHEDULED).tried_at(Some(at)),
+        (false, None) => {
             let why = trouble.map_or("", |trouble| trouble.reason.as_str());
             Condition::is_not(Aspect::Prepared, Reason::Preparing, why)
         }
     }
+}
+
+/// Milliseconds since 1970 of the time that the version of a service waits for.
+fn scheduled_ms(board: &Board, id: &ServiceId) -> Option<u64> {
+    board.courses.get(&id.application)?.scheduled_ms()
 }
 
 fn available(goal: &Goal, prepared: &Condition, instances: &[InstanceStatus]) -> Condition {
@@ -213,7 +221,10 @@ fn summary(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[Inst
     }
     let is_prepared = board.prepared.contains_key(&version) && !board.preparing.contains(&version);
     if goal.count() > 0 && !is_prepared {
-        return (Summary::Preparing, String::new());
+        return match scheduled_ms(board, id) {
+            Some(_) => observed.unwrap_or((Summary::Waiting, SCHEDULED.into())),
+            None => (Summary::Preparing, String::new()),
+        };
     }
     match observed {
         Some(observed) if instances.len() >= goal.count() as usize => observed,
