@@ -6,6 +6,7 @@ mod condition;
 mod instance;
 mod picture;
 mod service;
+mod waiting;
 
 use serde::Serialize;
 
