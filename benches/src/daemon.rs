@@ -51,7 +51,12 @@ impl Node {
     /// Starts it, or starts it again in a folder where it ran before, and waits until it is ready.
     #[must_use]
     pub fn start(daemon: &Daemon, folder: &Path) -> Self {
-        let config = json!({"runtime": folder.join("run"), "plugins": {"folders": [daemon.plugins.path()]}});
+        let config = json!({
+            "runtime": folder.join("run"),
+            "plugins": {"folders": [daemon.plugins.path()]},
+            // A port for each of more instances than nodes have by themselves.
+            "ports": {"dynamic": "20000-29999"},
+        });
         fs::write(folder.join("aerolith.yml"), config.to_string()).unwrap();
         let (notify, socket) = (folder.join("notify"), folder.join("socket"));
         let _ = fs::remove_file(&notify);

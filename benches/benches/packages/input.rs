@@ -1,5 +1,6 @@
 //! The packages: made here from a seed, the same on every machine.
 
+use fastrand::Rng;
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -17,40 +18,25 @@ pub(crate) struct Input {
     pub(crate) files: usize,
 }
 
-/// Random numbers of Vigna's splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).unwrap()
-    }
-
-    fn noise(&mut self, size: usize) -> Vec<u8> {
-        let words = std::iter::repeat_with(|| self.next().to_le_bytes());
-        words.flatten().take(size).collect()
-    }
+/// Bytes that do not shrink.
+fn noise(random: &mut Rng, size: usize) -> Vec<u8> {
+    let mut bytes = vec![0; size];
+    random.fill(&mut bytes);
+    bytes
 }
 
 /// Writes the zips into a folder: large ones, or small ones of the same kind.
 pub(crate) fn all(folder: &Path, large: bool) -> [Input; 3] {
-    let mut random = Random(17);
+    let mut random = Rng::with_seed(17);
     let (one, files, big) = if large {
         (105_000_000, 2_000, 15_000_000)
     } else {
         (1 << 20, 250, 1 << 20)
     };
-    let stored = vec![("program".to_owned(), random.noise(one))];
-    let words: Vec<Vec<u8>> = (0..1024).map(|n| random.noise(4 + n % 10)).collect();
+    let stored = vec![("program".to_owned(), noise(&mut random, one))];
+    let words: Vec<Vec<u8>> = (0..1024).map(|n| noise(&mut random, 4 + n % 10)).collect();
     let mut text = |size: usize| -> Vec<u8> {
-        let picked = std::iter::repeat_with(|| words[random.below(words.len())].as_slice());
+        let picked = std::iter::repeat_with(|| random.choice(&words).unwrap().as_slice());
         picked.flatten().copied().take(size).collect()
     };
     let sizes = (0..files).map(|n| 1_000 + (n * 7919) % 58_000);

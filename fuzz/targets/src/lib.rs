@@ -6,6 +6,7 @@ mod answers;
 mod archives;
 mod manifests;
 mod names;
+mod node;
 
 /// Takes any bytes; panics where a promise is broken.
 pub type Target = fn(&[u8]);
@@ -19,6 +20,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("zip", archives::zip),
     ("tar", archives::tar),
     ("answer", answers::answer),
+    ("template", node::template),
+    ("record", node::record),
+    ("state", node::state),
 ];
 
 /// Runs the target of this name. Panics when there is none.

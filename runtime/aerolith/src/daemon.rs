@@ -69,7 +69,7 @@ async fn live(settings: Settings) -> anyhow::Result<()> {
     let started = start(&daemon, foundation);
     let ended = tokio::select! {
         result = started => match result {
-            Ok(()) => Ok(signals.next().await),
+            Ok(node) => attend(&node, &mut signals).await,
             Err(error) => Err(error),
         },
         name = signals.next() => Ok(name),
@@ -92,14 +92,24 @@ async fn live(settings: Settings) -> anyhow::Result<()> {
     ended.map(drop)
 }
 
+/// Waits for a signal. Without its driver a node does nothing and yet looks well, so its end is the daemon's: who started that
+/// starts it again.
+async fn attend(node: &Node, signals: &mut Signals) -> anyhow::Result<&'static str> {
+    tokio::select! {
+        name = signals.next() => Ok(name),
+        why = node.fallen() => anyhow::bail!("a fault of the program ended the node's driver; applications go on running: {why}"),
+    }
+}
+
 /// Plugins first, then the node that needs them.
-async fn start(daemon: &Daemon, foundation: Foundation) -> anyhow::Result<()> {
+async fn start(daemon: &Daemon, foundation: Foundation) -> anyhow::Result<Node> {
     plugins::start(daemon).await;
     let node = Node::open(foundation, Arc::new(daemon.host().clone())).await;
-    daemon.begin(node.context("the node cannot be opened")?);
+    let node = node.context("the node cannot be opened")?;
+    daemon.begin(node.clone());
     notify::tell("READY=1");
     tracing::info!("the node is ready");
-    Ok(())
+    Ok(node)
 }
 
 /// What asks the daemon to end.

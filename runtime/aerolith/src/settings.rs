@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     /// one.
     pub(crate) of_this_boot: PathBuf,
     node: String,
+    /// `aerolith.yml`, and beside it the instances of plugins.
+    config: [PathBuf; 2],
     runtime: PathBuf,
     pub(crate) folders: Vec<PathBuf>,
     pub(crate) packages: Packages,
@@ -49,10 +51,18 @@ impl Settings {
         let places = own_places()?;
         let path = run.config.clone().unwrap_or_else(|| places.config.clone());
         let config = Config::load(run.config.as_deref(), &places.config)?;
-        let instances = read_folder(&path.with_file_name("plugins.d"))?;
+        let config_files = [
+            std::path::absolute(&path)?,
+            std::path::absolute(path.with_file_name("plugins.d"))?,
+        ];
+        let instances = read_folder(&config_files[1])?;
         let program = std::env::current_exe().context("this program cannot be found")?;
         let settings = Self::merge(run, socket, config, places, &program)?;
-        Ok(Self { instances, ..settings })
+        Ok(Self {
+            config: config_files,
+            instances,
+            ..settings
+        })
     }
 
     /// The same, but everything that is written lies in one folder.
@@ -80,6 +90,7 @@ impl Settings {
             level: config.log_level,
             format: config.log_format,
             instances: InstanceFiles::new(),
+            config: [places.config.clone(), places.config.with_file_name("plugins.d")],
             node: config.node_name.unwrap_or_else(host_name),
             folders: config.plugins.folders.unwrap_or_else(|| shipped(program)),
             runtime,
@@ -101,8 +112,16 @@ impl Settings {
             workloads: self.workloads.policy(),
             ports: self.ports,
             serial: self.serial(),
+            own: self.own(),
             ..aerolith_node::Settings::new(self.data.clone(), self.of_this_boot.clone(), self.node.clone())
         })
+    }
+
+    /// What makes the node what it is besides its data.
+    fn own(&self) -> Vec<PathBuf> {
+        let all = self.config.iter().chain(&self.folders).chain(&self.packages.trust);
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        all.chain([&self.socket]).map(absolute).collect()
     }
 
     /// A serial number that cannot be read keeps nothing from running.
@@ -192,6 +211,27 @@ mod tests {
         );
         let settings = merged(asked(Some("/a")), Some("/s"), config());
         assert_eq!((settings.data, settings.socket), ("/a".into(), "/s".into()));
+    }
+
+    #[test]
+    fn what_makes_the_node_what_it_is_is_its_own() {
+        let config = Config {
+            packages: Packages {
+                trust: Some("/etc/keys".into()),
+                ..Packages::default()
+            },
+            ..Config::default()
+        };
+        let own = merged(asked(None), None, config).own();
+        for place in [
+            "/etc/aerolith/aerolith.yml",
+            "/etc/aerolith/plugins.d",
+            "/usr/bin/plugins",
+            "/etc/keys",
+            "/run/aerolith/aerolith.sock",
+        ] {
+            assert!(own.contains(&place.into()), "{place}: {own:?}");
+        }
     }
 
     #[test]

@@ -486,9 +486,7 @@ services: [{name: db, image: 'redis:7'}]
 ";
     let (status, applied) = served.json("PUT", "/v1/resources", text).await;
     assert_eq!(status, 200, "{applied}");
-    let used = |application: &str, services: &[&str], registries: &[&str]| {
-        json!({"application": application, "services": services, "registries": registries})
-    };
+    let used = |application: &str, services: &[&str], registries: &[&str]| json!({"application": application, "services": services, "registries": registries});
     let expected = json!([
         {"image": "hub.example/shop:1", "usedBy": [used("shop", &["first", "web"], &["hub"])]},
         {"image": "redis:7", "usedBy": [used("other", &["db"], &[]), used("shop", &["db"], &["hub"])]},

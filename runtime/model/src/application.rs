@@ -1,5 +1,6 @@
 //! Applications: the unit of deployment.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
@@ -56,6 +57,20 @@ pub struct Application {
     /// Fields of another system that were kept unread, by their path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extra: BTreeMap<String, serde_json::Value>,
+}
+
+impl Application {
+    /// One of its services with what the application says for all of them.
+    #[must_use]
+    pub fn whole<'a>(&self, service: &'a Service) -> Cow<'a, Service> {
+        if !self.host_network || service.host_network {
+            return Cow::Borrowed(service);
+        }
+        Cow::Owned(Service {
+            host_network: true,
+            ..service.clone()
+        })
+    }
 }
 
 /// Workload of an application (Baetyl v2). A node is a single host: all but `job` mean the same here, that is, every

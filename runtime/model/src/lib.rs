@@ -16,6 +16,7 @@ mod limits;
 mod order;
 mod parse;
 mod places;
+mod port;
 mod probe;
 mod program;
 mod resource;
@@ -43,14 +44,13 @@ pub use limits::{InvalidQuantity, Quantity, Resources};
 pub use order::{Cycle, start_order};
 pub use parse::parse;
 pub use places::locate;
+pub use port::{HostPort, Port, Protocol};
 pub use probe::{Check, ExecAction, HttpGet, HttpHeader, InvalidProbe, Probe, ProbePort, Scheme, TcpSocket};
 pub use program::ProgramManifest;
 pub use resource::{Resource, ResourceKind};
 pub use restart::{Backoff, InvalidRestart, Restart, RestartPolicy, Retry};
 pub use secret::{InvalidSecret, SECRET_TYPE_LABEL, Secret, SecretBytes, SecretType};
-pub use service::{
-    DEFAULT_GRACE_PERIOD, Device, EnvVar, ImagePullPolicy, PackageMode, Port, Protocol, Security, Service, VolumeMount,
-};
+pub use service::{DEFAULT_GRACE_PERIOD, Device, EnvVar, ImagePullPolicy, PackageMode, Security, Service, VolumeMount};
 pub use signature::Signature;
 pub use text::{
     AppName, CUT, DevicePolicy, EnvName, Hostname, InvalidText, Key, Md5, MountPath, Name, ServiceName, Sha256, Url,

@@ -215,6 +215,17 @@ stringData: {key: hush}
     }
 
     #[test]
+    fn a_type_of_a_host_path_that_there_is_not_is_located_and_those_that_there_are_are_named() {
+        let text = "kind: application\nname: shop\nvolumes:\n- name: data\n  hostPath: {path: /srv, type: Folder}\n";
+        let told = error(text);
+        assert!(told.starts_with("f.yml:5:") && told.contains("`Folder`"), "{told}");
+        assert!(
+            told.contains("`DirectoryOrCreate`") && told.contains("`Socket`"),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn a_wrong_value_is_located() {
         for (from, to, place, part) in [
             (

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::dependency::Dependency;
 use crate::duration::GoDuration;
 use crate::limits::Resources;
+use crate::port::Port;
 use crate::probe::Probe;
 use crate::restart::Restart;
 use crate::text::{DevicePolicy, EnvName, Hostname, MountPath, Name, ServiceName, VolumeName};
@@ -144,47 +145,6 @@ pub struct EnvVar {
     pub value: String,
 }
 
-/// One port of a service (Baetyl v2).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Port {
-    /// Port on the host; the same as inside unless said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host_port: Option<std::num::NonZeroU16>,
-    /// Port inside the instance.
-    pub container_port: std::num::NonZeroU16,
-    /// Transport.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub protocol: Protocol,
-    /// Address on the host; every one unless said.
-    #[serde(default, rename = "hostIP", skip_serializing_if = "Option::is_none")]
-    pub host_ip: Option<std::net::IpAddr>,
-}
-
-/// Transport of a port, written in either case.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(transform = crate::schema::also(&["tcp", "udp"])))]
-pub enum Protocol {
-    /// TCP.
-    #[default]
-    #[serde(rename = "TCP", alias = "tcp")]
-    Tcp,
-    /// UDP.
-    #[serde(rename = "UDP", alias = "udp")]
-    Udp,
-}
-
-impl std::fmt::Display for Protocol {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Tcp => "TCP",
-            Self::Udp => "UDP",
-        })
-    }
-}
-
 /// Where a volume appears in a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -302,11 +262,5 @@ mod tests {
         );
         let service: Service = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::to_string(&service).unwrap(), json);
-    }
-
-    #[test]
-    fn port_zero_is_refused() {
-        assert!(serde_json::from_str::<Port>(r#"{"containerPort":0}"#).is_err());
-        assert!(serde_json::from_str::<Port>(r#"{"containerPort":65536}"#).is_err());
     }
 }

@@ -5,8 +5,6 @@ mod ports;
 mod service;
 mod waits;
 
-use std::collections::BTreeSet;
-
 pub use fault::Fault;
 use service::second;
 
@@ -14,6 +12,7 @@ use crate::application::{Application, Workload};
 use crate::hint::closest;
 use crate::service::Service;
 use crate::text::AppName;
+use crate::volume::VolumeSource;
 
 /// An application whose parts do not fit together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +69,7 @@ impl Application {
         for (index, service) in self.init_services.iter().enumerate() {
             service::check_init(&format!("initServices[{index}]"), service)?;
         }
-        ports::check("services", &self.services)?;
+        ports::check(self)?;
         waits::check(self)
     }
 
@@ -88,18 +87,22 @@ impl Application {
     }
 
     fn check_mounts(&self, path: &str, service: &Service) -> Checked {
-        let volumes: BTreeSet<&str> = self.volumes.iter().map(|volume| volume.name.as_str()).collect();
-        let mounts = &service.volume_mounts;
-        let Some(at) = mounts.iter().position(|mount| !volumes.contains(mount.name.as_str())) else {
-            return Ok(());
-        };
-        let volume = mounts[at].name.clone();
-        let near = closest(volume.as_str(), volumes).map(str::to_owned);
-        let service = service.name.clone();
-        fault_at(
-            format!("{path}.volumeMounts[{at}].name"),
-            Fault::UnknownVolume { service, volume, near },
-        )
+        for (at, mount) in service.volume_mounts.iter().enumerate() {
+            let path = format!("{path}.volumeMounts[{at}]");
+            let (service, volume) = (service.name.clone(), mount.name.clone());
+            let Some(known) = self.volumes.iter().find(|known| known.name == volume) else {
+                let names = self.volumes.iter().map(|volume| volume.name.as_str());
+                let near = closest(volume.as_str(), names).map(str::to_owned);
+                return fault_at(format!("{path}.name"), Fault::UnknownVolume { service, volume, near });
+            };
+            if let (VolumeSource::HostPath(host), Some(_)) = (&known.source, &mount.sub_path) {
+                let kind = host.kind;
+                if !kind.is_folder() {
+                    return fault_at(format!("{path}.subPath"), Fault::PartOfFile { service, volume, kind });
+                }
+            }
+        }
+        Ok(())
     }
 }
 

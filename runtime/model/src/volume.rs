@@ -1,5 +1,7 @@
 //! Volumes of an application: a name and one source.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::limits::Quantity;
@@ -65,6 +67,29 @@ pub enum HostPathType {
     CharDevice,
     /// A device that is read and written in blocks.
     BlockDevice,
+}
+
+impl HostPathType {
+    /// Whether what is there may have parts.
+    #[must_use]
+    pub const fn is_folder(self) -> bool {
+        matches!(self, Self::Any | Self::DirectoryOrCreate | Self::Directory)
+    }
+}
+
+impl fmt::Display for HostPathType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Any => "",
+            Self::DirectoryOrCreate => "DirectoryOrCreate",
+            Self::Directory => "Directory",
+            Self::FileOrCreate => "FileOrCreate",
+            Self::File => "File",
+            Self::Socket => "Socket",
+            Self::CharDevice => "CharDevice",
+            Self::BlockDevice => "BlockDevice",
+        })
+    }
 }
 
 /// An empty folder.
@@ -204,6 +229,23 @@ mod tests {
         ] {
             let volume: Volume = serde_json::from_str(json).unwrap();
             assert_eq!(serde_json::to_string(&volume).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn each_type_of_a_host_path_is_shown_as_it_is_written() {
+        for name in [
+            "",
+            "DirectoryOrCreate",
+            "Directory",
+            "FileOrCreate",
+            "File",
+            "Socket",
+            "CharDevice",
+            "BlockDevice",
+        ] {
+            let kind: HostPathType = serde_json::from_str(&format!("{name:?}")).unwrap();
+            assert_eq!(kind.to_string(), name);
         }
     }
 

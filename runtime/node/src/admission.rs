@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use aerolith_model::{Entry, Key, Name, Signature};
-use aerolith_plan::Goal;
+use aerolith_plan::{Goal, VersionId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::desired::Desired;
 use crate::policy::{Forbidden, PackagePolicy};
-use crate::prepare::{Prepared, VersionId};
+use crate::prepare::Prepared;
 
 /// What speaks for an entry that a version is made of. It is kept with the version, whose configuration may be another by
 /// the time that an instance of it is started again.

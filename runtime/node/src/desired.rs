@@ -7,18 +7,28 @@ use aerolith_model::{
     AppName, Application, Configuration, Key, Object as ModelObject, Resource, ResourceKind, Secret, SecretBytes,
     Strategy, VolumeSource,
 };
-use aerolith_plan::{Generation, Goal, Library, PlanError, ServiceId, Updates};
+use aerolith_plan::{Generation, Goal, Library, ServiceId, Updates, VersionId};
 use aerolith_plugin_wire::Error;
 use aerolith_plugin_wire::arch::{Choice, Object, Objects};
 use aerolith_plugin_wire::engine::Features;
 
 use crate::pins::Pinned;
-use crate::plugins::{self, Plugins, Resolver};
+use crate::plugins::{self, NoProvider, Plugins, Resolver};
 use crate::policy::Rules;
-use crate::prepare::VersionId;
 use crate::state::{Damaged, ResourceId};
+use crate::uses::uses;
+use crate::workload::engine_kind;
 
-pub(crate) type Resources = BTreeMap<ResourceId, Resource>;
+/// Whoever has the same one has the same version of it.
+pub(crate) type Resources = BTreeMap<ResourceId, Arc<Resource>>;
+
+/// Why an application is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) reason: String,
+    /// Whether the node's policy does not take it, rather than that it cannot be used.
+    pub(crate) is_refused: bool,
+}
 
 /// Resources that belong together: one revision of the desired state, or what one deployment of an application was made of.
 #[derive(Debug, Default)]
@@ -32,16 +42,25 @@ pub(crate) struct Desired {
     pub(crate) unresolved: BTreeMap<String, String>,
     /// What shall run of every application.
     pub(crate) generations: BTreeMap<AppName, Arc<Generation>>,
+    /// How new instances prove themselves, where their service does not say.
+    pub(crate) updates: Updates,
     /// Applications that are left as they are, with the reason.
-    pub(crate) held: BTreeMap<String, String>,
+    pub(crate) held: BTreeMap<String, Held>,
     /// What the engines can do, by their kinds.
     pub(crate) engines: BTreeMap<String, Features>,
 }
 
+impl Held {
+    fn unusable(reason: String) -> Self {
+        let is_refused = false;
+        Self { reason, is_refused }
+    }
+}
+
 impl Desired {
     /// Resolves and plans for a state. Nothing fails as a whole: what cannot be planned for is held, with its reason. What
-    /// was resolved in `known`, and is the same version here, is not asked for again, nor what engines can do.
-    pub(crate) async fn of(given: Given, damaged: &[Damaged], known: &Self, plugins: &dyn Plugins) -> Self {
+    /// was planned before from the very same resources is taken from there.
+    pub(crate) async fn of(given: Given, damaged: &[Damaged], known: Known<'_>, plugins: &dyn Plugins) -> Self {
         let Given {
             revision,
             versions,
@@ -49,8 +68,10 @@ impl Desired {
             updates,
         } = given;
         let unresolved = resolve(&mut resources, &versions, known, plugins).await;
-        let (generations, failures) = each(&resources, updates);
-        let failures = failures.into_iter().map(|(name, error)| (name, error.to_string()));
+        let (generations, failures) = generations(&resources, updates, &unresolved, known);
+        let failures = failures
+            .into_iter()
+            .map(|(name, reason)| (name, Held::unusable(reason.to_string())));
         Self {
             revision,
             held: held(damaged).chain(failures).collect(),
@@ -58,14 +79,21 @@ impl Desired {
             resources,
             unresolved,
             generations,
+            updates,
             engines: known.engines.clone(),
         }
     }
 
-    /// Asks the engines anew what they can do.
-    pub(crate) async fn ask_engines(mut self, plugins: &dyn Plugins) -> Self {
-        self.engines = plugins::features(plugins).await;
-        self
+    /// Why nobody can say what a service is made of, where that is so.
+    pub(crate) fn unresolved(&self, goal: &Goal) -> Option<(&str, &str)> {
+        let mut packages = packages(goal).filter_map(|name| self.unresolved.get_key_value(name));
+        packages.next().map(|(name, reason)| (name.as_str(), reason.as_str()))
+    }
+
+    /// Whether it is known what of an application's packages is for this machine.
+    pub(crate) fn is_resolved(&self, application: &AppName) -> bool {
+        let generation = self.generations.get(application);
+        generation.is_none_or(|generation| generation.values().all(|goal| goal.is_resolved))
     }
 
     /// What shall run of every service.
@@ -80,10 +108,13 @@ impl Desired {
 
     /// Holds the applications that ask more of the host than the policy allows now.
     pub(crate) fn hold_refused(mut self, rules: &Rules) -> Self {
-        for application in self.resources.values().filter_map(Resource::as_application) {
+        for application in applications(&self.resources) {
             if let Err((service, error)) = rules.admit(application) {
                 let held = self.held.entry(application.name.to_string());
-                held.or_insert_with(|| format!("service `{service}`: {error}"));
+                held.or_insert_with(|| Held {
+                    reason: format!("service `{service}`: {error}"),
+                    is_refused: true,
+                });
             }
         }
         self
@@ -95,23 +126,37 @@ impl Desired {
     }
 
     pub(crate) fn application(&self, name: &str) -> Option<&Application> {
-        let id = ResourceId::new(ResourceKind::Application, name);
-        self.resources.get(&id)?.as_application()
+        application(&self.resources, name)
     }
 
     pub(crate) fn configuration(&self, name: &str) -> Option<&Configuration> {
         let id = ResourceId::new(ResourceKind::Configuration, name);
-        match self.resources.get(&id) {
-            Some(Resource::Configuration(configuration)) => Some(configuration),
-            _ => None,
-        }
+        as_configuration(self.resources.get(&id)?)
+    }
+
+    pub(crate) fn secret(&self, name: &str) -> Option<&Secret> {
+        let id = ResourceId::new(ResourceKind::Secret, name);
+        as_secret(self.resources.get(&id)?)
+    }
+
+    /// What shall run of an application that is made of the very same here as there.
+    fn planned(&self, application: &Application, resources: &Resources, updates: Updates) -> Option<&Arc<Generation>> {
+        let is_same = |id: &ResourceId| match (self.resources.get(id), resources.get(id)) {
+            (Some(here), Some(there)) => Arc::ptr_eq(here, there),
+            (None, None) => true,
+            _ => false,
+        };
+        let own = ResourceId::new(ResourceKind::Application, application.name.as_str());
+        let is_made_of_the_same =
+            self.updates == updates && is_same(&own) && uses(application, resources).iter().all(is_same);
+        self.generations.get(&application.name).filter(|_| is_made_of_the_same)
     }
 
     /// A package as it was resolved, if it is there in this version.
-    fn resolved(&self, id: &ResourceId, version: Option<&u64>) -> Option<&Configuration> {
+    fn resolved(&self, id: &ResourceId, version: Option<&u64>) -> Option<&Arc<Resource>> {
         let is_same = version.is_some() && self.versions.get(id) == version;
         let is_resolved = !self.unresolved.contains_key(&id.name);
-        self.configuration(&id.name).filter(|_| is_same && is_resolved)
+        self.resources.get(id).filter(|_| is_same && is_resolved)
     }
 
     /// The configurations that a service is made of, and whether it runs or mounts each.
@@ -159,10 +204,10 @@ impl Desired {
 
     /// Every object of every configuration.
     pub(crate) fn objects(&self) -> impl Iterator<Item = (Pinned<'_>, &ModelObject)> {
-        let configurations = self.resources.values().filter_map(|resource| match resource {
-            Resource::Configuration(configuration) => Some(configuration),
-            _ => None,
-        });
+        let configurations = self
+            .resources
+            .values()
+            .filter_map(|resource| as_configuration(resource));
         configurations.flat_map(move |configuration| {
             let objects = configuration.objects();
             objects.map(move |(key, object)| (self.pinned(configuration, key, object), object))
@@ -174,8 +219,7 @@ impl Desired {
         let Some(name) = &object.credentials else {
             return Ok(BTreeMap::new());
         };
-        let id = ResourceId::new(ResourceKind::Secret, name.as_str());
-        let Some(Resource::Secret(secret)) = self.resources.get(&id) else {
+        let Some(secret) = self.secret(name.as_str()) else {
             return Err(format!(
                 "its credentials are the secret `{name}`, which does not exist: apply it"
             ));
@@ -190,6 +234,28 @@ impl Desired {
     }
 }
 
+/// What is known already, so that nobody is asked for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// What was resolved or planned in these is taken from there, where it is the same.
+    pub(crate) desired: &'a [&'a Desired],
+    /// Whether it may be another by now: then it is taken only where nobody answers.
+    pub(crate) is_old: bool,
+    /// What the engines can do, by their kinds.
+    pub(crate) engines: &'a BTreeMap<String, Features>,
+}
+
+impl Known<'_> {
+    fn resolved(&self, id: &ResourceId, version: Option<&u64>) -> Option<&Arc<Resource>> {
+        self.desired.iter().find_map(|known| known.resolved(id, version))
+    }
+
+    fn planned(&self, application: &Application, resources: &Resources, updates: Updates) -> Option<&Arc<Generation>> {
+        let mut suited = self.desired.iter().filter(|known| known.engines == *self.engines);
+        suited.find_map(|known| known.planned(application, resources, updates))
+    }
+}
+
 /// What a desired state is made from.
 #[derive(Debug, Default)]
 pub(crate) struct Given {
@@ -200,39 +266,69 @@ pub(crate) struct Given {
     pub(crate) updates: Updates,
 }
 
-fn held(damaged: &[Damaged]) -> impl Iterator<Item = (String, String)> {
+fn held(damaged: &[Damaged]) -> impl Iterator<Item = (String, Held)> {
     damaged.iter().filter_map(|damage| {
         let id = damage.resource.as_ref()?;
         let is_application = id.kind == ResourceKind::Application;
-        is_application.then(|| (id.name.clone(), damage.reason.clone()))
+        is_application.then(|| (id.name.clone(), Held::unusable(damage.reason.clone())))
     })
 }
 
-/// What shall run of every application that can be planned for, and the errors of the others.
-pub(crate) fn each(
+/// What shall run of every application that can be planned for, and why nothing of the others.
+fn generations(
     resources: &Resources,
     updates: Updates,
-) -> (BTreeMap<AppName, Arc<Generation>>, BTreeMap<String, PlanError>) {
+    unresolved: &BTreeMap<String, String>,
+    known: Known<'_>,
+) -> (BTreeMap<AppName, Arc<Generation>>, BTreeMap<String, String>) {
     let (mut all, mut failures) = (BTreeMap::new(), BTreeMap::new());
-    let parts = Parts::of(resources);
-    let library = Library::new(parts.configurations, parts.secrets);
-    for application in &parts.applications {
-        match library.generation(application, updates) {
-            Ok(mut generation) => {
-                generation.values_mut().for_each(without_handover);
-                all.insert(application.name.clone(), Arc::new(generation));
-            }
-            Err(error) => drop(failures.insert(application.name.to_string(), error)),
+    let library = library(resources);
+    for application in applications(resources) {
+        let planned = match known.planned(application, resources, updates) {
+            Some(planned) => Ok(planned.clone()),
+            None => library.generation(application, updates).map(|mut generation| {
+                let goals = generation.values_mut();
+                goals.for_each(|goal| suit(goal, unresolved, known.engines));
+                Arc::new(generation)
+            }),
+        };
+        match planned {
+            Ok(generation) => drop(all.insert(application.name.clone(), generation)),
+            Err(error) => drop(failures.insert(application.name.to_string(), error.to_string())),
         }
     }
     (all, failures)
 }
 
-/// No engine hands sockets over yet: what asks for it is restarted, and warned of.
-fn without_handover(goal: &mut Goal) {
-    if goal.strategy == Strategy::Handover {
+/// What shall run where everything is resolved and nothing is known.
+#[cfg(test)]
+pub(crate) fn anew(resources: &Resources) -> (BTreeMap<AppName, Arc<Generation>>, BTreeMap<String, String>) {
+    let known = Known {
+        desired: &[],
+        is_old: false,
+        engines: &BTreeMap::new(),
+    };
+    generations(resources, Updates::default(), &BTreeMap::new(), known)
+}
+
+/// Says of a goal what plugins say. Where its engine hands no sockets over, what asks for it is restarted, and warned of.
+fn suit(goal: &mut Goal, unresolved: &BTreeMap<String, String>, engines: &BTreeMap<String, Features>) {
+    let is_unresolved = packages(goal).any(|name| unresolved.contains_key(name));
+    goal.is_resolved = !is_unresolved;
+    let hands_over = engines.get(&engine_kind(goal)).is_some_and(|engine| engine.handover);
+    if goal.strategy == Strategy::Handover && !hands_over {
         goal.strategy = Strategy::Restart;
     }
+}
+
+/// The configurations that a service runs or mounts.
+fn packages(goal: &Goal) -> impl Iterator<Item = &str> {
+    let mounted = goal.volumes.iter().filter_map(|volume| match &volume.source {
+        VolumeSource::Config(name) => Some(name.as_str()),
+        _ => None,
+    });
+    let run = goal.service.program_config.iter().map(|name| name.as_str());
+    run.chain(mounted)
 }
 
 /// Whether a service is updated in another way than it asks for.
@@ -240,24 +336,33 @@ pub(crate) fn lacks_handover(goal: &Goal) -> bool {
     goal.service.update.strategy == Some(Strategy::Handover) && goal.strategy != Strategy::Handover
 }
 
-#[derive(Default)]
-struct Parts<'a> {
-    applications: Vec<&'a Application>,
-    configurations: Vec<&'a Configuration>,
-    secrets: Vec<&'a Secret>,
+/// Everything that applications refer to.
+pub(crate) fn library(resources: &Resources) -> Library<'_> {
+    let secrets = resources.values().filter_map(|resource| as_secret(resource));
+    let configurations = resources.values().filter_map(|resource| as_configuration(resource));
+    Library::new(configurations, secrets)
 }
 
-impl<'a> Parts<'a> {
-    fn of(resources: &'a Resources) -> Self {
-        let mut parts = Self::default();
-        for resource in resources.values() {
-            match resource {
-                Resource::Application(application) => parts.applications.push(application),
-                Resource::Configuration(configuration) => parts.configurations.push(configuration),
-                Resource::Secret(secret) => parts.secrets.push(secret),
-            }
-        }
-        parts
+pub(crate) fn application<'a>(resources: &'a Resources, name: &str) -> Option<&'a Application> {
+    let id = ResourceId::new(ResourceKind::Application, name);
+    resources.get(&id)?.as_application()
+}
+
+pub(crate) fn applications(resources: &Resources) -> impl Iterator<Item = &Application> {
+    resources.values().filter_map(|resource| resource.as_application())
+}
+
+pub(crate) fn as_configuration(resource: &Resource) -> Option<&Configuration> {
+    match resource {
+        Resource::Configuration(configuration) => Some(configuration),
+        _ => None,
+    }
+}
+
+fn as_secret(resource: &Resource) -> Option<&Secret> {
+    match resource {
+        Resource::Secret(secret) => Some(secret),
+        _ => None,
     }
 }
 
@@ -265,32 +370,51 @@ impl<'a> Parts<'a> {
 async fn resolve(
     resources: &mut Resources,
     versions: &BTreeMap<ResourceId, u64>,
-    known: &Desired,
+    known: Known<'_>,
     plugins: &dyn Plugins,
 ) -> BTreeMap<String, String> {
     let resolver = plugins::resolver(plugins);
     let mut unresolved = BTreeMap::new();
     for (id, resource) in resources {
-        let Resource::Configuration(package) = resource else {
+        let Some(package) = as_configuration(resource) else {
             continue;
         };
         if !package.is_package() || package.objects().next().is_none() {
             continue;
         }
-        if let Some(resolved) = known.resolved(id, versions.get(id)) {
-            *package = resolved.clone();
+        let resolved = known.resolved(id, versions.get(id));
+        if let Some(resolved) = resolved.filter(|_| !known.is_old) {
+            *resource = resolved.clone();
             continue;
         }
-        let resolved = match &resolver {
-            Ok(resolver) => choose(resolver, package, None).await.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        match resolved {
-            Ok(choice) => narrow(package, &choice),
-            Err(reason) => drop(unresolved.insert(package.name.to_string(), reason)),
+        match (ask(&resolver, package).await, resolved) {
+            (Ok(choice), _) => {
+                let mut package = package.clone();
+                narrow(&mut package, &choice);
+                *resource = Arc::new(Resource::Configuration(package));
+            }
+            (Err(refusal), Some(resolved)) if refusal.is_passing => *resource = resolved.clone(),
+            (Err(refusal), _) => drop(unresolved.insert(package.name.to_string(), refusal.reason)),
         }
     }
     unresolved
+}
+
+/// Why a resolver does not say what is for this machine, and whether it may in a moment.
+struct Refusal {
+    reason: String,
+    is_passing: bool,
+}
+
+async fn ask(resolver: &Result<Resolver, NoProvider>, package: &Configuration) -> Result<Choice, Refusal> {
+    let resolver = resolver.as_ref().map_err(|error| Refusal {
+        reason: error.to_string(),
+        is_passing: true,
+    })?;
+    choose(resolver, package, None).await.map_err(|error| Refusal {
+        is_passing: error.retryable,
+        reason: error.to_string(),
+    })
 }
 
 /// Asks which objects of a package are for a platform, or for this machine's own.
@@ -317,4 +441,58 @@ pub(crate) fn narrow(package: &mut Configuration, choice: &Choice) {
     package.data.retain(|key, entry| {
         matches!(entry, aerolith_model::Entry::Text(_)) || choice.chosen.iter().any(|name| name == key.as_str())
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(json: &str) -> (ResourceId, Arc<Resource>) {
+        let resource: Resource = serde_json::from_str(json).unwrap();
+        (ResourceId::of(&resource), Arc::new(resource))
+    }
+
+    fn planned(resources: &Resources, updates: Updates, known: &Desired) -> BTreeMap<AppName, Arc<Generation>> {
+        let known = Known {
+            desired: &[known],
+            is_old: false,
+            engines: &known.engines,
+        };
+        let (generations, failures) = generations(resources, updates, &BTreeMap::new(), known);
+        assert_eq!(failures, BTreeMap::new());
+        generations
+    }
+
+    #[test]
+    fn only_what_is_made_of_something_else_is_planned_anew() {
+        let shop = r#"{"kind":"application","name":"shop","services":[{"name":"web","image":"i",
+            "volumeMounts":[{"name":"conf","mountPath":"/c"}]}],"volumes":[{"name":"conf","config":{"name":"conf"}}]}"#;
+        let cafe = r#"{"kind":"application","name":"cafe","services":[{"name":"web","image":"i"}]}"#;
+        let conf = |text: &str| {
+            of(&format!(
+                r#"{{"kind":"configuration","name":"conf","data":{{"a":"{text}"}}}}"#
+            ))
+        };
+        let resources = Resources::from([of(shop), of(cafe), conf("1")]);
+        let updates = Updates::default();
+        let known = Desired {
+            generations: planned(&resources, updates, &Desired::default()),
+            resources: resources.clone(),
+            ..Desired::default()
+        };
+        let is_known = |generations: &BTreeMap<AppName, Arc<Generation>>| -> Vec<bool> {
+            let all = generations.iter();
+            all.map(|(name, one)| Arc::ptr_eq(one, &known.generations[name]))
+                .collect()
+        };
+        assert_eq!(is_known(&planned(&resources, updates, &known)), [true, true]);
+        let mut changed = resources.clone();
+        changed.extend([conf("2")]);
+        assert_eq!(is_known(&planned(&changed, updates, &known)), [true, false]);
+        let slow = Updates {
+            window: updates.window * 2,
+            ..updates
+        };
+        assert_eq!(is_known(&planned(&resources, slow, &known)), [false, false]);
+    }
 }

@@ -4,12 +4,13 @@
 mod fields;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use aerolith_model::{AppName, Entry, Object, Resource, ResourceKind, Strategy, VolumeSource};
+use aerolith_model::{AppName, Entry, Object, ResourceKind, Strategy, VolumeSource};
 use aerolith_plan::{Goal, ServiceId};
 use serde::Serialize;
 
-use crate::desired::Desired;
+use crate::desired::{Desired, Resources};
 use crate::state::ResourceId;
 use fields::{differing, without};
 
@@ -73,16 +74,13 @@ pub struct ResourceChange {
 }
 
 /// The resources that differ.
-pub(crate) fn resources(
-    before: &BTreeMap<ResourceId, Resource>,
-    after: &BTreeMap<ResourceId, Resource>,
-) -> Vec<ResourceChange> {
+pub(crate) fn resources(before: &Resources, after: &Resources) -> Vec<ResourceChange> {
     let ids: BTreeSet<&ResourceId> = before.keys().chain(after.keys()).collect();
     let change = |id: &ResourceId| {
         let action = match (before.get(id), after.get(id)) {
             (None, _) => Action::Added,
             (_, None) => Action::Removed,
-            (before, after) if before == after => return None,
+            (Some(before), Some(after)) if Arc::ptr_eq(before, after) || before == after => return None,
             _ => Action::Updated,
         };
         Some(ResourceChange {
@@ -241,8 +239,7 @@ fn contents<'a>(desired: &'a Desired, goal: &'a Goal) -> BTreeMap<(String, Strin
         let VolumeSource::Secret(name) = &volume.source else {
             continue;
         };
-        let id = ResourceId::new(ResourceKind::Secret, name.as_str());
-        if let Some(Resource::Secret(secret)) = desired.resources.get(&id) {
+        if let Some(secret) = desired.secret(name.as_str()) {
             let data = secret.data.iter();
             contents.extend(
                 data.map(|(key, bytes)| ((format!("secret {name}"), key.to_string()), Content::Secret(&bytes.0))),

@@ -5,31 +5,31 @@ mod board;
 mod calm;
 mod cleaning;
 mod course;
+mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aerolith_plan::{Fitness, RunId, ServiceId, State, Step};
+use aerolith_plan::{Fitness, ServiceId, State, Step, VersionId};
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::admission::judge;
 use crate::bus::Events;
-use crate::desired::{Desired, Given};
+use crate::desired::{Desired, Given, Held, Known};
 use crate::foundation::Foundation;
 use crate::jobs::Jobs;
-use crate::layout::relative;
 use crate::news::News;
-use crate::policy::Asked;
-use crate::prepare::{self, Fresh, PrepareError, Prepared, Preparer, VersionId, blocking};
+use crate::plugins;
+use crate::prepare::{self, Prepared, Preparer, blocking};
 use crate::record::Terms;
 use crate::registry::{self, Ready, Registry, Table, registry};
-use crate::status::status;
-use crate::supervise::{Launch, Supervisor, Watched, Workspace};
-use crate::workload::{engine_kind, workload};
+use crate::rollout::Course;
+use crate::status::status_at;
+use crate::supervise::{Sighting, Supervisor};
 
-pub(crate) use board::Board;
+pub(crate) use board::{Board, Look};
 use board::{Trouble, context};
 use calm::Calm;
 pub use cleaning::CleanError;
@@ -69,6 +69,15 @@ pub(crate) fn subject(step: &Step) -> &ServiceId {
     }
 }
 
+/// What plugins may say otherwise by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stale {
+    /// What nobody could say.
+    Unresolved,
+    /// All of it.
+    Everything,
+}
+
 pub(crate) struct Driver {
     works: Arc<Works>,
     jobs: Jobs,
@@ -76,9 +85,11 @@ pub(crate) struct Driver {
     /// What happens to plugins: one that comes may be the one that was missing.
     plugins: Events,
     /// The desired state must be read again though its revision is the same.
-    stale: bool,
+    stale: Option<Stale>,
     /// Something was removed since the last cleaning.
     unclean: bool,
+    /// The disk refused something since then.
+    is_cramped: bool,
     news: News,
     registry: Registry,
 }
@@ -90,8 +101,9 @@ impl Driver {
             jobs: Jobs::default(),
             requests,
             plugins,
-            stale: true,
+            stale: Some(Stale::Everything),
             unclean: true,
+            is_cramped: false,
             news: News::default(),
             registry: Registry::default(),
         }
@@ -104,29 +116,41 @@ impl Driver {
             self.take_lost();
             self.works.board().look_at_the_clock();
             let now = Instant::now();
-            while self.advance(now).await {}
-            if self.conclude(now).await {
+            let look = self.advance(now).await;
+            if self.conclude(&look, now).await || self.clean().await {
                 continue;
             }
-            self.clean().await;
-            self.news.tell(self.works.foundation.bus(), status(&self.works));
-            self.tell_ports().await;
+            self.news
+                .tell(self.works.foundation.bus(), status_at(&self.works, &look));
+            self.tell_ports(&look).await;
             // What was due has been taken up, if planning still wants it.
             let again_at = self.works.board().wakes_at(now);
             calm.looked(now);
+            drop(look);
+            self.wait(&calm, again_at).await;
+        }
+    }
+
+    /// Waits until it is time to look again. What was prepared is taken up meanwhile.
+    async fn wait(&mut self, calm: &Calm, again_at: Option<Instant>) {
+        loop {
             tokio::select! {
-                () = calm.changed(&self.works.changed, || self.works.is_behind()) => {}
-                Some((version, result)) = self.jobs.next() => self.take_job(version, result).await,
-                Some(request) = self.requests.recv() => self.answer(request).await,
-                Some(_) = self.plugins.next() => self.take_plugins(),
-                () = until(again_at) => {}
+                () = calm.changed(&self.works.changed, || self.works.is_behind()) => return,
+                Some((version, result)) = self.jobs.next() => {
+                    self.take_job(version, result).await;
+                    self.works.changed.notify_one();
+                }
+                Some(request) = self.requests.recv() => return self.answer(request).await,
+                Some(_) = self.plugins.next() => return self.take_plugins(),
+                () = until(again_at) => return,
             }
         }
     }
 
     async fn read_desired(&mut self) {
-        let is_fresh = self.read_head().await;
-        if !self.read_courses(is_fresh).await {
+        let stale = self.stale.take();
+        let is_fresh = self.read_head(stale).await;
+        if !self.read_courses(is_fresh, stale).await {
             return;
         }
         let versions: Vec<VersionId> = {
@@ -137,6 +161,7 @@ impl Driver {
             troubles.retain(|version, _| context(courses, version).is_some());
             // What was prepared of them in part is nobody's now.
             self.unclean |= troubles.len() < before;
+            self.jobs.keep(|version| context(courses, version).is_some());
             board.prepared.keys().cloned().collect()
         };
         self.keep_claims(&versions).await;
@@ -145,11 +170,11 @@ impl Driver {
     }
 
     /// Takes up what is in force; answers whether it may be another than before.
-    async fn read_head(&mut self) -> bool {
+    async fn read_head(&mut self, stale: Option<Stale>) -> bool {
         let (given, damaged) = {
             let state = self.works.foundation.state();
             let is_known = state.revision() == self.works.board().desired.revision;
-            if is_known && !self.stale {
+            if is_known && stale.is_none() {
                 return false;
             }
             let given = Given {
@@ -160,15 +185,19 @@ impl Driver {
             };
             (given, state.damaged().to_vec())
         };
-        let known = match std::mem::take(&mut self.stale) {
-            true => Arc::default(),
-            false => self.works.board().desired.clone(),
-        };
+        let before = self.works.board().desired.clone();
         let plugins = &*self.works.preparer.plugins;
-        let desired = Desired::of(given, &damaged, &known, plugins).await;
-        let desired = desired.ask_engines(plugins).await;
+        // An engine that does not answer is what it was.
+        let mut engines = before.engines.clone();
+        engines.extend(plugins::features(plugins).await);
+        let known = Known {
+            desired: &[&before],
+            is_old: stale == Some(Stale::Everything),
+            engines: &engines,
+        };
+        let desired = Desired::of(given, &damaged, known, plugins).await;
         let desired = desired.hold_refused(&self.works.preparer.rules);
-        for (name, reason) in &desired.held {
+        for (name, Held { reason, .. }) in &desired.held {
             tracing::error!(application = name, reason, "an application is left as it is");
         }
         let mut board = self.works.board();
@@ -247,177 +276,9 @@ impl Driver {
         }
     }
 
-    /// Takes every step that may be taken; answers whether planning again may give others at once.
-    async fn advance(&mut self, now: Instant) -> bool {
-        let steps = {
-            let board = self.works.board();
-            board.steps(&board.desired, &self.works.supervisor)
-        };
-        self.begin_attempts(&steps).await;
-        let mut removed = false;
-        let mut started = false;
-        for step in steps {
-            match step {
-                Step::Prepare { service, fingerprint } => self.prepare((service, fingerprint), now),
-                Step::Stop { run } => self.works.supervisor.stop(&run),
-                Step::Start { run } => started |= self.start(&run),
-                Step::Remove { service, fingerprint } => removed |= self.remove((service, fingerprint)).await,
-            }
-        }
-        self.unclean |= removed;
-        started || removed
-    }
-
-    fn prepare(&mut self, version: VersionId, now: Instant) {
-        let desired = {
-            let mut board = self.works.board();
-            let Some(desired) = board.context(&version) else {
-                return;
-            };
-            let waits = board
-                .troubles
-                .get(&version)
-                .is_some_and(|trouble| trouble.again_at > now);
-            if waits || !board.preparing.insert(version.clone()) {
-                return;
-            }
-            desired
-        };
-        let works = self.works.clone();
-        let service = version.0.clone();
-        self.jobs
-            .spawn(version, async move { works.preparer.prepare(&desired, &service).await });
-    }
-
-    async fn take_job(&mut self, version: VersionId, result: Result<Fresh, PrepareError>) {
-        let is_wanted = {
-            let mut board = self.works.board();
-            board.preparing.remove(&version);
-            board.context(&version).is_some()
-        };
-        match result {
-            Ok(fresh) => self.take_prepared(version, fresh).await,
-            Err(_) if !is_wanted => self.unclean = true,
-            Err(PrepareError::Superseded) => {}
-            Err(error) => self.take_trouble(version, &error),
-        }
-    }
-
-    async fn take_prepared(&self, version: VersionId, fresh: Fresh) {
-        self.works.foundation.bus().tell(
-            format!("service/{}/prepared", version.0),
-            json!({"fingerprint": version.1}),
-        );
-        let prepared = fresh.prepared.clone();
-        {
-            let mut board = self.works.board();
-            board.troubles.remove(&version);
-            board.prepared.insert(version.clone(), prepared);
-        }
-        // What is desired may have changed while it was prepared.
-        self.keep_claims(std::slice::from_ref(&version)).await;
-        let prepared = self.works.board().prepared.get(&version).cloned();
-        let judged = judge(self.works.preparer.downloads.policy(), prepared.as_ref());
-        self.works.supervisor.admission().set(version, judged);
-        // From here on the board keeps what was held till now.
-        drop(fresh);
-    }
-
-    fn take_trouble(&self, version: VersionId, error: &PrepareError) {
-        let mut board = self.works.board();
-        if self.may_start(&board.prepared, &version) {
-            return;
-        }
-        let reason = error.to_string();
-        tracing::warn!(service = %version.0, disk = error.is_of_the_disk(), reason, "a service cannot be prepared");
-        let bus = self.works.foundation.bus();
-        bus.tell(format!("service/{}/failed", version.0), json!({"reason": reason}));
-        let trouble = Trouble::after(board.troubles.get(&version), reason, error);
-        board.troubles.insert(version, trouble);
-    }
-
-    /// Preparing checked the same places: what was kept of it is damaged, or the program has a fault.
-    fn take_misplaced(&self, version: VersionId, error: &PrepareError) {
-        let mut board = self.works.board();
-        let before = board.troubles.get(&version);
-        if before.is_some_and(|trouble| trouble.again_at > Instant::now()) {
-            return;
-        }
-        let reason = error.to_string();
-        tracing::error!(service = %version.0, reason, "an instance cannot be started");
-        let trouble = Trouble::after(before, reason, error);
-        board.troubles.insert(version, trouble);
-    }
-
-    fn start(&self, run: &RunId) -> bool {
-        let works = &self.works;
-        let version = (run.instance.service.clone(), run.fingerprint);
-        let (desired, prepared) = {
-            let board = works.board();
-            (board.context(&version), board.prepared.get(&version).cloned())
-        };
-        let (Some(desired), Some(prepared)) = (desired, prepared) else {
-            return false;
-        };
-        let Some(goal) = desired.goal(&run.instance.service) else {
-            return false;
-        };
-        let places = match works.preparer.places(&desired, goal, &prepared) {
-            Ok(places) => places,
-            Err(error) => {
-                self.take_misplaced(version, &error.into());
-                return false;
-            }
-        };
-        works.board().troubles.remove(&version);
-        let folder = works.preparer.folders.instance(run);
-        let start_in = goal
-            .service
-            .working_dir
-            .as_ref()
-            .map(|path| relative(path.as_str()))
-            .unwrap_or_default();
-        works.supervisor.start(Launch {
-            run: run.clone(),
-            depends_on: goal.depends_on.keys().cloned().collect(),
-            engine: engine_kind(goal),
-            workload: workload(
-                &works.preparer.folders,
-                &works.preparer.host,
-                &desired,
-                goal,
-                &prepared,
-                run,
-            ),
-            tree: prepared.tree.clone(),
-            terms: Terms::of(goal),
-            asked: Asked::by(&goal.service, &goal.volumes),
-            workspace: Workspace {
-                folder,
-                places,
-                start_in,
-            },
-        });
-        true
-    }
-
-    async fn remove(&self, version: VersionId) -> bool {
-        let (folders, id) = (self.works.preparer.folders.clone(), version.clone());
-        let removed = blocking(move || prepare::remove(&folders, &id)).await;
-        self.works.board().prepared.remove(&version);
-        match removed.and_then(|removed| removed.map_err(Into::into)) {
-            Ok(()) => self.works.foundation.bus().tell(
-                format!("service/{}/removed", version.0),
-                json!({"fingerprint": version.1}),
-            ),
-            Err(error) => tracing::warn!(service = %version.0, %error, "an old version stays until the node restarts"),
-        }
-        true
-    }
-
     /// Tells on disk at which ports services are found, where that has changed.
-    async fn tell_ports(&mut self) {
-        let Some(text) = self.registry.change(found(&self.works)) else {
+    async fn tell_ports(&mut self, look: &Look) {
+        let Some(text) = self.registry.change(found(&self.works, look)) else {
             return;
         };
         let path = Registry::path(&self.works.foundation.0.settings.data);
@@ -432,27 +293,27 @@ impl Driver {
     }
 
     fn take_plugins(&mut self) {
-        self.stale = true;
-        for trouble in self.works.board().troubles.values_mut() {
-            trouble.hurry();
+        self.stale = Some(Stale::Everything);
+        {
+            let mut board = self.works.board();
+            board.troubles.values_mut().for_each(Trouble::hurry);
+            board.courses.values_mut().for_each(Course::hurry);
         }
         self.works.supervisor.reconsider();
     }
 }
 
 /// At which ports services are found now.
-fn found(works: &Works) -> Table {
-    let watched = works.supervisor.all();
+fn found(works: &Works, look: &Look) -> Table {
     let desired = works.board().desired.clone();
-    let is_ready =
-        |w: &&Arc<Watched>| matches!(w.view().planned(), State::Running(fitness) if fitness >= Fitness::Ready);
-    let ready = watched.iter().filter(is_ready).map(|w| Ready {
-        run: w.run.clone(),
-        wanted: desired.wants(&w.version()),
-        ports: works.supervisor.ports(&w.run),
+    let is_ready = |one: &&Sighting| matches!(one.view.planned(), State::Running(fitness) if fitness >= Fitness::Ready);
+    let ready = look.instances.iter().filter(is_ready).map(|one| Ready {
+        run: one.run().clone(),
+        wanted: desired.wants(&one.watched.version()),
+        ports: works.supervisor.ports(one.run()),
     });
     let ready: Vec<Ready> = ready.collect();
-    let known = watched.iter().map(|w| &w.run.instance.service);
+    let known = look.instances.iter().map(|one| &one.run().instance.service);
     let wanted = desired.wanted().map(|(id, _)| id);
     registry(wanted.chain(known), &ready)
 }

@@ -12,10 +12,21 @@ pub(crate) mod crash;
 #[cfg(test)]
 use crash::step;
 
-/// Before each change on disk; tests let it fail there.
+/// One change on disk.
+#[cfg_attr(not(test), expect(dead_code, reason = "only tests keep account of what was changed"))]
+enum Change<'a> {
+    Create(&'a Path, u32),
+    Write(&'a Path, &'a [u8]),
+    Sync(&'a Path),
+    Rename(&'a Path, &'a Path),
+    Remove(&'a Path),
+    Folder(&'a Path),
+}
+
+/// Makes a change. Tests let it fail, or keep account of what a power cut would leave.
 #[cfg(not(test))]
-fn step() -> io::Result<()> {
-    Ok(())
+fn step<T>(_: Change<'_>, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    make()
 }
 
 /// A file or folder that the system refused.
@@ -80,20 +91,21 @@ pub(crate) fn put_all(files: &[(PathBuf, Vec<u8>)], mode: u32) -> Result<(), Fil
 fn replace(path: &Path, bytes: &[u8], mode: u32, survives: Survives) -> Result<(), FileError> {
     let staged = path.with_file_name(format!("{STAGED}{}", NUMBER.fetch_add(1, Relaxed)));
     stage(&staged, bytes, mode, survives)?;
-    step().and_then(|()| fs::rename(&staged, path)).on("rename to", path)
+    let renamed = step(Change::Rename(&staged, path), || fs::rename(&staged, path));
+    renamed.on("rename to", path)
 }
 
 fn stage(path: &Path, bytes: &[u8], mode: u32, survives: Survives) -> Result<(), FileError> {
     remove(path)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(mode);
-    let mut file = step().and_then(|()| options.open(path)).on("create", path)?;
+    let mut file = step(Change::Create(path, mode), || options.open(path)).on("create", path)?;
     // Whatever the umask made of it.
     file.set_permissions(fs::Permissions::from_mode(mode))
         .on("set the mode of", path)?;
-    step().and_then(|()| file.write_all(bytes)).on("write", path)?;
+    step(Change::Write(path, bytes), || file.write_all(bytes)).on("write", path)?;
     if survives == Survives::PowerCut {
-        file.sync_all().on("sync", path)?;
+        step(Change::Sync(path), || file.sync_all()).on("sync", path)?;
     }
     Ok(())
 }
@@ -101,15 +113,15 @@ fn stage(path: &Path, bytes: &[u8], mode: u32, survives: Survives) -> Result<(),
 /// Makes a rename in a file's folder, or its removal, survive a power cut.
 pub(crate) fn sync_parent(path: &Path) -> Result<(), FileError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let synced = step().and_then(|()| File::open(folder)?.sync_all());
+    let synced = step(Change::Sync(folder), || File::open(folder)?.sync_all());
     synced.on("sync", folder)
 }
 
 /// Removes a file or a whole folder; one that is not there is no error. Follows no link.
 pub(crate) fn remove(path: &Path) -> Result<(), FileError> {
     let removed = match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => step().and_then(|()| fs::remove_dir_all(path)),
-        Ok(_) => step().and_then(|()| fs::remove_file(path)),
+        Ok(meta) if meta.is_dir() => step(Change::Remove(path), || fs::remove_dir_all(path)),
+        Ok(_) => step(Change::Remove(path), || fs::remove_file(path)),
         Err(e) => Err(e),
     };
     match removed {
@@ -144,7 +156,7 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
 
 /// Makes a folder with its parents, for its owner alone when it is `private`.
 pub(crate) fn folder(path: &Path, private: bool) -> Result<(), FileError> {
-    fs::create_dir_all(path).on("create the folder", path)?;
+    step(Change::Folder(path), || fs::create_dir_all(path)).on("create the folder", path)?;
     if private {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).on("set the mode of", path)?;
     }
@@ -161,7 +173,7 @@ pub(crate) fn set_aside(path: &Path, aside: &Path) -> Result<PathBuf, FileError>
         to = aside.join(format!("{name}.{number}"));
         number += 1;
     }
-    step().and_then(|()| fs::rename(path, &to)).on("set aside", path)?;
+    step(Change::Rename(path, &to), || fs::rename(path, &to)).on("set aside", path)?;
     Ok(to)
 }
 

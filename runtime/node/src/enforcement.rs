@@ -1,10 +1,10 @@
 //! What a service asks and its engine cannot hold it to. Pure.
 
-use aerolith_model::Service;
+use aerolith_model::{Medium, Service, Volume, VolumeSource};
 use aerolith_plugin_wire::engine::{Features, enforce};
 
-/// What a service asks in vain, in words. It runs all the same.
-pub(crate) fn unenforced(service: &Service, features: &Features) -> Vec<String> {
+/// What a service asks in vain with the volumes that it mounts, in words. It runs all the same.
+pub(crate) fn unenforced(service: &Service, volumes: &[Volume], features: &Features) -> Vec<String> {
     let kind = &features.kind;
     let limits = service.resources.limits.iter();
     let limits = limits.map(|(name, quantity)| {
@@ -59,7 +59,25 @@ pub(crate) fn unenforced(service: &Service, features: &Features) -> Vec<String> 
     let all = limits.chain(others).chain(read_only);
     all.filter(|(name, is_asked, _)| *is_asked && !features.enforces(name))
         .map(|(_, _, what)| what)
+        .chain(volumes.iter().flat_map(unlimited))
         .collect()
+}
+
+/// What an empty folder is asked for and is not: it lies in the working folder, on the disk that everything shares.
+fn unlimited(volume: &Volume) -> Vec<String> {
+    let VolumeSource::EmptyDir(folder) = &volume.source else {
+        return Vec::new();
+    };
+    let limit = folder.size_limit.as_ref();
+    let limit = limit.map(|limit| {
+        format!(
+            "sizeLimit {limit} of volume {} is not enforced: it may fill the disk that the working folder lies on",
+            volume.name
+        )
+    });
+    let memory = (folder.medium == Medium::Memory)
+        .then(|| format!("volume {} lies on disk: it is not kept in memory", volume.name));
+    limit.into_iter().chain(memory).collect()
 }
 
 /// Whether a service would run as somebody else than it asks to. That is no detail: it does not run then.
@@ -134,12 +152,42 @@ mod tests {
                 "the mount at /etc/x is not read-only",
             ),
         ] {
-            let told_of = unenforced(&service(more), &engine(&[]));
+            let told_of = unenforced(&service(more), &[], &engine(&[]));
             assert!(told_of.len() == 1 && told_of[0].starts_with(told), "{told_of:?}");
-            assert_eq!(unenforced(&service(more), &engine(&[name])), [""; 0], "{name}");
+            assert_eq!(unenforced(&service(more), &[], &engine(&[name])), [""; 0], "{name}");
         }
         let asks_nothing = r#","hostNetwork":true,"resources":{"requests":{"memory":"1Gi"}}"#;
-        assert_eq!(unenforced(&service(asks_nothing), &engine(&[])), [""; 0]);
+        assert_eq!(unenforced(&service(asks_nothing), &[], &engine(&[])), [""; 0]);
+    }
+
+    #[test]
+    fn the_host_network_is_told_of_where_a_container_asks_an_engine_that_does_not_give_it() {
+        let container = Service {
+            program_config: None,
+            image: Some("i".into()),
+            host_network: true,
+            ..service("")
+        };
+        let told = unenforced(&container, &[], &engine(&[]));
+        assert!(
+            told.len() == 1 && told[0].starts_with("it has not the host's network"),
+            "{told:?}"
+        );
+        assert_eq!(unenforced(&container, &[], &engine(&["hostNetwork"])), [""; 0]);
+    }
+
+    #[test]
+    fn what_an_empty_folder_is_asked_for_is_told_whatever_the_engine_can() {
+        let told = |folder: &str| {
+            let volume = serde_json::from_str(&format!(r#"{{"name":"tmp","emptyDir":{folder}}}"#)).unwrap();
+            unenforced(&service(""), &[volume], &engine(&["memory", "readOnly"])).join("; ")
+        };
+        assert_eq!(told("{}"), "");
+        assert_eq!(
+            told(r#"{"sizeLimit":"64Mi","medium":"Memory"}"#),
+            "sizeLimit 64Mi of volume tmp is not enforced: it may fill the disk that the working folder lies on; \
+             volume tmp lies on disk: it is not kept in memory"
+        );
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use aerolith_plan::{Fingerprint, InstanceId, RunId, ServiceId};
 
 use crate::foundation::Settings;
+use crate::record::Record;
+use crate::workspace::Home;
 
 /// The places of the node.
 #[derive(Debug, Clone)]
@@ -55,6 +57,27 @@ impl Folders {
     /// The working folder of one run.
     pub(crate) fn instance(&self, run: &RunId) -> PathBuf {
         self.instances().join(run.to_string())
+    }
+
+    /// Below it, the secrets that instances mount, in plain text.
+    pub(crate) fn secrets(&self) -> PathBuf {
+        self.runtime.join("secrets")
+    }
+
+    /// Where the files of a new run lie.
+    pub(crate) fn home(&self, run: &RunId) -> Home {
+        Home {
+            folder: self.instance(run),
+            secrets: self.secrets().join(run.to_string()),
+        }
+    }
+
+    /// Where those of a known one do, which an earlier daemon may have named otherwise.
+    pub(crate) fn home_of(&self, record: &Record) -> Home {
+        Home {
+            folder: record.folder(&self.instances()),
+            ..self.home(&record.run())
+        }
     }
 
     /// Below it, the output of every application.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aerolith_model::{Resource, ResourceKind};
 use aerolith_plan::Updates;
 use aerolith_plugin_wire::host::Dispatch;
 
@@ -16,7 +17,7 @@ use crate::policy::{PackagePolicy, WorkloadPolicy};
 use crate::ports::PortRange;
 use crate::processes::Processes;
 use crate::services::Services;
-use crate::state::{State, StateError};
+use crate::state::{ResourceId, State, StateError};
 
 /// Where the node keeps things, and what it is called.
 #[derive(Debug, Clone)]
@@ -27,6 +28,9 @@ pub struct Settings {
     pub runtime: PathBuf,
     /// What this boot of the machine is called; another boot has another name.
     pub boot: String,
+    /// Other files and folders that make the node what it is, none of which a service is shown: its configuration, its
+    /// socket, its plugins, the keys that it trusts.
+    pub own: Vec<PathBuf>,
     /// The node's name, given to instances as `BAETYL_NODE_NAME`.
     pub node: String,
     /// What the package store accepts.
@@ -51,6 +55,7 @@ impl Settings {
             data,
             runtime,
             boot: String::new(),
+            own: Vec::new(),
             node,
             limits: aerolith_packages::Limits::default(),
             packages: PackagePolicy::default(),
@@ -158,16 +163,10 @@ impl Foundation {
 
     pub(crate) fn secret(&self, name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
         let state = self.state();
-        let found = state.resources().values().find_map(|resource| match resource {
-            aerolith_model::Resource::Secret(secret) if secret.name.as_str() == name => Some(secret),
-            _ => None,
-        })?;
-        Some(
-            found
-                .data
-                .iter()
-                .map(|(key, bytes)| (key.to_string(), bytes.0.clone()))
-                .collect(),
-        )
+        let Resource::Secret(found) = &**state.resources().get(&ResourceId::new(ResourceKind::Secret, name))? else {
+            return None;
+        };
+        let data = found.data.iter();
+        Some(data.map(|(key, bytes)| (key.to_string(), bytes.0.clone())).collect())
     }
 }

@@ -1,15 +1,21 @@
 //! What an instance's working folder shows at its mount paths, decided before anything is written. Pure.
 
+mod host;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::desired::Resources;
 use aerolith_model::{Entry, Name, Resource, ResourceKind, VolumeMount, VolumeSource};
 use aerolith_plan::Goal;
 
-use crate::policy::{HostPath, NotAllowed, Rules};
+use crate::policy::{NotAllowed, Rules};
 use crate::state::ResourceId;
 use crate::template::{TemplateError, fill};
+use host::HostVolume;
+pub(crate) use host::Make;
+pub use host::WrongHostPath;
 
 /// Mount paths below which Baetyl shows the package itself; the package is there anyway.
 const PACKAGE: &str = "var/lib/baetyl/bin";
@@ -29,16 +35,34 @@ pub(crate) enum What {
     /// A folder with these files.
     Files {
         files: BTreeMap<String, Content>,
-        mode: u32,
+        kept: Kept,
     },
     /// One file, with its key.
-    File { key: String, content: Content, mode: u32 },
+    File { key: String, content: Content, kept: Kept },
     /// A link to what was prepared.
     Link(PathBuf),
     /// A link to a place of the host.
-    Host(HostPath),
+    Host(HostVolume),
     /// A folder.
     Folder,
+}
+
+/// How the files of a mount are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// In the instance's folder. Baetyl makes them executable, and scripts are kept in configurations.
+    Open,
+    /// For their owner alone and never on disk: the instance's folder has links to them.
+    Secret,
+}
+
+impl Kept {
+    pub(crate) const fn mode(self) -> u32 {
+        match self {
+            Self::Open => 0o755,
+            Self::Secret => 0o600,
+        }
+    }
 }
 
 /// What a file holds.
@@ -66,12 +90,12 @@ pub(crate) enum Shown {
     /// A folder with these files.
     Files {
         files: BTreeMap<String, Vec<u8>>,
-        mode: u32,
+        kept: Kept,
     },
     /// One file.
-    File { bytes: Vec<u8>, mode: u32 },
-    /// A link; a folder is made where it leads when nothing is there.
-    Link { to: PathBuf, make: bool },
+    File { bytes: Vec<u8>, kept: Kept },
+    /// A link, and what is made where it leads when nothing is there.
+    Link { to: PathBuf, make: Option<Make> },
     /// A folder.
     Folder,
 }
@@ -90,6 +114,9 @@ pub enum MountError {
     /// A place of the host that may not be shown.
     #[error(transparent)]
     Host(#[from] NotAllowed),
+    /// A place of the host where something else is than is asked for.
+    #[error(transparent)]
+    WrongHostPath(#[from] WrongHostPath),
     /// A template that cannot be filled.
     #[error("entry `{key}` of configuration `{configuration}`, a template: {error}")]
     Template {
@@ -133,7 +160,7 @@ pub enum MountError {
 /// What a layout is made from.
 pub(crate) struct Sources<'a> {
     /// Configurations and secrets.
-    pub(crate) resources: &'a BTreeMap<ResourceId, Resource>,
+    pub(crate) resources: &'a Resources,
     /// Folders of the volumes that hold downloaded objects.
     pub(crate) downloaded: &'a BTreeMap<String, PathBuf>,
 }
@@ -193,32 +220,29 @@ impl Place {
     /// The mount as it is made: with an instance's variables in its templates, and the place of the host that was asked for.
     ///
     /// # Errors
-    /// [`MountError::Template`], [`MountError::Host`].
+    /// [`MountError::Template`], [`MountError::Host`], [`MountError::WrongHostPath`].
     pub(crate) fn finish(
         &self,
         environment: &BTreeMap<String, String>,
-        follow: impl Fn(&HostPath) -> Result<PathBuf, NotAllowed>,
+        on_host: impl Fn(&HostVolume) -> Result<Shown, MountError>,
     ) -> Result<Place<Shown>, MountError> {
         let what = match &self.what {
-            What::Files { files, mode } => {
+            What::Files { files, kept } => {
                 let filled = files
                     .iter()
                     .map(|(key, content)| Ok((key.clone(), content.fill(key, environment)?)));
                 let files = filled.collect::<Result<_, MountError>>()?;
-                Shown::Files { files, mode: *mode }
+                Shown::Files { files, kept: *kept }
             }
-            What::File { key, content, mode } => Shown::File {
+            What::File { key, content, kept } => Shown::File {
                 bytes: content.fill(key, environment)?,
-                mode: *mode,
+                kept: *kept,
             },
             What::Link(to) => Shown::Link {
                 to: to.clone(),
-                make: false,
+                make: None,
             },
-            What::Host(path) => Shown::Link {
-                to: follow(path)?,
-                make: true,
-            },
+            What::Host(volume) => on_host(volume)?,
             What::Folder => Shown::Folder,
         };
         let at = self.at.clone();
@@ -229,14 +253,14 @@ impl Place {
 /// All mounts of an instance, as they are made. Blocks.
 ///
 /// # Errors
-/// [`MountError::Template`], [`MountError::Host`].
+/// [`MountError::Template`], [`MountError::Host`], [`MountError::WrongHostPath`].
 pub(crate) fn finish(
     places: &[Place],
     environment: &BTreeMap<String, String>,
     rules: &Rules,
 ) -> Result<Vec<Place<Shown>>, MountError> {
-    let follow = |path: &HostPath| rules.follow(path);
-    places.iter().map(|place| place.finish(environment, follow)).collect()
+    let on_host = |volume: &HostVolume| volume.shown(rules);
+    places.iter().map(|place| place.finish(environment, on_host)).collect()
 }
 
 impl Content {
@@ -265,35 +289,34 @@ impl Sources<'_> {
     fn what(&self, mount: &VolumeMount, source: &VolumeSource) -> Result<What, MountError> {
         match source {
             VolumeSource::EmptyDir(_) => Ok(What::Folder),
-            VolumeSource::HostPath(host) => Ok(What::Host(HostPath::shown(&host.path, mount))),
+            VolumeSource::HostPath(host) => Ok(What::Host(HostVolume::new(host, mount))),
             VolumeSource::Config(name) => match self.downloaded.get(mount.name.as_str()) {
                 Some(folder) => Ok(What::Link(below(folder, mount))),
-                // Baetyl makes them executable, and scripts are kept in configurations.
-                None => self.content(mount, ResourceKind::Configuration, name.as_str(), 0o755),
+                None => self.content(mount, ResourceKind::Configuration, name.as_str(), Kept::Open),
             },
-            VolumeSource::Secret(name) => self.content(mount, ResourceKind::Secret, name.as_str(), 0o600),
+            VolumeSource::Secret(name) => self.content(mount, ResourceKind::Secret, name.as_str(), Kept::Secret),
         }
     }
 
-    fn content(&self, mount: &VolumeMount, kind: ResourceKind, name: &str, mode: u32) -> Result<What, MountError> {
+    fn content(&self, mount: &VolumeMount, kind: ResourceKind, name: &str, kept: Kept) -> Result<What, MountError> {
         let id = ResourceId::new(kind, name);
         let files = self
             .resources
             .get(&id)
-            .map(files)
+            .map(|resource| files(resource))
             .ok_or_else(|| MountError::NoContent {
                 volume: mount.name.to_string(),
                 content: id.to_string(),
             })?;
         let Some(key) = &mount.sub_path else {
-            return Ok(What::Files { files, mode });
+            return Ok(What::Files { files, kept });
         };
         let key = relative(key.as_str()).display().to_string();
         match files.get(&key) {
             Some(content) => Ok(What::File {
                 content: content.clone(),
                 key,
-                mode,
+                kept,
             }),
             None => Err(MountError::NoKey {
                 volume: mount.name.to_string(),

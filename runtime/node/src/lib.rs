@@ -16,6 +16,8 @@ mod environment;
 mod fetch;
 mod folders;
 mod foundation;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod hosted;
 mod jobs;
 mod kv;
@@ -54,7 +56,7 @@ pub use durable::FileError;
 pub use enforcement::WrongUser;
 pub use fetch::FetchError;
 pub use foundation::{Foundation, OpenError, Settings};
-pub use layout::MountError;
+pub use layout::{MountError, WrongHostPath};
 pub use lock::LockError;
 pub use metrics::{MetricError, Metrics};
 pub use node::{

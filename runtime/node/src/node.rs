@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aerolith_model::AppName;
 use aerolith_packages::Store;
-use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinHandle;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{AbortHandle, JoinError, JoinHandle};
 
 use crate::admission::Admission;
 use crate::bus::{Bus, Events};
@@ -48,7 +48,29 @@ pub struct Node(Arc<Inner>);
 
 struct Inner {
     works: Arc<Works>,
-    driver: Mutex<Option<JoinHandle<()>>>,
+    driver: Mutex<Option<Driving>>,
+    fallen: watch::Receiver<Option<String>>,
+}
+
+/// The driver at work, and who waits for its end.
+struct Driving {
+    driver: AbortHandle,
+    end: JoinHandle<()>,
+}
+
+impl Driving {
+    /// Sets a driver to work; a panic that ends it is told.
+    fn begin(driver: Driver) -> (Self, watch::Receiver<Option<String>>) {
+        let (fallen, told) = watch::channel(None);
+        let driving = tokio::spawn(driver.drive());
+        let driver = driving.abort_handle();
+        let end = tokio::spawn(async move {
+            if let Some(error) = driving.await.err().filter(JoinError::is_panic) {
+                fallen.send_replace(Some(error.to_string()));
+            }
+        });
+        (Self { driver, end }, told)
+    }
 }
 
 impl Node {
@@ -69,11 +91,27 @@ impl Node {
             path: "plugin/#".into(),
             source: std::io::Error::other(e),
         })?;
-        let driver = tokio::spawn(Driver::new(works.clone(), requests, heard).drive());
+        let (driving, fallen) = Driving::begin(Driver::new(works.clone(), requests, heard));
         Ok(Self(Arc::new(Inner {
             works,
-            driver: Mutex::new(Some(driver)),
+            driver: Mutex::new(Some(driving)),
+            fallen,
         })))
+    }
+
+    /// Waits until a fault of the program has ended the node's work, and answers what is known of it. Instances run on; open
+    /// the node anew in another process.
+    pub async fn fallen(&self) -> String {
+        let mut fallen = self.0.fallen.clone();
+        let told = fallen
+            .wait_for(Option::is_some)
+            .await
+            .map(|why| why.clone().unwrap_or_default());
+        match told {
+            Ok(why) => why,
+            // It was shut down.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// How everything is now.
@@ -142,11 +180,11 @@ impl Node {
     /// Ends the node's own work and leaves every instance running. The data folder is free once the last clone of the
     /// node and of its foundation is gone.
     pub async fn shutdown(&self) {
-        let driver = self.0.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(driver) = driver {
+        let driving = self.0.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Driving { driver, end }) = driving {
             driver.abort();
             // It was told to end: how it did is of no interest.
-            let _ = driver.await;
+            let _ = end.await;
         }
         self.0.works.supervisor.leave().await;
     }
@@ -165,18 +203,14 @@ fn open(
     let found = records.load()?;
     let in_use: BTreeSet<_> = found.iter().map(|r| (r.id.service.clone(), r.fingerprint)).collect();
     let prepared = prepare::load(&folders, &in_use)?;
-    for folder in workspace::names(&folders.instances())? {
-        if !found.iter().any(|record| record.folder(&folders.instances()) == folder) {
-            workspace::remove(&folder)?;
-        }
-    }
+    workspace::clear(&folders, found.iter())?;
     let changed = Arc::new(Notify::new());
     let rules = Arc::new(Rules::of(settings, folders.host()));
     let ports = Arc::new(Ports::new(settings.ports, &found));
     let supervisor = Supervisor::new(Shared {
         plugins: plugins.clone(),
         records,
-        instances: folders.instances(),
+        folders: folders.clone(),
         integrity: Arc::new(Integrity::new(store.clone(), settings.packages.edited)),
         admission: Admission::default(),
         rules: rules.clone(),

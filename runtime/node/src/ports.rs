@@ -8,6 +8,7 @@ mod reservations;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use aerolith_model::{HostPort, Protocol};
 use aerolith_plan::RunId;
 use aerolith_plugin_wire::engine::Workload;
 
@@ -17,34 +18,8 @@ pub use declared::PortConflict;
 pub(crate) use declared::{conflicts, on_host, ports};
 use holder::holder;
 use probe::is_free;
-use reservations::Reservations;
+use reservations::{Declared, Reservations};
 pub use reservations::{InvalidRange, PortRange};
-
-/// Transport of a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Transport {
-    Tcp,
-    Udp,
-}
-
-/// A port of the host, at one address or at every one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct HostPort {
-    pub(crate) number: u16,
-    pub(crate) transport: Transport,
-    /// Every one when absent.
-    pub(crate) address: Option<std::net::IpAddr>,
-}
-
-impl std::fmt::Display for HostPort {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let transport = match self.transport {
-            Transport::Tcp => "TCP",
-            Transport::Udp => "UDP",
-        };
-        write!(f, "port {} ({transport})", self.number)
-    }
-}
 
 /// Why an instance cannot have the ports that it needs. It may in a moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,11 +48,13 @@ impl Ports {
         for record in before {
             if !matches!(record.life, Life::Ended { .. }) {
                 let workload = &record.workload;
-                reservations.take_up(
-                    record.run(),
-                    environment::port(&workload.environment),
-                    on_host(workload),
-                );
+                let given = environment::port(&workload.environment);
+                let declared = match record.life {
+                    // Whether they are free now is found before its next start.
+                    Life::Idle => Declared::default(),
+                    _ => declared(workload),
+                };
+                reservations.take_up(record.run(), given, declared);
             }
         }
         Self {
@@ -87,12 +64,29 @@ impl Ports {
 
     /// Gives a run its ports: those that it declares, and where it sees the network as the host does one from the range,
     /// which is put into its environment and stays its own until it is gone. None of them is one that somebody else listens
-    /// on now. Blocks for a moment.
+    /// on now, except other runs of a service that shares what it declares. Blocks for a moment.
     ///
     /// # Errors
     /// [`NoPort`], with who has it.
     pub(crate) fn give(&self, run: &RunId, workload: &mut Workload) -> Result<(), NoPort> {
-        let declared = on_host(workload);
+        let Some(port) = self.try_give(run, workload)? else {
+            return Ok(());
+        };
+        let by = holder(port);
+        // Another node that looked whether it is free is gone at the second look.
+        match self.try_give(run, workload)? {
+            None => Ok(()),
+            Some(again) if again == port => Err(NoPort::Held { port, by }),
+            Some(other) => Err(NoPort::Held {
+                port: other,
+                by: holder(other),
+            }),
+        }
+    }
+
+    /// As [`Ports::give`]; or answers a port that somebody listens on who is no run, whereupon nothing declared is had.
+    fn try_give(&self, run: &RunId, workload: &mut Workload) -> Result<Option<HostPort>, NoPort> {
+        let declared = declared(workload);
         // Held until all of them are found free: two instances never get one port.
         let mut reservations = self.lock();
         if let Some((port, owner)) = reservations.declare(run, declared.clone()) {
@@ -104,9 +98,13 @@ impl Ports {
             let number = reservations.claim(run, before, |number| both(number).into_iter().all(is_free))?;
             environment::set_port(&mut workload.environment, number);
         }
-        drop(reservations);
         let given = environment::port(&workload.environment).into_iter().flat_map(both);
-        declared.into_iter().chain(given).try_for_each(free)
+        let mut all = declared.ports.into_iter().chain(given);
+        let taken = all.find(|port| !reservations.is_had_by_another(*port, run) && !is_free(*port));
+        if taken.is_some() {
+            reservations.withdraw(run);
+        }
+        Ok(taken)
     }
 
     /// Takes back what a run has.
@@ -124,22 +122,19 @@ impl Ports {
     }
 }
 
-/// Whether nobody has a port now. Another node that looks whether it is free is gone at the second look.
-fn free(port: HostPort) -> Result<(), NoPort> {
-    if is_free(port) {
-        return Ok(());
-    }
-    let by = holder(port);
-    match is_free(port) {
-        true => Ok(()),
-        false => Err(NoPort::Held { port, by }),
+/// What a workload declares of the host's ports. Who sees the network as the host does opens them itself, and so can share
+/// them; what an engine opens for it can be had once.
+fn declared(workload: &Workload) -> Declared {
+    Declared {
+        ports: on_host(workload),
+        are_shared: declared::sees_host_network(workload),
     }
 }
 
 fn both(number: u16) -> [HostPort; 2] {
-    [Transport::Tcp, Transport::Udp].map(|transport| HostPort {
+    [Protocol::Tcp, Protocol::Udp].map(|protocol| HostPort {
         number,
-        transport,
+        protocol,
         address: None,
     })
 }

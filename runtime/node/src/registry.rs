@@ -31,12 +31,15 @@ pub(crate) struct Ready {
 /// Where services are found. Each stands under `application.service`, and under its plain name too where no other service of
 /// the node, found or not, is called so. Of two runs of an instance the one of the wanted version counts.
 pub(crate) fn registry<'a>(known: impl IntoIterator<Item = &'a ServiceId>, ready: &'a [Ready]) -> Table {
+    let found = ready.iter().map(|ready| &ready.run.instance.service);
     let mut names: BTreeMap<&str, BTreeSet<&ServiceId>> = BTreeMap::new();
-    for id in known
-        .into_iter()
-        .chain(ready.iter().map(|ready| &ready.run.instance.service))
-    {
+    for id in found {
         names.entry(id.service.as_str()).or_default().insert(id);
+    }
+    for id in known {
+        if let Some(called_so) = names.get_mut(id.service.as_str()) {
+            called_so.insert(id);
+        }
     }
     let mut instances: BTreeMap<&InstanceId, &Ready> = BTreeMap::new();
     for one in ready {

@@ -24,6 +24,7 @@ mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aerolith_model::{Resource, ResourceKind};
 use serde::Serialize;
@@ -70,6 +71,9 @@ pub(crate) struct Change {
     pub(crate) delete: Vec<ResourceId>,
 }
 
+/// Tells of an application's deployment of a revision whether all of it is up, and nothing speaks against it.
+pub(crate) type IsUp<'a> = &'a dyn Fn(&str, u64) -> bool;
+
 impl State {
     pub(crate) fn revision(&self) -> u64 {
         self.head.revision
@@ -97,23 +101,36 @@ impl State {
     /// The resources as they would be after a change.
     pub(crate) fn preview(&self, change: &Change) -> Resources {
         let mut resources = self.resources.clone();
-        resources.retain(|id, _| !change.delete.contains(id));
-        resources.extend(change.put.iter().map(|r| (ResourceId::of(r), r.clone())));
+        for id in &change.delete {
+            resources.remove(id);
+        }
+        let put = change.put.iter();
+        resources.extend(put.map(|resource| (ResourceId::of(resource), Arc::new(resource.clone()))));
         resources
+    }
+
+    /// A commit where nothing runs.
+    #[cfg(test)]
+    pub(crate) fn commit(&mut self, change: Change) -> Result<u64, FileError> {
+        self.commit_over(change, &|_, _| false)
     }
 
     /// Makes a change durable as one transaction, and answers the revision in force. A change that changes nothing
     /// makes no revision. Errors leave everything as it was.
-    pub(crate) fn commit(&mut self, mut change: Change) -> Result<u64, FileError> {
+    pub(crate) fn commit_over(&mut self, mut change: Change, is_up: IsUp<'_>) -> Result<u64, FileError> {
         let put: BTreeSet<ResourceId> = change.put.iter().map(ResourceId::of).collect();
         change.delete.retain(|id| self.knows(id) && !put.contains(id));
-        change.put.retain(|r| self.resources.get(&ResourceId::of(r)) != Some(r));
+        change
+            .put
+            .retain(|resource| self.resources.get(&ResourceId::of(resource)).map(Arc::as_ref) != Some(resource));
         if change.put.is_empty() && change.delete.is_empty() {
             return Ok(self.head.revision);
         }
         let mut head = self.head.clone();
         head.revision += 1;
-        head.resources.retain(|id, _| !change.delete.contains(id));
+        for id in &change.delete {
+            head.resources.remove(id);
+        }
         let mut files = Vec::new();
         for resource in &change.put {
             let (version, path, bytes) = self.versions.encode(resource, head.revision)?;
@@ -121,7 +138,7 @@ impl State {
             files.push((path, bytes));
         }
         let resources = self.preview(&change);
-        let mut deployed = self.deploy(&head, &resources);
+        let mut deployed = self.deploy(&head, &resources, is_up);
         for (name, history) in &deployed {
             let path = self.history_path(name);
             files.push((path.clone(), checked::encode(history, &path)?));
@@ -139,8 +156,7 @@ impl State {
                 self.histories.remove(&id.name);
             }
         }
-        let still =
-            |id: &ResourceId| !change.delete.contains(id) && !change.put.iter().any(|r| ResourceId::of(r) == *id);
+        let still = |id: &ResourceId| !change.delete.contains(id) && !put.contains(id);
         self.damaged
             .retain(|damaged| damaged.resource.as_ref().is_some_and(still));
         if let Err(error) = self.remove_unnamed(concerned, &change) {

@@ -10,7 +10,7 @@ mod waiting;
 
 use serde::Serialize;
 
-use crate::driver::{Board, Works};
+use crate::driver::{Board, Look, Works};
 use crate::state::Damaged;
 use crate::time::Moment;
 
@@ -64,13 +64,24 @@ pub enum Summary {
     Held,
 }
 
-/// How everything is now. Whoever looks first at a change dates it.
+/// How everything is now.
 pub(crate) fn status(works: &Works) -> NodeStatus {
     let damaged = works.foundation.state().damaged().to_vec();
-    let watched = works.supervisor.all();
     let mut board = works.board();
+    let look = board.look(&board.desired, &works.supervisor);
+    shown(works, &mut board, &look, damaged)
+}
+
+/// How everything was when the driver looked.
+pub(crate) fn status_at(works: &Works, look: &Look) -> NodeStatus {
+    let damaged = works.foundation.state().damaged().to_vec();
+    shown(works, &mut works.board(), look, damaged)
+}
+
+/// Whoever looks first at a change dates it.
+fn shown(works: &Works, board: &mut Board, look: &Look, damaged: Vec<Damaged>) -> NodeStatus {
     let mut status = {
-        let picture = Picture::of(works, &board, &watched);
+        let picture = Picture::of(works, board, look);
         let applications = picture.applications().map(|name| picture.application(name)).collect();
         NodeStatus {
             node: works.foundation.0.settings.node.clone(),
@@ -78,7 +89,7 @@ pub(crate) fn status(works: &Works) -> NodeStatus {
             conditions: Vec::new(),
             applications,
             damaged,
-            disk: refusals(&board),
+            disk: refusals(board),
         }
     };
     status.conditions = status.own_conditions();

@@ -18,20 +18,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aerolith_plan::restart::Row;
 use aerolith_plan::trial::Proof;
-use aerolith_plan::{InstanceId, RunId, Seen, ServiceId};
+use aerolith_plan::{InstanceId, RunId, Seen, ServiceId, VersionId};
 use aerolith_plugin_wire::engine::Workload;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::admission::Admission;
 use crate::bus::Bus;
+use crate::folders::Folders;
 use crate::layout::Place;
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
 use crate::policy::{Asked, Rules};
 use crate::ports::Ports;
-use crate::prepare::VersionId;
 use crate::record::{Life, Record, Records, Terms};
+use crate::workspace::Home;
 
 use clock::Clock;
 pub(crate) use integrity::Integrity;
@@ -43,6 +44,8 @@ pub(crate) use view::View;
 pub(crate) struct Launch {
     pub(crate) run: RunId,
     pub(crate) depends_on: BTreeSet<ServiceId>,
+    /// The run whose sockets it takes over.
+    pub(crate) successor_of: Option<RunId>,
     pub(crate) engine: String,
     pub(crate) workload: Workload,
     /// The stored tree of its program, when it runs a package.
@@ -56,7 +59,7 @@ pub(crate) struct Launch {
 /// The working folder that an instance is first started in.
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
-    pub(crate) folder: PathBuf,
+    pub(crate) home: Home,
     pub(crate) places: Vec<Place>,
     /// Relative to the folder.
     pub(crate) start_in: PathBuf,
@@ -90,6 +93,27 @@ impl Watched {
     }
 }
 
+/// How an instance was when somebody looked.
+pub(crate) struct Sighting {
+    pub(crate) watched: Arc<Watched>,
+    pub(crate) view: View,
+}
+
+impl Sighting {
+    pub(crate) fn run(&self) -> &RunId {
+        &self.watched.run
+    }
+
+    /// As planning sees it.
+    pub(crate) fn seen(&self) -> Seen {
+        Seen {
+            state: self.view.planned(),
+            trial: self.view.trial,
+            depends_on: self.watched.depends_on.clone(),
+        }
+    }
+}
+
 /// Why an instance that waits is to be tried again at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Again {
@@ -103,7 +127,7 @@ enum Again {
 pub(crate) struct Shared {
     pub(crate) plugins: Arc<dyn Plugins>,
     pub(crate) records: Records,
-    pub(crate) instances: PathBuf,
+    pub(crate) folders: Folders,
     pub(crate) integrity: Arc<Integrity>,
     pub(crate) admission: Admission,
     pub(crate) rules: Arc<Rules>,
@@ -140,6 +164,7 @@ impl Supervisor {
                 fingerprint,
             },
             depends_on,
+            successor_of,
             engine,
             workload,
             tree,
@@ -147,6 +172,9 @@ impl Supervisor {
             asked,
             workspace,
         } = launch;
+        if let Some(former) = successor_of {
+            tracing::info!(instance = %id, %former, "started beside the run that it succeeds");
+        }
         let life = Life::Idle;
         let record = Record {
             id,
@@ -161,7 +189,7 @@ impl Supervisor {
             restarts: 0,
             exit: None,
             edited: None,
-            folder: Some(workspace.folder.clone()),
+            folder: Some(workspace.home.folder.clone()),
             row: Row::default(),
             proof: Proof::default(),
             has_begun: false,
@@ -251,22 +279,13 @@ impl Supervisor {
         self.shared.ports.of(run)
     }
 
-    /// Every instance, as planning sees it.
-    pub(crate) fn seen(&self) -> BTreeMap<RunId, Seen> {
-        let seen = |w: &Arc<Watched>| {
-            let view = w.lock();
-            let (state, trial) = (view.planned(), view.trial);
-            let depends_on = w.depends_on.clone();
-            (
-                w.run.clone(),
-                Seen {
-                    state,
-                    trial,
-                    depends_on,
-                },
-            )
+    /// How every instance is now, in the order of their runs.
+    pub(crate) fn look(&self) -> Vec<Sighting> {
+        let sighting = |watched: &Arc<Watched>| Sighting {
+            view: watched.view(),
+            watched: watched.clone(),
         };
-        self.lock().values().map(seen).collect()
+        self.lock().values().map(sighting).collect()
     }
 
     /// What may be started.

@@ -95,7 +95,7 @@ impl Trial {
         }
         let by_id = resources
             .iter()
-            .map(|resource| (ResourceId::of(resource), resource.clone()));
+            .map(|resource| (ResourceId::of(resource), Arc::new(resource.clone())));
         let desired = Desired {
             resources: by_id.collect(),
             ..Desired::default()

@@ -2,19 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aerolith_model::{Application, Configuration, Name, Resource, ResourceKind, Service, Volume, VolumeSource};
+use aerolith_model::{Application, Configuration, Name, ResourceKind, Service, Volume, VolumeSource};
 
-use crate::desired::Resources;
+use crate::desired::{Resources, applications, as_configuration};
 use crate::state::ResourceId;
 
 /// The configurations and secrets that an application names, and the secrets that its configurations name for the
 /// fetching of their objects; whether they exist or not.
 pub(crate) fn uses(application: &Application, resources: &Resources) -> BTreeSet<ResourceId> {
     let mut used: BTreeSet<ResourceId> = named(application).collect();
-    let configurations = used.iter().filter_map(|id| match resources.get(id) {
-        Some(Resource::Configuration(configuration)) => Some(configuration),
-        _ => None,
-    });
+    let configurations = used.iter().filter_map(|id| as_configuration(resources.get(id)?));
     let credentials: Vec<ResourceId> = configurations.flat_map(credentials).collect();
     used.extend(credentials);
     used
@@ -23,7 +20,7 @@ pub(crate) fn uses(application: &Application, resources: &Resources) -> BTreeSet
 /// The applications that use each configuration and secret, by name.
 pub(crate) fn users(resources: &Resources) -> BTreeMap<ResourceId, BTreeSet<String>> {
     let mut users: BTreeMap<ResourceId, BTreeSet<String>> = BTreeMap::new();
-    for application in resources.values().filter_map(Resource::as_application) {
+    for application in applications(resources) {
         for id in uses(application, resources) {
             users.entry(id).or_default().insert(application.name.to_string());
         }
@@ -34,8 +31,7 @@ pub(crate) fn users(resources: &Resources) -> BTreeMap<ResourceId, BTreeSet<Stri
 /// The applications that use a resource, each with those of its services that do: a volume that nobody mounts is used by no
 /// service.
 pub(crate) fn usage(resources: &Resources, id: &ResourceId) -> BTreeMap<String, BTreeSet<String>> {
-    let applications = resources.values().filter_map(Resource::as_application);
-    let using = applications.filter(|application| uses(application, resources).contains(id));
+    let using = applications(resources).filter(|application| uses(application, resources).contains(id));
     using
         .map(|application| (application.name.to_string(), services(application, resources, id)))
         .collect()
@@ -97,10 +93,13 @@ fn credentials(configuration: &Configuration) -> impl Iterator<Item = ResourceId
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aerolith_model::Resource;
+    use std::sync::Arc;
 
     fn resources(all: &[&str]) -> Resources {
         let all = all.iter().map(|json| serde_json::from_str::<Resource>(json).unwrap());
-        all.map(|resource| (ResourceId::of(&resource), resource)).collect()
+        all.map(|resource| (ResourceId::of(&resource), Arc::new(resource)))
+            .collect()
     }
 
     fn shown(ids: impl IntoIterator<Item = ResourceId>) -> Vec<String> {

@@ -5,6 +5,7 @@
 mod world;
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aerolith_model::ResourceKind;
@@ -212,4 +213,38 @@ async fn of_no_replicas_nothing_runs_and_of_three_each_has_its_own_process_and_f
     }
     assert_eq!(seen.len(), 3);
     node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_ends_is_started_again_though_a_hundred_other_starts_come_to_no_end() {
+    const LOOPS: usize = 100;
+    let world = World::new();
+    let node = world.open().await;
+    let loops = service("loop", "pp", &format!(r#","replica":{LOOPS}"#));
+    let good = service("good", "pp", "");
+    apply(
+        &node,
+        &[&package("pp", "1"), &application("shop", &format!("{good},{loops}"))],
+    )
+    .await;
+    let engine = world.engine();
+    until("all run", || (engine.alive().len() == LOOPS + 1).then_some(())).await;
+    *engine.stuck.lock().unwrap() = Some("shop.loop.");
+    (1..=LOOPS).for_each(|index| engine.end(&format!("shop.loop.{index}"), code(1)));
+    let under_way = || Arc::strong_count(&engine.starting) - 1;
+    until("all of them are being started", || (under_way() == LOOPS).then_some(())).await;
+    for starts in 2..5 {
+        engine.end("shop.good.1", code(1));
+        until("the good one runs again", || {
+            (engine.runs_of("shop.good.1").len() == starts).then_some(())
+        })
+        .await;
+        assert_eq!(under_way(), LOOPS);
+    }
+    apply(&node, &[&application("other", &service("web", "pp", ""))]).await;
+    until("something new runs too", || {
+        engine.alive().contains(&"other.web.1".to_owned()).then_some(())
+    })
+    .await;
+    world.crash(node).await;
 }

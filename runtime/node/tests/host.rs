@@ -247,12 +247,17 @@ async fn what_runs_when_the_policy_becomes_stricter_goes_on_and_is_not_started_a
         "{}",
         held.reason
     );
+    assert_eq!(
+        (held.conditions[0].aspect, held.conditions[0].reason),
+        (Aspect::Deployed, Reason::Refused)
+    );
     assert_eq!(running(&node, "shop.web.1").await.pid, before.pid);
     world.engine().end("shop.web.1", code(1));
     until("it waits", || {
         instance_of(&node, "shop.web.1").filter(|web| web.reason.contains("`policy.hostPaths`"))
     })
     .await;
+    assert_eq!(instance_of(&node, "shop.web.1").unwrap().state, Phase::Waiting);
     assert_eq!(world.engine().runs_of("shop.web.1").len(), 1);
     world.crash(node).await;
     world.workloads = allowing(&world.path("srv"));
@@ -273,6 +278,108 @@ async fn a_link_that_another_application_planted_leads_nowhere() {
     })
     .await;
     assert!(web.reason.contains("`near`, which leads to `/etc`"), "{}", web.reason);
+    assert!(
+        web.reason.contains("`policy.hostPaths` of aerolith.yml"),
+        "{}",
+        web.reason
+    );
+    let prepared = web.conditions.iter().find(|one| one.aspect == Aspect::Prepared);
+    assert_eq!(prepared.unwrap().reason, Reason::Refused);
+    // Once it leads where it may, the next look finds that.
+    fs::remove_file(world.path("data/host/near")).unwrap();
+    running(&node, "shop.web.1").await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_of_the_host_is_what_its_type_says_before_anything_stops() {
+    let world = World::new();
+    let node = world.open().await;
+    let showing =
+        |kind: &str| showing("near", "").replace(r#""path":"near""#, &format!(r#""path":"near","type":"{kind}""#));
+    apply(&node, &[&package("pp", "1"), &showing("FileOrCreate")]).await;
+    running(&node, "shop.web.1").await;
+    assert_eq!(fs::read(world.path("data/host/near")).unwrap(), b"");
+    apply(&node, &[&showing("Directory")]).await;
+    let web = until("it is told", || {
+        service_of(&node, "shop", "web").filter(|web| web.state == Summary::Failed)
+    })
+    .await;
+    assert!(
+        web.reason.contains("`Directory` for a folder at") && web.reason.contains("there is a file"),
+        "{}",
+        web.reason
+    );
+    assert_eq!(world.engine().alive(), ["shop.web.1"], "the version before runs on");
+    fs::remove_file(world.path("data/host/near")).unwrap();
+    fs::create_dir(world.path("data/host/near")).unwrap();
+    until("the new version runs", || {
+        (world.engine().runs_of("shop.web.1").len() == 2).then_some(())
+    })
+    .await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_of_an_empty_folder_are_told_to_be_none() {
+    let world = World::new();
+    let node = world.open().await;
+    let shop = showing("x", "").replace(
+        r#""hostPath":{"path":"x"}"#,
+        r#""emptyDir":{"sizeLimit":"64Mi","medium":"Memory"}"#,
+    );
+    apply(&node, &[&package("pp", "1"), &shop]).await;
+    running(&node, "shop.web.1").await;
+    let web = service_of(&node, "shop", "web").unwrap();
+    let enforced = web
+        .conditions
+        .iter()
+        .find(|one| one.aspect == Aspect::Enforced)
+        .unwrap();
+    assert_eq!(enforced.reason, Reason::NotEnforced);
+    for told in ["sizeLimit 64Mi of volume data", "volume data lies on disk"] {
+        assert!(enforced.message.contains(told), "{}", enforced.message);
+    }
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_host_network_of_an_application_is_that_of_its_services() {
+    let mut world = World::new();
+    let shop = |more: &str| {
+        format!(r#"{{"kind":"application","name":"shop"{more},"services":[{{"name":"web","programConfig":"pp"}}]}}"#)
+    };
+    let container =
+        r#"{"kind":"application","name":"cafe","hostNetwork":true,"services":[{"name":"bar","image":"i"}]}"#;
+    let node = world.open().await;
+    let error = refused(&node, &[container]).await;
+    assert!(error.contains("`policy.hostNetwork: true` in aerolith.yml"), "{error}");
+    apply(&node, &[&package("pp", "1"), &shop("")]).await;
+    let before = running(&node, "shop.web.1").await;
+    apply(&node, &[&shop(r#","hostNetwork":true"#)]).await;
+    until("it is replaced", || {
+        instance_of(&node, "shop.web.1").filter(|now| now.fingerprint != before.fingerprint && now.pid.is_some())
+    })
+    .await;
+    assert!(
+        world
+            .engine()
+            .runs_of("shop.web.1")
+            .pop()
+            .unwrap()
+            .workload
+            .host_network
+    );
+    let web = service_of(&node, "shop", "web").unwrap();
+    assert!(
+        web.conditions.iter().all(|one| one.reason != Reason::NotEnforced),
+        "{:?}",
+        web.conditions
+    );
+    world.crash(node).await;
+    world.workloads.host_network = true;
+    let node = world.open().await;
+    apply(&node, &[container]).await;
     node.shutdown().await;
 }
 

@@ -5,11 +5,12 @@
 mod world;
 
 use std::fs;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aerolith_model::ResourceKind;
-use aerolith_node::{Action, Condition, Events, Node, Reason, Summary};
+use aerolith_node::{Action, Condition, Events, Node, Outcome, Phase, Reason, Summary};
 use serde_json::Value;
 use world::*;
 
@@ -168,6 +169,74 @@ async fn a_third_version_goes_back_to_the_first_when_the_second_was_never_found_
     node.shutdown().await;
 }
 
+/// A node on which a first version runs of which nobody knows yet if it is any good.
+async fn unproven(world: &mut World) -> Node {
+    world.updates.window = Duration::from_secs(60);
+    let node = world.open().await;
+    apply(&node, &[&package("pp", "1"), &shop(r#","restart":{"policy":"no"}"#)]).await;
+    until("it runs", || {
+        instance_of(&node, WEB).filter(|web| web.state == Phase::Running)
+    })
+    .await;
+    node
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_version_goes_back_to_a_first_that_ran_though_nobody_had_waited_until_it_was_good() {
+    let mut world = World::new();
+    let node = unproven(&mut world).await;
+    let first = alive(&world);
+    let mut events = node.events("app/shop/#").unwrap();
+    apply(&node, &[&package("pp", "2")]).await;
+    for attempt in 1..=2 {
+        fail(&world, 1 + attempt).await;
+        let data = told(&mut events, "app/shop/takenback").await;
+        assert_eq!(data["attempts"], attempt);
+        assert_eq!(alive(&world), first, "the first was never stopped");
+        tokio::time::sleep(PAUSE).await;
+    }
+    told(&mut events, "app/shop/rolledback").await;
+    let node = world.crash_and_open(node).await;
+    tokio::time::sleep(10 * PAUSE).await;
+    assert_eq!((alive(&world), world.engine().runs_of(WEB).len()), (first, 3));
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_version_that_ran_runs_until_the_second_has_proven_itself() {
+    let mut world = World::new();
+    let node = unproven(&mut world).await;
+    let mut events = node.events("app/shop/deployed").unwrap();
+    apply(&node, &[&package("pp", "2")]).await;
+    let both = until("both run", || (alive(&world).len() == 2).then(|| alive(&world))).await;
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    assert_eq!(alive(&world), both);
+    assert_eq!(events.next().await.unwrap().data["revision"], 2);
+    until("the first is stopped", || (alive(&world) == both[1..]).then_some(())).await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_version_that_never_ran_is_nothing_to_go_back_to() {
+    let world = watchful();
+    let node = world.open().await;
+    let gone = package_of("pp", &[("run.sh-linux-test", r#"{"url":"test://h/gone/run.sh"}"#)]);
+    apply(&node, &[&gone, &shop("")]).await;
+    apply(&node, &[&package("pp", "2")]).await;
+    for nth in 1..=4 {
+        fail(&world, nth).await;
+    }
+    let history = node.history("shop").unwrap();
+    assert_eq!((history[0].outcome, history[0].attempts), (Outcome::Pending, 0));
+    let mut events = node.events("app/shop/deployed").unwrap();
+    assert_eq!(
+        events.next().await.unwrap().data["revision"],
+        2,
+        "it is restarted for as long as it takes"
+    );
+    node.shutdown().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_application_that_is_deleted_while_it_is_updated_leaves_nothing() {
     let world = watchful();
@@ -197,17 +266,6 @@ async fn a_daemon_that_dies_at_any_moment_of_an_update_ends_it() {
         .await;
         node.shutdown().await;
     }
-}
-
-/// What a reboot does: nothing runs, and the runtime folder is empty.
-async fn reboot(world: &World, node: Node) -> Node {
-    world.crash(node).await;
-    for run in world.engine().runs.lock().unwrap().iter() {
-        run.exit.send_replace(Some(code(137)));
-    }
-    fs::remove_dir_all(world.path("run")).unwrap();
-    world.boots.fetch_add(1, Ordering::Relaxed);
-    world.open().await
 }
 
 #[tokio::test(start_paused = true)]
@@ -483,5 +541,148 @@ async fn a_job_runs_at_most_so_many_at_once_and_init_services_come_first() {
     }
     tokio::time::sleep(PAUSE).await;
     assert!(engine.alive().is_empty());
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_hands_its_sockets_over_is_there_with_its_successor_where_the_engine_can_and_is_restarted_where_it_cannot()
+{
+    for hands_over in [true, false] {
+        let world = watchful();
+        world.engine().hands_over.store(hands_over, Ordering::SeqCst);
+        let node = settled(&world, r#","update":{"strategy":"handover"}"#).await;
+        let old = alive(&world);
+        let warnings = service_of(&node, "shop", "web").unwrap().warnings;
+        let lacks = warnings
+            .iter()
+            .any(|warning| warning.contains("cannot hand sockets over"));
+        assert_eq!(lacks, !hands_over, "{warnings:?}");
+        let mut events = node.events("app/shop/deployed").unwrap();
+        apply(&node, &[&package("pp", "2")]).await;
+        until("the new one is started", || {
+            (world.engine().runs_of(WEB).len() == 2).then_some(())
+        })
+        .await;
+        assert_eq!(alive(&world).contains(&old[0]), hands_over);
+        events.next().await.unwrap();
+        until("the new one runs alone", || {
+            (alive(&world).len() == 1 && alive(&world) != old).then_some(())
+        })
+        .await;
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_is_away_in_a_handover_stops_nothing() {
+    let world = watchful();
+    world.engine().hands_over.store(true, Ordering::SeqCst);
+    let node = settled(&world, r#","update":{"strategy":"handover"}"#).await;
+    apply(&node, &[&package("pp", "2")]).await;
+    until("both run", || (alive(&world).len() == 2).then_some(())).await;
+    world.away().push("engine/1");
+    tell_of_plugins(&node);
+    let mut events = node.events("app/shop/deployed").unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(alive(&world).len(), 2);
+    world.away().clear();
+    tell_of_plugins(&node);
+    events.next().await.unwrap();
+    until("the new one runs alone", || (alive(&world).len() == 1).then_some(())).await;
+    node.shutdown().await;
+}
+
+/// What the disk took of the newest deployment.
+fn outcome(node: &Node) -> (Outcome, u32) {
+    let history = node.history("shop").unwrap();
+    (history[0].outcome, history[0].attempts)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_kept_on_disk_counts_all_the_same_and_is_kept_when_that_is_put_right() {
+    let world = watchful();
+    let node = settled(&world, r#","restart":{"policy":"no"}"#).await;
+    let old = alive(&world);
+    let mut events = node.events("app/shop/#").unwrap();
+    apply(&node, &[&package("pp", "2")]).await;
+    until("both run", || (alive(&world).len() == 2).then_some(())).await;
+    let (file, aside) = (world.path("data/state/history/shop.json"), world.path("aside"));
+    fs::rename(&file, &aside).unwrap();
+    fs::create_dir_all(file.join("in-the-way")).unwrap();
+    for nth in 2..=3 {
+        fail(&world, nth).await;
+        told(&mut events, "app/shop/takenback").await;
+    }
+    assert_eq!(told(&mut events, "app/shop/rolledback").await["attempts"], 2);
+    tokio::time::sleep(100 * PAUSE).await;
+    assert_eq!((alive(&world), world.engine().runs_of(WEB).len()), (old, 3));
+    assert_eq!(outcome(&node), (Outcome::Pending, 0));
+    fs::remove_dir_all(&file).unwrap();
+    fs::rename(&aside, &file).unwrap();
+    until("it is kept", || (outcome(&node) == (Outcome::Failed, 2)).then_some(())).await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_good_and_cannot_be_kept_runs_and_is_kept_when_the_disk_is_put_right() {
+    let world = watchful();
+    let node = settled(&world, "").await;
+    let mut events = node.events("app/shop/deployed").unwrap();
+    apply(&node, &[&package("pp", "2")]).await;
+    until("both run", || (alive(&world).len() == 2).then_some(())).await;
+    let (file, aside) = (world.path("data/state/history/shop.json"), world.path("aside"));
+    fs::rename(&file, &aside).unwrap();
+    fs::create_dir_all(file.join("in-the-way")).unwrap();
+    tokio::time::sleep(10 * PAUSE).await;
+    assert_eq!((outcome(&node).0, alive(&world).len()), (Outcome::Pending, 1));
+    fs::remove_dir_all(&file).unwrap();
+    fs::rename(&aside, &file).unwrap();
+    assert_eq!(events.next().await.unwrap().data["revision"], 2);
+    assert_eq!(outcome(&node).0, Outcome::Good);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_something_of_this_machine_loses_no_attempt_and_is_tried_until_that_is_there() {
+    let mut world = watchful();
+    world.updates.deadline = Duration::from_secs(20);
+    let node = settled(&world, r#","update":{"strategy":"restart"}"#).await;
+    let held = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = held.local_addr().unwrap().port();
+    let mut events = node.events("app/shop/#").unwrap();
+    let more = format!(r#","update":{{"strategy":"restart"}},"ports":[{{"containerPort":{port},"hostPort":{port}}}]"#);
+    apply(&node, &[&shop(&more)]).await;
+    for _ in 0..4 {
+        let data = told(&mut events, "app/shop/takenback").await;
+        assert_eq!(data["attempts"], 0, "{data}");
+        assert!(data["reason"].as_str().unwrap().contains(&port.to_string()), "{data}");
+        until("the old version runs", || (alive(&world).len() == 1).then_some(())).await;
+    }
+    assert_eq!(outcome(&node), (Outcome::Pending, 0));
+    drop(held);
+    until("it is good", || (outcome(&node).0 == Outcome::Good).then_some(())).await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_fetched_for_a_version_that_nobody_wants_any_more_is_given_up() {
+    let world = watchful();
+    let node = settled(&world, "").await;
+    let version = |place: &str| {
+        let object = format!(r#"{{"url":"test://h/{place}/run.sh"}}"#);
+        package_of("pp", &[("run.sh-linux-test", &object)])
+    };
+    let files = &world.plugins.files;
+    files.hangs.lock().unwrap().push("test://h/2/run.sh".into());
+    world.serve("test://h/3/run.sh", "#!/bin/sh");
+    apply(&node, &[&version("2")]).await;
+    until("it hangs", || (Arc::strong_count(&files.hanging) > 1).then_some(())).await;
+    let mut events = node.events("app/shop/deployed").unwrap();
+    apply(&node, &[&version("3")]).await;
+    until("it is given up", || {
+        (Arc::strong_count(&files.hanging) == 1).then_some(())
+    })
+    .await;
+    assert_eq!(events.next().await.unwrap().data["revision"], 3);
     node.shutdown().await;
 }

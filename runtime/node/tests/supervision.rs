@@ -500,11 +500,7 @@ async fn a_plugin_that_comes_is_used_at_once() {
     })
     .await;
     world.away().clear();
-    let event = aerolith_plugin_wire::host::Event {
-        topic: "plugin/arch/running".into(),
-        data: serde_json::json!({}),
-    };
-    node.bus().publish(&event).unwrap();
+    tell_of_plugins(&node);
     running(&node, "shop.web.1").await;
     node.shutdown().await;
 }
@@ -517,4 +513,25 @@ async fn the_scripted_engine_keeps_to_the_rules_of_a_real_one() {
         ..Handle::default()
     };
     assert_eq!(world.engine().wait(missing).await.unwrap_err().code, Code::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_a_fault_ends_is_told_of_and_instances_run_on() {
+    let world = World::new();
+    let node = world.open().await;
+    apply(
+        &node,
+        &[&package("pp", "1"), &application("shop", &service("web", "pp", ""))],
+    )
+    .await;
+    running(&node, "shop.web.1").await;
+    world.plugins.tears.store(true, std::sync::atomic::Ordering::SeqCst);
+    tell_of_plugins(&node);
+    let why = node.fallen().await;
+    assert!(why.contains("panicked") && why.contains("as tested"), "{why}");
+    world.plugins.tears.store(false, std::sync::atomic::Ordering::SeqCst);
+    let node = world.crash_and_open(node).await;
+    running(&node, "shop.web.1").await;
+    assert_eq!(world.engine().runs_of("shop.web.1").len(), 1);
+    node.shutdown().await;
 }

@@ -11,7 +11,7 @@ use aerolith_model::{
 };
 
 use crate::fingerprint::{Fingerprint, Used};
-use crate::id::{RunId, ServiceId};
+use crate::id::{RunId, ServiceId, VersionId};
 use crate::restart::Rule;
 
 /// What shall run.
@@ -20,7 +20,7 @@ pub struct Goals {
     /// Every application.
     pub applications: BTreeMap<AppName, Target>,
     /// Prepared services that stay though nothing runs them, so that a rollback is quick.
-    pub keep: BTreeSet<(ServiceId, Fingerprint)>,
+    pub keep: BTreeSet<VersionId>,
 }
 
 /// What shall run of one application, and what does if that cannot be had.
@@ -31,8 +31,20 @@ pub struct Target {
     /// The version that was good before. It runs until the candidate is prepared, and again if that fails. There is none
     /// once the candidate has been found good.
     pub fallback: Option<Arc<Generation>>,
+    /// Whether the fallback was never found good itself: it ran when the candidate came, and there is nothing better.
+    pub unproven: bool,
     /// Whether the candidate is left alone now: it has failed, or its time has not come.
     pub withheld: bool,
+}
+
+impl Target {
+    /// Whether every fingerprint of it is known for sure.
+    #[must_use]
+    pub fn is_resolved(&self) -> bool {
+        let all = std::iter::once(&self.candidate).chain(&self.fallback);
+        all.flat_map(|generation| generation.values())
+            .all(|goal| goal.is_resolved)
+    }
 }
 
 /// The services of one version of an application.
@@ -41,8 +53,12 @@ pub type Generation = BTreeMap<ServiceId, Goal>;
 /// What shall run of one service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Goal {
+    /// Whose goal it is.
+    pub id: ServiceId,
     /// Changes exactly when instances must be replaced.
     pub fingerprint: Fingerprint,
+    /// Whether that is known for sure. It is not while nobody can say which objects of its packages are for this machine.
+    pub is_resolved: bool,
     /// The service as written.
     pub service: Service,
     /// How many instances there are, where they run to completion.
@@ -93,10 +109,10 @@ impl Goal {
         self.job.map_or(self.service.replica, |job| job.completions)
     }
 
-    /// Whether a run is one of those that shall be, given that it is of this service.
+    /// Whether a run is one of those that shall be.
     #[must_use]
     pub fn wants(&self, run: &RunId) -> bool {
-        run.fingerprint == self.fingerprint && (1..=self.count()).contains(&run.instance.index)
+        self.id.runs(self.fingerprint, run) && (1..=self.count()).contains(&run.instance.index)
     }
 }
 
@@ -191,21 +207,16 @@ impl<'a> Library<'a> {
         for service in &application.init_services {
             let goal = self.goal(application, service, updates)?;
             let rule = Rule::of_init(service);
-            let id = add(
-                &mut generation,
-                application,
-                Goal {
-                    restart: rule,
-                    job: None,
-                    ..goal
-                },
-                before.as_ref(),
-            );
-            before = Some(id);
+            let goal = Goal {
+                restart: rule,
+                job: None,
+                ..goal
+            };
+            before = Some(add(&mut generation, goal, before.as_ref()));
         }
         for service in &application.services {
             let goal = self.goal(application, service, updates)?;
-            add(&mut generation, application, goal, before.as_ref());
+            add(&mut generation, goal, before.as_ref());
         }
         Ok(generation)
     }
@@ -231,6 +242,7 @@ impl<'a> Library<'a> {
     }
 
     fn goal(&self, application: &Application, service: &Service, updates: Updates) -> Result<Goal, PlanError> {
+        let service = &*application.whole(service);
         let is_mounted = |volume: &&Volume| service.volume_mounts.iter().any(|mount| mount.name == volume.name);
         let mut volumes: Vec<&Volume> = application.volumes.iter().filter(is_mounted).collect();
         volumes.sort_by(|a, b| a.name.cmp(&b.name));
@@ -253,14 +265,17 @@ impl<'a> Library<'a> {
         })?;
         let (id, update) = (id_of(application, service), &service.update);
         let depends_on = service.depends_on.iter();
+        let depends_on = depends_on.map(|on| (id.sibling(&on.service), on.condition));
         Ok(Goal {
+            depends_on: depends_on.collect(),
+            id,
             fingerprint,
+            is_resolved: true,
             service: service.clone(),
             job: job(application, service),
             volumes: used.volumes.into_iter().cloned().collect(),
-            depends_on: depends_on.map(|on| (id.sibling(&on.service), on.condition)).collect(),
             restart: Rule::of(application, service),
-            strategy: strategy(application, service),
+            strategy: strategy(service),
             updates: Updates {
                 window: update.window.map_or(updates.window, |window| window.0),
                 deadline: update.deadline.map_or(updates.deadline, |deadline| deadline.0),
@@ -294,8 +309,8 @@ impl<'a> Library<'a> {
 }
 
 /// Adds a goal that waits for the last init service, and answers its service.
-fn add(generation: &mut Generation, application: &Application, mut goal: Goal, init: Option<&ServiceId>) -> ServiceId {
-    let id = id_of(application, &goal.service);
+fn add(generation: &mut Generation, mut goal: Goal, init: Option<&ServiceId>) -> ServiceId {
+    let id = goal.id.clone();
     if let Some(init) = init {
         goal.depends_on.insert(init.clone(), StartCondition::Succeeded);
     }
@@ -324,13 +339,9 @@ fn job(application: &Application, service: &Service) -> Option<Job> {
     })
 }
 
-/// Two of what has a port of the host for itself cannot be beside each other.
-fn strategy(application: &Application, service: &Service) -> Strategy {
-    let shares_network = application.host_network || service.host_network;
-    let has_fixed = service
-        .ports
-        .iter()
-        .any(|port| port.host_port.is_some() || shares_network);
+/// What has a port of the host is not beside another of it, unless it says that its program can share one.
+fn strategy(service: &Service) -> Strategy {
+    let has_fixed = service.host_ports().next().is_some();
     let fitting = if has_fixed { Strategy::Restart } else { Strategy::Switch };
     service.update.strategy.unwrap_or(fitting)
 }

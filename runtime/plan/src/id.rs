@@ -49,6 +49,9 @@ impl fmt::Display for ServiceId {
     }
 }
 
+/// A service in one version.
+pub type VersionId = (ServiceId, Fingerprint);
+
 /// One running copy of a service, written `app.service.index` with the index from 1 (Baetyl v2). An application's name
 /// may hold dots, a service's may not, so the text is read from its end.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -74,7 +77,7 @@ impl fmt::Display for RunId {
     /// `app.service.index@` and the first 12 digits of the fingerprint: short enough for the path of a socket, and no two
     /// versions of a service agree in them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{:.12}", self.instance, self.fingerprint.to_string())
+        write!(f, "{}@{:.12}", self.instance, self.fingerprint)
     }
 }
 

@@ -16,7 +16,7 @@ mod verdict;
 
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use goals::{Generation, Goal, Goals, Job, Library, PlanError, Target, Updates};
-pub use id::{InstanceId, InvalidInstanceId, RunId, ServiceId};
+pub use id::{InstanceId, InvalidInstanceId, RunId, ServiceId, VersionId};
 pub use observed::{Fitness, Observed, Seen, State, Trial};
 pub use planner::{Step, plan};
-pub use verdict::{Verdict, verdict};
+pub use verdict::{Verdict, is_up, verdict};

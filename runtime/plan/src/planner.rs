@@ -6,7 +6,7 @@ use crate::fingerprint::Fingerprint;
 use crate::goals::Goals;
 use crate::id::{RunId, ServiceId};
 use crate::observed::Observed;
-use scene::scenes;
+use scene::{Known, scenes};
 
 /// One thing to do. Steps of one plan do not wait for each other and may be taken in any order or at once; plan again
 /// when one of them has come out.
@@ -48,14 +48,21 @@ pub enum Step {
 /// The old instances of a service stop when *all* of its new ones have proven themselves, not one by one: until then
 /// nothing of the old is given up, so that a version of which some instances fail is left without a start. A service
 /// that the candidate has no more stops when the candidate has been found good.
+///
+/// While fingerprints are not known for sure, what is there may be what is wanted: nothing prepared is removed, and where
+/// that is so of what is to run now, nothing is started or stopped either.
 #[must_use]
 pub fn plan(goals: &Goals, observed: &Observed) -> Vec<Step> {
     let mut steps = Vec::new();
     for scene in scenes(goals, observed) {
         scene.prepare(&mut steps);
-        scene.stop(&mut steps);
-        scene.start(&mut steps);
-        scene.remove(&mut steps);
+        if scene.known >= Known::Fallback {
+            scene.stop(&mut steps);
+            scene.start(&mut steps);
+        }
+        if scene.known == Known::All {
+            scene.remove(&mut steps);
+        }
     }
     steps.sort_unstable();
     steps.dedup();

@@ -12,6 +12,9 @@ use crate::restart::{Decision, Exit};
 pub struct Proof {
     outcome: Trial,
     reason: String,
+    /// Whether it failed for nothing else than its time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_late: bool,
     /// Since when it goes on.
     #[serde(skip)]
     began: Option<Duration>,
@@ -28,6 +31,12 @@ impl Proof {
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
+    }
+
+    /// Whether it failed for having taken too long, and for nothing else.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.is_late
     }
 
     /// Its time begins to run, unless it does already.
@@ -58,6 +67,7 @@ impl Proof {
         if self.due(deadline).is_some_and(|due| due <= now) {
             let reason = format!("it was not healthy within {} s", deadline.as_secs_f64());
             self.come_out(Trial::Failed, reason);
+            self.is_late = true;
         }
     }
 
@@ -100,6 +110,16 @@ mod tests {
         let mut proof = Proof::default();
         proof.begin(seconds(100));
         proof
+    }
+
+    #[test]
+    fn only_what_took_too_long_is_late() {
+        let mut late = begun();
+        late.wait(DEADLINE, seconds(400));
+        let mut refused = begun();
+        refused.refused("no such program");
+        refused.wait(DEADLINE, seconds(400));
+        assert!(late.is_late() && !refused.is_late() && !begun().is_late());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::goals::{Goal, Target};
+use crate::goals::{Generation, Goal, Target};
 use crate::id::{RunId, ServiceId};
 use crate::observed::{Fitness, Seen, State};
 
@@ -21,10 +21,11 @@ pub enum Verdict {
 }
 
 /// Judges the candidate of an application by what is new in it: an instance that the fallback has in the same version is
-/// taken as it is. Without a fallback nothing is lost by waiting, so there one that failed and is healthy now is good.
+/// taken as it is, or waited for where the fallback is unproven. Without a fallback nothing is lost by waiting, so there one
+/// that failed and is healthy now is good.
 #[must_use]
 pub fn verdict(target: &Target, instances: &BTreeMap<RunId, Seen>) -> Verdict {
-    if target.withheld {
+    if target.withheld || !target.is_resolved() {
         return Verdict::Ongoing;
     }
     let mut verdict = Verdict::Good;
@@ -34,17 +35,33 @@ pub fn verdict(target: &Target, instances: &BTreeMap<RunId, Seen>) -> Verdict {
                 instance: id.instance(index),
                 fingerprint: goal.fingerprint,
             };
-            if target.has_before(id, &run) {
+            let is_of_both = target.has_before(id, &run);
+            if is_of_both && !target.unproven {
                 continue;
             }
+            let is_irreplaceable = is_of_both || target.fallback.is_none();
             match instances.get(&run) {
-                Some(seen) if seen.stands() || target.fallback.is_none() && is_healthy(seen) => {}
-                Some(seen) if seen.has_failed() => return Verdict::Failed { run },
+                Some(seen) if seen.stands() || is_irreplaceable && is_healthy(seen) => {}
+                Some(seen) if seen.has_failed() && !is_of_both => return Verdict::Failed { run },
                 _ => verdict = Verdict::Ongoing,
             }
         }
     }
     verdict
+}
+
+/// Whether all of a version is up, and nothing speaks against it so far.
+#[must_use]
+pub fn is_up(generation: &Generation, instances: &BTreeMap<RunId, Seen>) -> bool {
+    let is_up = |seen: &Seen| matches!(seen.state, State::Running(_) | State::Ended { success: true });
+    generation.iter().all(|(id, goal)| {
+        let runs = (1..=goal.count()).map(|index| RunId {
+            instance: id.instance(index),
+            fingerprint: goal.fingerprint,
+        });
+        let mut seen = runs.map(|run| instances.get(&run));
+        seen.all(|seen| seen.is_some_and(|seen| is_up(seen) && !seen.has_failed()))
+    })
 }
 
 fn is_healthy(seen: &Seen) -> bool {

@@ -14,7 +14,7 @@ pub(super) fn files(node: &Node, status: &Value) -> Vec<String> {
         .map(|i| i["id"].as_str().unwrap().to_owned())
         .collect();
     let mut left: Vec<String> = Vec::new();
-    for folder in ["data/instances", "run/node/instances"] {
+    for folder in ["data/instances", "run/node/instances", "run/node/secrets"] {
         let mut seen = BTreeSet::new();
         // A run is called after its instance and its version: one of each instance is left when all has settled.
         let mut is_left = |name: &String| {

@@ -3,19 +3,24 @@
 //! `AEROLITH_CAMPAIGN_SIZE` steps (40 unless said) from the seed `AEROLITH_SEED`; a report goes to the file
 //! `AEROLITH_CAMPAIGN_REPORT`, where one is named. `cargo xtask campaign chaos` takes many.
 
+mod applications;
+mod conditions;
 mod leftovers;
 mod observed;
+mod packages;
+mod settling;
 mod sources;
 mod steps;
 mod story;
+mod strangers;
 mod world;
 
 use crate::deployment::texts::file;
 use crate::support::node::Node;
 use crate::support::processes;
 use crate::support::random::{Random, report, told};
-use crate::support::socket::Events;
-use observed::Observed;
+use applications::Application;
+use packages::Package;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sources::Sources;
@@ -23,25 +28,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use steps::{FETCHERS, Step};
+use steps::Step;
 use story::Story;
-use world::{Application, CONFIGURATIONS, Origin, PACKAGES, Package, SECRETS, World};
+use strangers::Strangers;
+use world::{CONFIGURATIONS, PACKAGES, SECRETS, World};
 
 /// Steps between two looks.
 const ROUND: u64 = 8;
-/// Longest time until all is as it is desired: what ended again and again is not started at once.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// How often is looked again when no event comes: a process tells nobody that it has executed its program.
-const LOOK: Duration = Duration::from_millis(100);
-/// Descriptors that a daemon may have more than at its beginning: one for a request that just ended, one for a file that is
-/// just looked at, and the kernel's end of a process that was waited for.
-const DESCRIPTORS: usize = 3;
-/// Threads for file work go after a second of idleness; one may just have been needed.
-const THREADS: usize = 1;
 
 struct Chaos {
     node: Node,
     sources: Sources,
+    strangers: Strangers,
     world: World,
     random: Random,
     story: Story,
@@ -63,8 +61,9 @@ impl Chaos {
         let mut chaos = Self {
             node,
             sources,
+            strangers: Strangers::new(),
             world: World::default(),
-            random: Random(seed),
+            random: Random::new(seed),
             story: Story::new(seed),
             stopped: Vec::new(),
             counts: BTreeMap::new(),
@@ -73,7 +72,7 @@ impl Chaos {
         };
         for name in [&CONFIGURATIONS[..], &SECRETS].concat() {
             let version = chaos.world.version();
-            chaos.world.contents.insert(name, version);
+            chaos.world.used.contents.insert(name, version);
             chaos.apply_content(name);
         }
         for name in PACKAGES {
@@ -91,7 +90,7 @@ impl Chaos {
         match step {
             Step::Apply(name, with) => self.change(name, with),
             Step::ApplyAgain(name) => {
-                let text = self.world.application_text(name);
+                let text = self.application(name);
                 self.apply(&[text]);
             }
             Step::Update(name) => {
@@ -100,7 +99,7 @@ impl Chaos {
             }
             Step::Delete(name) => {
                 self.node.done(&["delete", "application", name]);
-                self.world.applications.remove(name);
+                self.world.delete(name);
                 self.world.note();
             }
             Step::DeleteContent(name) => self.delete_content(name),
@@ -108,7 +107,15 @@ impl Chaos {
             Step::StopInstance(id) => self.signal(&id, Signal::STOP),
             Step::Away(origin) => self.sources.switch(origin, false),
             Step::Back(origin) => self.sources.switch(origin, true),
-            Step::KillPlugin(name) => self.kill_plugin(name),
+            Step::KillPlugin(name) => drop(self.signal_plugin(name, Signal::KILL)),
+            Step::StopPlugin(name) => {
+                let stopped = self.signal_plugin(name, Signal::STOP);
+                self.stopped.extend(stopped);
+            }
+            Step::StrangerComes(name) => self.strangers.come(name),
+            Step::StrangerLeaves(name) => self.strangers.leave(name),
+            Step::RollBack(name, number) => self.roll_back(name, number),
+            Step::Retry(name) => drop(self.node.done(&["retry", name])),
             Step::Disable(name) => drop(self.node.done(&["plugin", "disable", name])),
             Step::Enable(name) => drop(self.node.done(&["plugin", "enable", name])),
             Step::KillDaemon(victims) => {
@@ -125,7 +132,18 @@ impl Chaos {
     fn apply(&mut self, resources: &[Value]) {
         self.world.note();
         let name = self.node.file("applied.yml", &file(resources));
-        self.node.done(&["apply", "-f", &name]);
+        let told = self.node.done(&["apply", "-f", &name]);
+        self.remember(&told);
+    }
+
+    /// The first line that a change answers is its revision.
+    fn remember(&mut self, told: &str) {
+        let revision = told.lines().next().and_then(|line| line.strip_prefix("revision "));
+        self.world.remember(revision.unwrap().parse().unwrap());
+    }
+
+    fn application(&self, name: &str) -> Value {
+        self.world.application_text(name, &self.strangers)
     }
 
     /// A new version of a package, a configuration or a secret.
@@ -134,9 +152,9 @@ impl Chaos {
         if PACKAGES.contains(&name) {
             let package = Package::any(&mut self.random, version);
             self.story.add(&format!("{package:?}"));
-            self.world.packages.insert(name, package);
+            self.world.used.packages.insert(name, package);
         } else {
-            self.world.contents.insert(name, version);
+            self.world.used.contents.insert(name, version);
         }
     }
 
@@ -155,10 +173,10 @@ impl Chaos {
     fn change(&mut self, name: &'static str, with: Option<&'static str>) {
         let application = Application::any(&mut self.random);
         self.story.add(&format!("{application:?}"));
-        self.world.applications.insert(name, application);
         with.into_iter().for_each(|package| self.renew(package));
+        self.world.change(name, application);
         let mut texts: Vec<Value> = with.iter().map(|package| self.text(package)).collect();
-        texts.push(self.world.application_text(name));
+        texts.push(self.application(name));
         self.apply(&texts);
     }
 
@@ -195,25 +213,43 @@ impl Chaos {
         self.signal(id, Signal::KILL);
     }
 
-    fn kill_plugin(&mut self, name: &str) {
-        let listed: Value = serde_json::from_str(&self.node.done(&["plugin", "list", "-o", "json"])).unwrap();
-        let found = listed
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|plugin| plugin["instance"] == name);
-        match found.and_then(|plugin| plugin["pid"].as_u64()) {
-            Some(pid) => send(pid.try_into().unwrap(), Signal::KILL),
-            None => self.story.add("has no process"),
-        }
+    /// Answers the process that the signal was sent to.
+    fn signal_plugin(&mut self, name: &str, signal: Signal) -> Option<u32> {
+        let listed: Vec<Value> = serde_json::from_str(&self.node.done(&["plugin", "list", "-o", "json"])).unwrap();
+        let found = listed.iter().find(|plugin| plugin["instance"] == name);
+        let pid = found.and_then(|plugin| plugin["pid"].as_u64());
+        let Some(pid) = pid.map(|pid| pid.try_into().unwrap()) else {
+            self.story.add("has no process");
+            return None;
+        };
+        send(pid, signal);
+        Some(pid)
+    }
+
+    /// All that the application used comes back with it, for others too.
+    fn roll_back(&mut self, name: &'static str, number: u64) {
+        let history: Vec<Value> = serde_json::from_str(&self.node.done(&["history", name, "-o", "json"])).unwrap();
+        let good = history.iter().skip(1).filter(|one| one["outcome"] == "good");
+        let revisions = good.map(|one| one["revision"].as_u64().unwrap());
+        let known: Vec<u64> = revisions
+            .filter(|revision| self.world.can_put_back(name, *revision))
+            .collect();
+        let Some(revision) = Random(number).pick(&known) else {
+            return self.story.add("there is nothing to go back to");
+        };
+        self.story.add(&format!("to revision {revision}"));
+        self.world.put_back(name, revision);
+        self.world.note();
+        let told = self.node.done(&["rollback", name, "--to", &revision.to_string()]);
+        self.remember(&told);
     }
 
     /// What was not acknowledged may be in force or not: it is asked for once more.
     fn kill_while_applying(&mut self, name: &'static str, after: Duration) {
         let application = Application::any(&mut self.random);
         self.story.add(&format!("{application:?}"));
-        self.world.applications.insert(name, application);
-        let text = self.world.application_text(name);
+        self.world.change(name, application);
+        let text = self.application(name);
         self.world.note();
         let written = self.node.file("applied.yml", &file(std::slice::from_ref(&text)));
         let mut apply = self.node.command(&["apply", "-f", &written]);
@@ -242,107 +278,6 @@ impl Chaos {
         processes::end_all(&self.node.path(""));
         fs::remove_dir_all(self.node.path("run")).unwrap();
         self.node.start();
-    }
-
-    /// Takes every obstacle away, waits until all is as it is desired, and looks what is left besides.
-    fn settle(&mut self) {
-        for origin in [Origin::Http, Origin::File] {
-            self.sources.switch(origin, true);
-        }
-        std::mem::take(&mut self.stopped)
-            .into_iter()
-            .for_each(|pid| send(pid, Signal::CONT));
-        for name in FETCHERS {
-            self.node.done(&["plugin", "enable", name]);
-        }
-        self.node.done(&["plugin", "enable", "engine-process"]);
-        // A plugin that comes has everything tried again at once that could not be had.
-        self.node.done(&["plugin", "disable", "fetcher-s3"]);
-        self.node.done(&["plugin", "enable", "fetcher-s3"]);
-        let began = Instant::now();
-        let applied_again = self.until_settled();
-        for name in &applied_again {
-            self.story.add(&format!("{name} has gone back, and is applied again"));
-            let text = self.world.application_text(name);
-            self.apply(&[text]);
-        }
-        if !applied_again.is_empty() {
-            self.until_settled();
-        }
-        self.settled.push(began.elapsed());
-        self.story.add(&format!("settled in {:?}", began.elapsed()));
-    }
-
-    /// Waits until every application is as it may be, and nothing is left besides. Answers those of which something earlier
-    /// runs though what is desired is good.
-    fn until_settled(&mut self) -> Vec<&'static str> {
-        let began = Instant::now();
-        let mut events = Events::listen(&self.node.socket(), "#")
-            .unwrap()
-            .patient_for(LOOK)
-            .unwrap();
-        let pictures = loop {
-            let observed = Observed::of(&self.node);
-            let left = leftovers::files(&self.node, &observed.status);
-            let found = match observed.pictures(&self.world) {
-                Ok(pictures) if left.is_empty() => break pictures,
-                Ok(_) => format!("left over: {left:?}"),
-                Err(found) => found,
-            };
-            assert!(
-                began.elapsed() < PATIENCE,
-                "{found}\n{:#}\n{}",
-                observed.status,
-                self.node.log()
-            );
-            // Nothing may have happened, or the daemon be gone, which the next look finds.
-            let _ = events.next();
-        };
-        self.world.is_disturbed = false;
-        let mut behind = Vec::new();
-        for (name, picture) in pictures {
-            if self.world.alternatives(name)[0] != picture {
-                behind.push(name);
-            }
-            self.world.seen(name, picture);
-        }
-        self.world.note();
-        behind
-    }
-
-    /// Empties the node, and looks whether it is as idle as it was.
-    fn end(mut self) -> String {
-        for name in std::mem::take(&mut self.world.applications).into_keys() {
-            self.node.done(&["delete", "application", name]);
-        }
-        self.settle();
-        let began = Instant::now();
-        loop {
-            let (descriptors, threads) = leftovers::held(self.node.pid());
-            if descriptors <= self.idle.0 + DESCRIPTORS && threads <= self.idle.1 + THREADS {
-                break;
-            }
-            assert!(
-                began.elapsed() < PATIENCE,
-                "{descriptors} descriptors and {threads} threads, at first {:?}",
-                self.idle
-            );
-            std::thread::park_timeout(LOOK);
-        }
-        self.settled.sort();
-        let at = |share: usize| self.settled[(self.settled.len() - 1) * share / 100].as_millis();
-        let counts: Vec<String> = self
-            .counts
-            .iter()
-            .map(|(step, count)| format!("{step} {count}"))
-            .collect();
-        format!(
-            "steps of each kind: {}\nsettled within ms: median {}, 95 % {}, longest {}\n",
-            counts.join(", "),
-            at(50),
-            at(95),
-            at(100)
-        )
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is to be seen of a node from outside, beside what must be seen.
 
+use super::conditions;
 use super::world::{Fate, Picture, Wanted, World};
 use crate::support::node::{Node, service_of};
 use crate::support::processes::Process;
@@ -39,9 +40,10 @@ impl Observed {
         }
         let mut pictures = BTreeMap::new();
         for name in world.applications.keys() {
-            pictures.insert(*name, self.picture(name, world.alternatives(name))?);
+            pictures.insert(*name, self.picture(name, world)?);
         }
         let known: BTreeSet<String> = pictures.iter().flat_map(|(name, picture)| ids(name, picture)).collect();
+        conditions::of_node(&self.status)?;
         match self.processes.keys().find(|instance| !known.contains(*instance)) {
             Some(instance) => Err(format!("an orphan of {instance}: {:?}", self.processes[instance])),
             None => Ok(pictures),
@@ -49,10 +51,10 @@ impl Observed {
     }
 
     /// The first of the alternatives that an application is; if it is none, what is wrong with the first.
-    fn picture(&self, application: &str, alternatives: Vec<Picture>) -> Result<Picture, String> {
+    fn picture(&self, application: &str, world: &World) -> Result<Picture, String> {
         let mut wrong = Vec::new();
-        for picture in alternatives {
-            match self.is(application, &picture) {
+        for picture in world.alternatives(application) {
+            match self.is(application, &picture, world.is_newest(application, &picture)) {
                 Ok(()) => return Ok(picture),
                 Err(what) => wrong.push(what),
             }
@@ -60,19 +62,29 @@ impl Observed {
         Err(wrong.join("; nor: "))
     }
 
-    fn is(&self, application: &str, picture: &Picture) -> Result<(), String> {
+    fn is(&self, application: &str, picture: &Picture, is_newest: bool) -> Result<(), String> {
+        let all = self.status["applications"].as_array().unwrap();
+        let shown = all
+            .iter()
+            .find(|it| it["name"] == application)
+            .ok_or("no application")?;
+        conditions::of_application(shown, picture, is_newest)?;
         for (service, wanted) in picture {
             let shown = service_of(&self.status, application, service).ok_or("no service")?;
             let ids: Vec<String> = ids_of(application, service, wanted).collect();
-            self.service(shown, &ids, wanted)
+            self.service(shown, &ids, wanted, is_newest)
                 .map_err(|what| format!("{application}.{service} {wanted:?}: {what}"))?;
         }
         Ok(())
     }
 
-    fn service(&self, shown: &Value, ids: &[String], wanted: &Wanted) -> Result<(), String> {
+    fn service(&self, shown: &Value, ids: &[String], wanted: &Wanted, is_newest: bool) -> Result<(), String> {
         if wanted.fate == Fate::Runs {
-            return self.runs(shown, ids, wanted);
+            self.runs(shown, ids, wanted)?;
+            return conditions::of_running(shown, wanted, is_newest);
+        }
+        if wanted.replicas > 0 {
+            conditions::of_failing(shown)?;
         }
         for id in ids {
             let tokens: BTreeSet<_> = self.of_instance(id).iter().map(token).collect();

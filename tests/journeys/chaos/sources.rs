@@ -1,6 +1,6 @@
 //! Where packages come from: a server and a folder, both of which can be away.
 
-use super::world::{Behaviour, Origin, Package};
+use super::packages::{Behaviour, Origin, Package};
 use crate::deployment::texts::object;
 use crate::support::depot::{Depot, Reply, good};
 use crate::support::package;

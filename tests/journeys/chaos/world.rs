@@ -1,9 +1,11 @@
 //! What is desired, as the journey knows it beside the node, and what must be seen of it.
 
+use super::applications::Application;
+use super::packages::{Behaviour, Origin, Package};
 use super::sources::Sources;
+use super::strangers::Strangers;
 use crate::deployment::texts;
 use crate::support::package::platform;
-use crate::support::random::Random;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -12,124 +14,11 @@ pub(super) const APPLICATIONS: [&str; 5] = ["app-0", "app-1", "app-2", "app-3", 
 pub(super) const CONFIGURATIONS: [&str; 2] = ["conf-0", "conf-1"];
 pub(super) const SECRETS: [&str; 2] = ["secret-0", "secret-1"];
 
+/// Whether packages that are downloaded have an object for another platform too. Off while a package that nobody can resolve
+/// is taken for another one: its objects are all of them then.
+const IS_FOR_OTHERS: bool = true;
 /// Whether an update that fails is undone.
-const GOES_BACK: bool = true;
-
-/// What comes of a package when it is started, if it can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Behaviour {
-    Stays,
-    /// It stays, and so does a child of its own.
-    HasFamily,
-    ExitsAtOnce,
-    /// Its digest is another's.
-    CannotBeHad,
-}
-
-impl Behaviour {
-    fn any(random: &mut Random) -> Self {
-        match random.below(10) {
-            0 if GOES_BACK => Self::CannotBeHad,
-            0 | 1 => Self::ExitsAtOnce,
-            2 | 3 => Self::HasFamily,
-            _ => Self::Stays,
-        }
-    }
-
-    pub(super) const fn is_good(self) -> bool {
-        matches!(self, Self::Stays | Self::HasFamily)
-    }
-}
-
-/// Where a package comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    Text,
-    Http,
-    File,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Package {
-    pub(super) version: u64,
-    pub(super) behaviour: Behaviour,
-    pub(super) origin: Origin,
-}
-
-impl Package {
-    pub(super) fn any(random: &mut Random, version: u64) -> Self {
-        let behaviour = Behaviour::any(random);
-        let origins: &[Origin] = match behaviour {
-            Behaviour::CannotBeHad => &[Origin::Http, Origin::File],
-            _ => &[Origin::Text, Origin::Http, Origin::File],
-        };
-        let origin = random.pick(origins).unwrap();
-        Self {
-            version,
-            behaviour,
-            origin,
-        }
-    }
-
-    /// What it writes into its environment is what was mounted, so that it can be seen from outside.
-    pub(super) fn script(self, name: &str) -> String {
-        let rest = match self.behaviour {
-            Behaviour::ExitsAtOnce => "exit 7",
-            Behaviour::HasFamily => "sleep 86400 & exec sleep 86400",
-            Behaviour::Stays | Behaviour::CannotBeHad => "exec sleep 86400",
-        };
-        format!(
-            "export PACKAGE={name}:{} CONFIGURATION=- SECRET=-\n\
-             [ -e etc/conf/key ] && read -r CONFIGURATION < etc/conf/key\n\
-             [ -e etc/secret/key ] && read -r SECRET < etc/secret/key\n{rest}",
-            self.version
-        )
-    }
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Service {
-    pub(super) name: String,
-    pub(super) package: &'static str,
-    pub(super) replicas: u64,
-    /// Earlier services.
-    pub(super) depends_on: Vec<String>,
-    pub(super) variable: u64,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Application {
-    pub(super) services: Vec<Service>,
-    pub(super) configuration: Option<&'static str>,
-    pub(super) secret: Option<&'static str>,
-}
-
-impl Application {
-    pub(super) fn any(random: &mut Random) -> Self {
-        let mut services: Vec<Service> = Vec::new();
-        for number in 0..=random.below(4) {
-            let earlier = services.iter().map(|service| service.name.clone());
-            let depends_on = earlier.filter(|_| random.percent(25)).collect();
-            services.push(Service {
-                name: format!("s{number}"),
-                package: random.pick(&PACKAGES).unwrap(),
-                replicas: [0, 1, 1, 1, 2, 3][usize::try_from(random.below(6)).unwrap()],
-                depends_on,
-                variable: random.below(3),
-            });
-        }
-        Self {
-            services,
-            configuration: random.pick(&CONFIGURATIONS).filter(|_| random.percent(50)),
-            secret: random.pick(&SECRETS).filter(|_| random.percent(50)),
-        }
-    }
-
-    pub(super) fn uses(&self, content: &str) -> bool {
-        let mounted = [self.configuration, self.secret];
-        mounted.contains(&Some(content)) || self.services.iter().any(|service| service.package == content)
-    }
-}
+pub(super) const GOES_BACK: bool = true;
 
 /// What must be seen of a service.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,13 +55,23 @@ struct Track {
     since: Vec<Picture>,
 }
 
-/// What is desired.
+/// All that applications use.
 #[derive(Debug, Clone, Default)]
-pub(super) struct World {
+pub(super) struct Used {
     pub(super) packages: BTreeMap<&'static str, Package>,
     /// Configurations and secrets by name, each with its version.
     pub(super) contents: BTreeMap<&'static str, u64>,
+}
+
+/// What is desired.
+#[derive(Debug, Clone, Default)]
+pub(super) struct World {
+    pub(super) used: Used,
     pub(super) applications: BTreeMap<&'static str, Application>,
+    /// What applications use that let new versions of it wait.
+    pinned: BTreeMap<&'static str, Used>,
+    /// What was desired at each revision that is known.
+    revisions: BTreeMap<u64, (BTreeMap<&'static str, Application>, Used)>,
     versions: u64,
     tracks: BTreeMap<&'static str, Track>,
     /// Instances were ended by others, which an update may have been taken to be the cause of.
@@ -184,6 +83,47 @@ impl World {
     pub(super) fn version(&mut self) -> u64 {
         self.versions += 1;
         self.versions
+    }
+
+    /// An application is made or changed, or put back.
+    pub(super) fn change(&mut self, name: &'static str, application: Application) {
+        if self.applications.get(name) != Some(&application) {
+            match application.preserves {
+                true => drop(self.pinned.insert(name, self.used.clone())),
+                false => drop(self.pinned.remove(name)),
+            }
+        }
+        self.applications.insert(name, application);
+    }
+
+    pub(super) fn delete(&mut self, name: &str) {
+        self.applications.remove(name);
+        self.pinned.remove(name);
+    }
+
+    /// What is desired now is that of a revision.
+    pub(super) fn remember(&mut self, revision: u64) {
+        let now = (self.applications.clone(), self.used.clone());
+        self.revisions.insert(revision, now);
+    }
+
+    /// Whether it is known what putting back an application from a revision comes to: not where new versions wait.
+    pub(super) fn can_put_back(&self, name: &str, revision: u64) -> bool {
+        let earlier = self.revisions.get(&revision).and_then(|(all, _)| all.get(name));
+        let both = [earlier, self.applications.get(name)];
+        both.into_iter()
+            .all(|application| application.is_some_and(|it| !it.preserves))
+    }
+
+    /// An application is again what it was at a revision, and so is all that it used, for whoever uses it.
+    pub(super) fn put_back(&mut self, name: &'static str, revision: u64) {
+        let (applications, used) = self.revisions[&revision].clone();
+        let application = applications[name].clone();
+        let packages = used.packages.into_iter().filter(|(it, _)| application.uses(it));
+        self.used.packages.extend(packages);
+        let contents = used.contents.into_iter().filter(|(it, _)| application.uses(it));
+        self.used.contents.extend(contents);
+        self.change(name, application);
     }
 
     /// Whether an application uses a configuration or a secret, so that it must not go.
@@ -243,10 +183,11 @@ impl World {
 
     /// What must be seen of each service of an application once its update has come out well.
     pub(super) fn wanted(&self, application: &str) -> Picture {
+        let used = self.pinned.get(application).unwrap_or(&self.used);
         let application = &self.applications[application];
         let mut wanted = Picture::new();
         for service in &application.services {
-            let package = self.packages[service.package];
+            let package = used.packages[service.package];
             let waits = service.depends_on.iter().any(|name| wanted[name].fate != Fate::Runs);
             let fate = match package.behaviour.is_good() {
                 _ if service.replicas == 0 => Fate::Runs,
@@ -255,7 +196,7 @@ impl World {
                 true => Fate::Runs,
             };
             let content =
-                |name: Option<&'static str>| name.map_or("-".into(), |name| format!("{name}:{}", self.contents[name]));
+                |name: Option<&'static str>| name.map_or("-".into(), |name| format!("{name}:{}", used.contents[name]));
             let shown = format!(
                 "{}:{} {} {} {}",
                 service.package,
@@ -282,7 +223,12 @@ impl World {
         wanted
     }
 
-    pub(super) fn application_text(&self, name: &str) -> Value {
+    /// Whether a picture is that of the newest version, and good.
+    pub(super) fn is_newest(&self, application: &str, picture: &Picture) -> bool {
+        is_good(picture) && *picture == self.wanted(application)
+    }
+
+    pub(super) fn application_text(&self, name: &str, strangers: &Strangers) -> Value {
         let application = &self.applications[name];
         let mounts: Vec<Value> = [("conf", application.configuration), ("secret", application.secret)]
             .iter()
@@ -300,6 +246,16 @@ impl World {
             })
             .collect();
         let mut text = texts::application(name, &services);
+        if application.has_port {
+            let port = strangers.port(name);
+            text["services"][0]["ports"] = json!([{"containerPort": port.port(), "hostIP": port.ip()}]);
+        }
+        if let Some(time) = &application.start_at {
+            text["startAt"] = json!(time);
+        }
+        if application.preserves {
+            text["preserveUpdates"] = json!(true);
+        }
         let configuration = application
             .configuration
             .map(|of| json!({"name": "conf", "config": {"name": of}}));
@@ -311,18 +267,20 @@ impl World {
     }
 
     pub(super) fn package_text(&self, name: &str, sources: &Sources) -> Value {
-        let package = self.packages[name];
+        let package = self.used.packages[name];
         if package.origin == Origin::Text {
             return texts::script(name, &package.script(name));
         }
-        texts::package(
-            name,
-            &json!({ format!("{name}-{}", platform()): sources.offer(name, package) }),
-        )
+        let mut data = json!({ format!("{name}-{}", platform()): sources.offer(name, package) });
+        if IS_FOR_OTHERS {
+            let theirs = texts::object("https://nowhere.invalid/theirs.zip", b"theirs");
+            data[format!("{name}-linux-riscv64")] = theirs;
+        }
+        texts::package(name, &data)
     }
 
     pub(super) fn content_text(&self, name: &str) -> Value {
-        let value = format!("{name}:{}", self.contents[name]);
+        let value = format!("{name}:{}", self.used.contents[name]);
         match CONFIGURATIONS.contains(&name) {
             true => json!({"kind": "configuration", "name": name, "data": {"key": format!("{value}\n")}}),
             false => json!({"kind": "secret", "name": name, "stringData": {"key": format!("{value}\n")}}),

@@ -122,7 +122,12 @@ fn every_workload_that_keeps_running_has_its_replicas_on_the_one_host() {
         it
     };
     let all = ["deployment", "daemonset", "statefulset"];
-    let text = file(&[script("stay", STAY), workload(all[0]), workload(all[1]), workload(all[2])]);
+    let text = file(&[
+        script("stay", STAY),
+        workload(all[0]),
+        workload(all[1]),
+        workload(all[2]),
+    ]);
     let (status, applied) = socket::send(&node.socket(), "PUT", "/v1/resources", &text).unwrap();
     assert_eq!((status, &applied["warnings"]), (200, &json!([])), "{applied}");
     for of in all {
@@ -156,7 +161,10 @@ fn what_failed_for_good_is_tried_again_when_it_is_asked_for_and_not_by_the_same_
     std::fs::write(&gate, "").unwrap();
     let same = node.run(&["apply", "-f", "applied.yml", "--wait"]);
     assert!(
-        same.code == 1 && same.err.contains("warning: application `shop` has failed and is left so"),
+        same.code == 1
+            && same
+                .err
+                .contains("warning: application `shop` has failed and is left so"),
         "{same:?}"
     );
     assert_eq!(node.instance("shop.web.1").unwrap()["state"], "failed");

@@ -65,7 +65,7 @@ impl Campaign {
         let campaign = Self {
             node,
             server,
-            random: Random(seed),
+            random: Random::new(seed),
             recoveries: Vec::new(),
             kills: BTreeMap::new(),
         };
@@ -76,7 +76,7 @@ impl Campaign {
     /// The application of a version: one service that never changes, one that is given a new variable, and one whose
     /// package is new each time and comes slowly.
     fn deployment(&self, version: u64) -> String {
-        let mut bulk = Random(version + 1);
+        let mut bulk = Random::new(version + 1);
         let padding: Vec<u8> = (0..BULK).map(|_| bulk.below(256) as u8).collect();
         let run = format!("#!/bin/sh\n# {version}\nexec sleep 86400\n");
         let bytes = zip(&[

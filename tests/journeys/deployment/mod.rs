@@ -10,6 +10,7 @@ mod plugins;
 mod policies;
 mod ports;
 mod probes;
+mod resolving;
 mod stopping;
 mod survival;
 pub(crate) mod texts;

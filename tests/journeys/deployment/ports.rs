@@ -2,10 +2,13 @@
 
 use super::texts::{application, file, script, service};
 use crate::support::node::{Node, instances};
+use crate::support::socket::PATIENCE;
+use rustix::net::{self, AddressFamily, SocketType, sockopt};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Instant;
 
 /// The port that the program below listens on.
 const LISTEN: &str = "LISTEN_ON";
@@ -16,28 +19,64 @@ const LISTEN: &str = "LISTEN_ON";
 #[ignore = "it is the program that instances run"]
 fn program() {
     let listener = TcpListener::bind(("127.0.0.1", std::env::var(LISTEN).unwrap().parse().unwrap())).unwrap();
-    let name = std::env::var("BAETYL_SERVICE_INSTANCE_NAME").unwrap();
+    let name = std::env::var("BAETYL_SERVICE_INSTANCE_NAME").unwrap() + &std::env::var("VERSION").unwrap_or_default();
     for stream in listener.incoming() {
+        stream.unwrap().write_all(name.as_bytes()).unwrap();
+    }
+}
+
+/// The same, and it shares its port with others who say so.
+#[test]
+#[ignore = "it is a program that instances run"]
+fn sharing_program() {
+    let port = std::env::var(LISTEN).unwrap().parse().unwrap();
+    let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    sockopt::set_socket_reuseport(&socket, true).unwrap();
+    net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+    net::listen(&socket, 16).unwrap();
+    let name = std::env::var("BAETYL_SERVICE_INSTANCE_NAME").unwrap() + &std::env::var("VERSION").unwrap_or_default();
+    for stream in TcpListener::from(socket).incoming() {
         stream.unwrap().write_all(name.as_bytes()).unwrap();
     }
 }
 
 /// A package that listens on the port that a variable of its environment names.
 fn listening(name: &str, variable: &str) -> Value {
+    running("program", name, variable)
+}
+
+fn running(program: &str, name: &str, variable: &str) -> Value {
     let this = std::env::current_exe().unwrap();
     let run = format!(
-        "export {LISTEN}=\"${variable}\"; exec '{}' --ignored --exact deployment::ports::program",
+        "export {LISTEN}=\"${variable}\"; exec '{}' --ignored --exact deployment::ports::{program}",
         this.display()
     );
     script(name, &run)
 }
 
+/// A service that listens on a port of its own, in a version.
+fn at_port(port: u16, version: &str, mut more: Value) -> Value {
+    more["ports"] = json!([{"containerPort": port}]);
+    more["env"] = json!([{"name": "PORT", "value": port.to_string()}, {"name": "VERSION", "value": version}]);
+    more["readinessProbe"] = listens_at(port);
+    service("web", "listens", more)
+}
+
+/// A port that nobody has for the time being.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
 /// What the instance at a port says.
 fn said_at(port: u16) -> String {
+    ask(port).unwrap()
+}
+
+fn ask(port: u16) -> io::Result<String> {
     let mut said = String::new();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.read_to_string(&mut said).unwrap();
-    said
+    TcpStream::connect(("127.0.0.1", port))?.read_to_string(&mut said)?;
+    Ok(said)
 }
 
 /// Asks often whether somebody listens at a port.
@@ -109,6 +148,54 @@ fn a_port_that_a_stranger_holds_is_named_with_him_and_taken_once_he_is_gone() {
         told.code != 0 && told.err.contains("`shop.web`") && told.err.contains("`cafe.bar`"),
         "{told:?}"
     );
+}
+
+#[test]
+fn a_process_that_has_a_port_for_itself_is_updated_by_default_and_back() {
+    let node = Node::started();
+    let port = free_port();
+    let shop = |version: &str| {
+        let services = [at_port(port, version, json!({}))];
+        file(&[listening("listens", "PORT"), application("shop", &services)])
+    };
+    for version in ["/1", "/2"] {
+        node.apply(&shop(version));
+        assert_eq!(said_at(port), format!("web{version}"));
+    }
+    node.done(&["rollback", "shop", "--wait", "--timeout", "60s"]);
+    assert_eq!(said_at(port), "web/1");
+}
+
+#[test]
+fn two_instances_share_a_port_and_so_do_two_versions_that_switch() {
+    let node = Node::started();
+    let port = free_port();
+    let shop = |version: &str| {
+        let more = json!({"replica": 2, "update": {"strategy": "switch"}});
+        file(&[
+            running("sharing_program", "listens", "PORT"),
+            application("shop", &[at_port(port, version, more)]),
+        ])
+    };
+    node.apply(&shop("/1"));
+    until_said(port, &["web/1", "web.i1/1"]);
+    node.apply(&shop("/2"));
+    until_said(port, &["web/2", "web.i1/2"]);
+    assert!(!node.log().contains("is held by"), "{}", node.log());
+}
+
+/// Asks again and again, until each of these has answered and nobody else does: the kernel chooses among them.
+fn until_said(port: u16, names: &[&str]) {
+    let expected: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let until = Instant::now() + PATIENCE;
+    loop {
+        // One that ends refuses those who wait at its socket.
+        let said: BTreeSet<String> = (0..32).filter_map(|_| ask(port).ok()).collect();
+        if said == expected {
+            return;
+        }
+        assert!(Instant::now() < until, "{said:?}");
+    }
 }
 
 #[test]

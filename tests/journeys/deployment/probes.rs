@@ -8,7 +8,6 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs;
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
 
 /// Answers every request on a port of the loopback; SIGUSR1 makes it close the port and stay.
 const SERVE: &str = r#"exec perl -MIO::Socket::INET -e '
@@ -18,7 +17,7 @@ while (my $c = $s->accept) { sysread $c, my $r, 4096; print $c "HTTP/1.1 200 OK\
 ' "$1""#;
 
 /// A port that is free, as far as anybody can know.
-fn port() -> u16 {
+pub(super) fn port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -148,20 +147,14 @@ fn a_hundred_crash_loops_do_not_hold_up_a_good_service() {
         script("ends", "exit 1"),
         application("shop", &services),
     ]));
-    let mut best = Duration::MAX;
     heard(&mut events, "started", |_| true);
-    for _ in 0..3 {
+    for _ in 0..2 {
+        // Who has been healthy for long is started again at once; how soon that is, is measured by `benches/core`.
         heard(&mut events, "fitness", |data| data["fitness"] == "healthy");
-        let pid = node.process("shop.good.1").pid;
-        let killed = Instant::now();
-        processes::kill(pid);
+        processes::kill(node.process("shop.good.1").pid);
         heard(&mut events, "started", |_| true);
-        best = best.min(killed.elapsed());
-        if best <= Duration::from_millis(50) {
-            break;
-        }
     }
-    assert!(best <= Duration::from_millis(50), "{best:?}");
+    assert_eq!(node.instance("shop.good.1").unwrap()["restarts"], 2);
     let restarts = instances(&node.status())
         .iter()
         .filter(|i| i["service"] == "loop" && i["restarts"].as_u64() > Some(1))

@@ -106,3 +106,76 @@ fn a_clock_that_jumps_moves_no_restart_and_no_probe_and_disturbs_nothing_that_ru
     }
     eprintln!("pauses before restarts while the clock jumps: {pauses:?}");
 }
+
+/// Waits for the next event of a filter, longer than the daemon waits to look at the clock.
+fn heard(events: Events) -> serde_json::Value {
+    events.patient_for(Duration::from_secs(90)).unwrap().next().unwrap()
+}
+
+#[test]
+fn what_waits_for_a_time_of_day_follows_a_clock_that_jumps_and_what_has_begun_is_not_undone() {
+    let Some(library) = faketime::library() else { return };
+    let mut node = Node::new();
+    let clock = node.path("clock");
+    faketime::set(&clock, "@1970-01-01 00:00:20");
+    let mut daemon = node.daemon();
+    faketime::follow(&mut daemon, &library, &clock);
+    node.start_as(daemon);
+    let version = |argument: &str, start_at: &str| {
+        let web = json!({"args": [argument], "update": {"window": "15s"}});
+        let mut shop = application("shop", &[service("web", "stay", web)]);
+        shop["startAt"] = start_at.into();
+        file(&[script("stay", STAY), shop])
+    };
+    let events = |filter: &str| Events::listen(&node.socket(), filter).unwrap();
+    let deployed = events("app/shop/deployed");
+    node.apply(&version("first", "1970-01-01T00:00:10Z"));
+    heard(deployed);
+    let first = node.process("shop.web.1");
+    let scheduled = || {
+        let looks = events("app/other/deployed");
+        node.apply(&file(&[application(
+            "other",
+            &[service("web", "stay", json!({"args": [node.log().len().to_string()]}))],
+        )]));
+        heard(looks);
+        let shop = node.status()["applications"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|a| a["name"] == "shop")
+            .unwrap()
+            .clone();
+        assert_eq!(shop["conditions"][0]["reason"], "Scheduled", "{shop}");
+        assert_eq!(node.process("shop.web.1"), first);
+    };
+    node.ask(&version("second", "1990-01-01T00:00:00Z"));
+    for jump in ["@1970-01-01 00:00:20", "@1989-12-31 00:00:00", "@1970-06-01 00:00:00"] {
+        faketime::set(&clock, jump);
+        scheduled();
+    }
+    // Nothing happens but that the clock jumps.
+    let started = events("instance/shop.web.1/started");
+    faketime::set(&clock, "+10y");
+    heard(started);
+    let deployed = events("app/shop/deployed");
+    for jump in ["-1d", "@1970-01-01 00:00:20"] {
+        faketime::set(&clock, jump);
+        node.apply(&file(&[application(
+            if jump == "-1d" { "aside" } else { "beside" },
+            &[service("web", "stay", json!({}))],
+        )]));
+        let both = node.processes();
+        let both = both
+            .iter()
+            .filter(|process| process.instance() == Some("shop.web.1"))
+            .count();
+        assert_eq!(both, 2, "{jump}: it goes on beside the old");
+    }
+    assert_eq!(heard(deployed)["data"]["revision"], 2);
+    node.until("only the second runs", |_| {
+        let mut runs = node.processes();
+        runs.retain(|process| process.instance() == Some("shop.web.1"));
+        (runs.len() == 1 && runs[0] != first).then_some(())
+    });
+}

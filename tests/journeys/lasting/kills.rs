@@ -115,11 +115,11 @@ fn desired(socket: &Path) -> Desired {
 #[test]
 fn a_state_survives_any_kill_and_holds_what_was_acknowledged_and_at_most_the_change_under_way() {
     let (size, seed) = (told("AEROLITH_CAMPAIGN_SIZE", 16), told("AEROLITH_SEED", 20_261_125));
-    let (mut node, mut random) = (Node::bare(), Random(seed));
+    let (mut node, mut random) = (Node::bare(), Random::new(seed));
     let (mut known, mut versions, mut sum, mut kept) = (Desired::new(), 0, 0, 0);
     node.start();
     for kill in 1..=size {
-        let (socket, seeded, start): (PathBuf, _, _) = (node.socket(), Random(random.next()), known.clone());
+        let (socket, seeded, start): (PathBuf, _, _) = (node.socket(), Random::new(random.next()), known.clone());
         let changes = std::thread::spawn(move || change(&socket, start, seeded, versions));
         std::thread::park_timeout(random.part_of(LIFE));
         node.kill();

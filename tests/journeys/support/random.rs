@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-/// Numbers of Vigna's SplitMix64.
+/// Numbers that follow from a seed.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(pub(crate) u64);
+pub(crate) struct Random(fastrand::Rng);
 
 impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(fastrand::Rng::with_seed(seed))
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.u64(..)
     }
 
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
+        self.0.u64(..limit)
     }
 
     /// True so many times of a hundred.
@@ -25,13 +26,12 @@ impl Random {
 
     /// One of them; nothing where there is none.
     pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
-        let length = u64::try_from(from.len()).unwrap();
-        (length > 0).then(|| from[usize::try_from(self.below(length)).unwrap()].clone())
+        self.0.choice(from).cloned()
     }
 
     /// Less than a time.
     pub(crate) fn part_of(&mut self, time: Duration) -> Duration {
-        Duration::from_micros(self.below(u64::try_from(time.as_micros()).unwrap()))
+        time.mul_f64(self.0.f64())
     }
 }
 

@@ -1,8 +1,9 @@
 //! What can be wrong inside an application, and what to do about it.
 
 use crate::order::Cycle;
-use crate::service::Protocol;
+use crate::port::Protocol;
 use crate::text::{EnvName, MountPath, ServiceName, VolumeName};
+use crate::volume::HostPathType;
 
 /// What can be wrong inside an application.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +23,16 @@ pub enum Fault {
         volume: VolumeName,
         /// The likely meaning.
         near: Option<String>,
+    },
+    /// A part is asked of a volume that has none.
+    #[error("service `{service}` mounts a part of volume `{volume}`, whose hostPath.type `{kind}` is no folder")]
+    PartOfFile {
+        /// Who mounts.
+        service: ServiceName,
+        /// The volume.
+        volume: VolumeName,
+        /// What must be there.
+        kind: HostPathType,
     },
     /// Two mounts of a service have one path.
     #[error("service `{service}` mounts two volumes at `{path}`")]
@@ -115,6 +126,17 @@ pub enum Fault {
         /// How many there are.
         replica: u32,
     },
+    /// Two versions would need one port of the host.
+    #[error(
+        "service `{service}` has `update.strategy: switch`, but only one container can have port {port} of the host: old and \
+         new cannot be beside each other"
+    )]
+    SwitchedPort {
+        /// Whose.
+        service: ServiceName,
+        /// Number on the host.
+        port: u16,
+    },
     /// One bad answer ends an instance, so one good answer is all that can be asked for.
     #[error("`{probe}.successThreshold` of service `{service}` must be 1")]
     Threshold {
@@ -175,11 +197,17 @@ impl Fault {
                 "give `{dependency}` a restart.policy of `on-failure` or `no`, make it an init service, or wait until it is \
                  `ready`"
             ),
+            Self::PartOfFile { .. } => {
+                "leave `subPath` away and let hostPath.path name the file, or take `Directory`".into()
+            }
             Self::NotOfInit { field, .. } => format!("leave `{field}` away"),
             Self::NoJob => "add `workload: job`, or leave `jobConfig` away".into(),
-            Self::DuplicatePort { .. } => "choose another hostPort, or give each a hostIP of its own".into(),
+            Self::DuplicatePort { .. } => "choose another port, or give each a hostIP of its own".into(),
             Self::SharedPort { .. } => {
                 "leave hostPort away, so that each instance takes the port in its BAETYL_SERVICE_DYNAMIC_PORT".into()
+            }
+            Self::SwitchedPort { .. } => {
+                "leave `update.strategy` away: the old stops before the new starts then".into()
             }
             Self::DynamicPort { .. } => "name the port inside the container".into(),
             Self::Thousandths { amount, .. } => {

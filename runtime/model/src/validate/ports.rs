@@ -1,27 +1,29 @@
 //! What services ask of the ports of one host.
 
-use std::net::IpAddr;
-
 use super::fault::Fault;
 use super::{Checked, fault_at};
-use crate::service::{Port, Protocol, Service};
+use crate::application::Application;
+use crate::port::HostPort;
+use crate::service::Service;
+use crate::update::Strategy;
 
-/// Checks that no two of the services, which run beside each other, ask for one port of the host.
-pub(super) fn check(list: &str, services: &[Service]) -> Checked {
-    let mut taken: Vec<(&Service, Wanted)> = Vec::new();
-    for (index, service) in services.iter().enumerate() {
-        for (at, wanted) in service
-            .ports
-            .iter()
-            .enumerate()
-            .filter_map(|(at, port)| Some((at, wanted(port)?)))
-        {
-            let here = || format!("{list}[{index}].ports[{at}].hostPort");
-            // Programs can share a port (SO_REUSEPORT), containers cannot.
-            if service.replica > 1 && service.image.is_some() {
-                return fault_at(here(), shared(service, wanted));
+/// Checks that no two of the services, which run beside each other, ask for one port of the host, nor two instances of one
+/// that cannot share it.
+pub(super) fn check(application: &Application) -> Checked {
+    let mut taken: Vec<(&Service, HostPort)> = Vec::new();
+    for (index, service) in application.services.iter().enumerate() {
+        let whole = application.whole(service);
+        for (at, port) in whole.on_host().enumerate() {
+            let Some(wanted) = port else { continue };
+            let here = || {
+                let is_named = service.ports[at].host_port.is_some();
+                let field = if is_named { "hostPort" } else { "containerPort" };
+                format!("services[{index}].ports[{at}].{field}")
+            };
+            if !whole.sees_host_network() {
+                check_alone(service, wanted, here)?;
             }
-            if let Some((other, _)) = taken.iter().find(|(_, other)| other.collides(wanted)) {
+            if let Some((other, _)) = taken.iter().find(|(_, other)| other.meets(wanted)) {
                 return fault_at(here(), duplicate(service, wanted, other));
             }
             taken.push((service, wanted));
@@ -30,35 +32,23 @@ pub(super) fn check(list: &str, services: &[Service]) -> Checked {
     Ok(())
 }
 
-/// A port of the host.
-#[derive(Clone, Copy)]
-struct Wanted {
-    port: u16,
-    protocol: Protocol,
-    address: Option<IpAddr>,
-}
-
-fn wanted(port: &Port) -> Option<Wanted> {
-    Some(Wanted {
-        port: port.host_port?.get(),
-        protocol: port.protocol,
-        address: port.host_ip.filter(|address| !address.is_unspecified()),
-    })
-}
-
-impl Wanted {
-    fn collides(self, other: Self) -> bool {
-        let same_address = self.address.is_none() || other.address.is_none() || self.address == other.address;
-        self.port == other.port && self.protocol == other.protocol && same_address
+/// What a container with a network of its own has of the host it has alone.
+fn check_alone(service: &Service, HostPort { number: port, .. }: HostPort, here: impl Fn() -> String) -> Checked {
+    let (name, replica) = (service.name.clone(), service.replica);
+    if replica > 1 {
+        let service = name;
+        return fault_at(here(), Fault::SharedPort { service, port, replica });
     }
+    if service.update.strategy == Some(Strategy::Switch) {
+        return fault_at(here(), Fault::SwitchedPort { service: name, port });
+    }
+    Ok(())
 }
 
-fn shared(service: &Service, Wanted { port, .. }: Wanted) -> Fault {
-    let (service, replica) = (service.name.clone(), service.replica);
-    Fault::SharedPort { service, port, replica }
-}
-
-fn duplicate(service: &Service, Wanted { port, protocol, .. }: Wanted, other: &Service) -> Fault {
+fn duplicate(service: &Service, wanted: HostPort, other: &Service) -> Fault {
+    let HostPort {
+        number: port, protocol, ..
+    } = wanted;
     let (service, other) = (service.name.clone(), other.name.clone());
     Fault::DuplicatePort {
         service,

@@ -100,11 +100,38 @@ fn each_fault_of_a_service_stands_at_its_field() {
             "ports[1].hostPort",
             "port 80/TCP of the host | hostIP of its own",
         ),
+        (
+            r#""update":{"strategy":"switch"},"ports":[{"containerPort":80,"hostPort":8080}]"#,
+            "ports[0].hostPort",
+            "only one container can have port 8080 | leave `update.strategy` away",
+        ),
     ];
     for (fields, path, words) in cases {
         let services = format!(r#"{{"name":"aa","image":"a"}},{{"name":"db","image":"a",{fields}}}"#);
         refused(&application(&services), &format!("services[1].{path}"), words);
     }
+}
+
+#[test]
+fn two_processes_of_one_service_can_share_a_port_and_those_of_two_services_cannot() {
+    let of = |name: &str, more: &str| {
+        format!(r#"{{"name":"{name}","programConfig":"db","ports":[{{"containerPort":80}}]{more}}}"#)
+    };
+    let shared = of("aa", r#","replica":2,"update":{"strategy":"switch"}"#);
+    application(&shared).validate().unwrap();
+    refused(
+        &application(&format!("{},{}", of("aa", ""), of("db", ""))),
+        "services[1].ports[0].containerPort",
+        "service `aa` declares too | choose another port",
+    );
+    let container = |name: &str| format!(r#"{{"name":"{name}","image":"i","ports":[{{"containerPort":80}}]}}"#);
+    let both = format!("{},{}", container("aa"), container("db"));
+    with(&both, "").validate().unwrap();
+    refused(
+        &with(&both, r#","hostNetwork":true"#),
+        "services[1].ports[0].containerPort",
+        "service `aa` declares too",
+    );
 }
 
 #[test]
@@ -194,4 +221,21 @@ fn two_volumes_of_one_name_are_refused() {
     let mut weather = application(r#"{"name":"db","image":"a"}"#);
     weather.volumes.push(weather.volumes[0].clone());
     refused(&weather, "volumes[1].name", "two volumes are called `conf`");
+}
+
+#[test]
+fn a_part_is_asked_of_folders_alone() {
+    let mounting = |kind: &str| -> Application {
+        let json = format!(
+            r#"{{"name":"weather","services":[{{"name":"web","image":"a","volumeMounts":[
+            {{"name":"data","mountPath":"/d","subPath":"part"}}]}}],
+            "volumes":[{{"name":"data","hostPath":{{"path":"/srv","type":"{kind}"}}}}]}}"#
+        );
+        serde_json::from_str(&json).unwrap()
+    };
+    for kind in ["", "Directory", "DirectoryOrCreate"] {
+        assert_eq!(mounting(kind).validate(), Ok(()), "{kind}");
+    }
+    let words = "`data`, whose hostPath.type `File` is no folder | leave `subPath` away";
+    refused(&mounting("File"), "services[0].volumeMounts[0].subPath", words);
 }

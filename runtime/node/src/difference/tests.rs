@@ -1,16 +1,22 @@
+use aerolith_model::Resource;
+
 use super::*;
+use crate::desired::anew;
 
 /// A desired state from JSON, planned for without any plugin.
 fn desired(all: &[&str]) -> Desired {
     let all = all
         .iter()
         .map(|json| serde_json::from_str::<Resource>(json).unwrap_or_else(|e| panic!("{e}: {json}")));
-    let resources = all.map(|resource| (ResourceId::of(&resource), resource)).collect();
-    let (generations, failures) = crate::desired::each(&resources, aerolith_plan::Updates::default());
+    let resources = all
+        .map(|resource| (ResourceId::of(&resource), Arc::new(resource)))
+        .collect();
+    let (generations, failures) = anew(&resources);
     assert!(failures.is_empty(), "{failures:?}");
+    let generations = generations.into_iter();
     Desired {
         resources,
-        generations,
+        generations: generations.map(|(name, goals)| (name, goals.into())).collect(),
         ..Desired::default()
     }
 }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerolith_model::AppName;
-use aerolith_plan::{Generation, Goal, Goals, Observed, ServiceId, Step, Target, plan};
+use aerolith_plan::{Generation, Goal, Goals, Observed, RunId, Seen, ServiceId, Step, Target, VersionId, is_up, plan};
 use tokio::time::Instant;
 
 use super::subject;
 use crate::admission::claims;
 use crate::chance::chance;
 use crate::desired::Desired;
-use crate::prepare::{PrepareError, Prepared, VersionId};
+use crate::prepare::{PrepareError, Prepared};
 use crate::rollout::{Course, Rollout, is_early};
 use crate::status::Chronicle;
-use crate::supervise::Supervisor;
+use crate::supervise::{Sighting, Supervisor};
 use crate::time::{jittered, ms_after, now_ms};
 
 /// Time before a failed preparation is tried again; it doubles from try to try.
@@ -49,50 +49,67 @@ pub(crate) struct Trouble {
     pub(crate) disk: bool,
     /// Whether the node's policy does not take it.
     pub(crate) refused: bool,
-    /// Milliseconds since 1970 of the next try.
-    pub(crate) again_at_ms: u64,
+    /// Milliseconds since 1970 of the next try; none where only another policy or other resources help.
+    pub(crate) again_at_ms: Option<u64>,
     /// Whether something has changed since that may have put it right.
     pub(crate) is_reconsidered: bool,
-    pub(super) again_at: Instant,
+    again_at: Option<Instant>,
     tries: u32,
 }
 
+/// How everything is at one moment, and what follows from it.
+pub(crate) struct Look {
+    pub(crate) instances: Vec<Sighting>,
+    /// The same, as planning sees them.
+    pub(crate) seen: BTreeMap<RunId, Seen>,
+    /// The steps that may be taken now.
+    pub(crate) steps: Vec<Step>,
+}
+
 impl Board {
-    /// The steps that may be taken now, without those of applications that are held.
-    pub(crate) fn steps(&self, desired: &Desired, supervisor: &Supervisor) -> Vec<Step> {
+    /// Looks at everything once, were this desired. Steps of applications that are held are left out.
+    pub(crate) fn look(&self, desired: &Desired, supervisor: &Supervisor) -> Look {
         let goals = self.goals(desired);
         // What is desired and refused by a policy become stricter is to be prepared again, which says why it cannot be.
         let admission = supervisor.admission();
         let is_there = |version: &&VersionId| self.context(version).is_none() || admission.admits(version);
         let prepared = self.prepared.keys().filter(is_there).cloned().collect();
+        let instances = supervisor.look();
+        let seen = instances.iter().map(|one| (one.run().clone(), one.seen()));
         let observed = Observed {
-            instances: supervisor.seen(),
+            instances: seen.collect(),
             prepared,
         };
         let mut steps = plan(&goals, &observed);
         steps.retain(|step| !desired.held.contains_key(subject(step).application.as_str()));
-        steps
+        Look {
+            instances,
+            seen: observed.instances,
+            steps,
+        }
     }
 
     /// What is worked towards, were this desired: where it is another version than is known of an application, as if that
     /// came now.
     fn goals(&self, desired: &Desired) -> Goals {
         let now = Instant::now();
+        let is_same = |one: &Arc<Generation>, other: &Arc<Generation>| Arc::ptr_eq(one, other) || one == other;
         let is_in_force = Arc::as_ptr(&self.desired) == std::ptr::from_ref(desired);
         let target = |(name, candidate): (&AppName, &Arc<Generation>)| {
             let course = self.courses.get(name);
             let known = course.and_then(|course| course.target(name, now));
             let target = match known {
-                Some(known) if is_in_force || known.candidate == *candidate => known,
+                Some(known) if is_in_force || is_same(&known.candidate, candidate) => known,
                 Some(known) => Target {
                     fallback: Some(known.fallback.unwrap_or(known.candidate)),
                     candidate: candidate.clone(),
                     withheld: is_early(desired, name.as_str()),
+                    unproven: false,
                 },
                 None => Target {
                     candidate: candidate.clone(),
                     withheld: is_early(desired, name.as_str()),
-                    fallback: None,
+                    ..Target::default()
                 },
             };
             (name.clone(), target)
@@ -123,7 +140,10 @@ impl Board {
 
     /// What waits for a time of day may have to wait no more.
     pub(super) fn look_at_the_clock(&mut self) {
-        self.courses.values_mut().for_each(Course::look_at_the_clock);
+        let now_ms = now_ms();
+        self.courses
+            .values_mut()
+            .for_each(|course| course.look_at_the_clock(now_ms));
     }
 
     /// When time alone may change what is to be done.
@@ -131,7 +151,7 @@ impl Board {
         let troubles = self
             .troubles
             .values()
-            .map(|trouble| trouble.again_at)
+            .filter_map(|trouble| trouble.again_at)
             .filter(|at| *at > now);
         let courses = self.courses.values().filter_map(|course| course.wakes_at(now));
         troubles.chain(courses).min()
@@ -175,6 +195,23 @@ impl Board {
         Some(course.rollout(Instant::now(), is_prepared))
     }
 
+    /// Whether all of an application's deployment of a revision is up, and nothing speaks against it.
+    pub(crate) fn is_up(&self, application: &str, revision: u64, supervisor: &Supervisor) -> bool {
+        let course = self
+            .courses
+            .get(application)
+            .filter(|course| course.revision == revision);
+        let generation = course.and_then(|course| course.candidate.generations.get(application));
+        let seen = || {
+            supervisor
+                .look()
+                .iter()
+                .map(|one| (one.run().clone(), one.seen()))
+                .collect()
+        };
+        generation.is_some_and(|generation| is_up(generation, &seen()))
+    }
+
     /// Lets what may have been put right be tried at once.
     pub(super) fn reconsider(&mut self, desired: &Desired) {
         for ((id, _), trouble) in &mut self.troubles {
@@ -185,14 +222,21 @@ impl Board {
         }
     }
 
-    /// What the good deployment before was made of, so that going back is quick.
+    /// What the good deployment before was made of, so that going back is quick. Where nobody can say what that is, it may be
+    /// anything of the application.
     fn former(&self) -> BTreeSet<VersionId> {
-        let before = self.courses.iter().filter_map(|(name, course)| {
-            let before = course.before.as_ref()?;
-            before.desired.generations.get(name)
-        });
-        let goals = before.flat_map(|generation| generation.iter());
-        goals.map(|(id, goal)| (id.clone(), goal.fingerprint)).collect()
+        let mut kept = BTreeSet::new();
+        for (name, course) in &self.courses {
+            let before = course.before.as_ref().map(|before| &before.desired);
+            if before.is_some_and(|before| !before.is_resolved(name)) {
+                let is_of = |version: &&VersionId| version.0.application == *name;
+                kept.extend(self.prepared.keys().filter(is_of).cloned());
+            }
+            let goals = before.and_then(|before| before.generations.get(name));
+            let goals = goals.into_iter().flat_map(|generation| generation.iter());
+            kept.extend(goals.map(|(id, goal)| (id.clone(), goal.fingerprint)));
+        }
+        kept
     }
 
     /// Takes up what speaks for a version now, and answers what is to be kept of it if that is something else than before.
@@ -210,9 +254,14 @@ pub(super) fn context<'a>(courses: &'a BTreeMap<AppName, Course>, version: &Vers
 }
 
 impl Trouble {
+    /// Whether it is not the time to try again.
+    pub(super) fn waits(&self, now: Instant) -> bool {
+        self.again_at.is_none_or(|at| at > now)
+    }
+
     /// Lets it be tried again at once.
     pub(super) fn hurry(&mut self) {
-        (self.again_at, self.again_at_ms) = (Instant::now(), now_ms());
+        (self.again_at, self.again_at_ms) = (Some(Instant::now()), Some(now_ms()));
         self.is_reconsidered = true;
     }
 
@@ -220,7 +269,7 @@ impl Trouble {
     /// one that has other bytes than are promised is not soon asked for all of them again.
     pub(super) fn after(before: Option<&Self>, reason: String, error: &PrepareError) -> Self {
         let tries = before.map_or(0, |before| before.tries);
-        let pause = match error.is_of_the_package() {
+        let pause = match error.is_of_the_package() || error.is_of_the_policy() {
             true => LONGEST_PAUSE,
             false => FIRST_PAUSE.saturating_mul(1 << tries.min(16)).min(LONGEST_PAUSE),
         };
@@ -234,9 +283,9 @@ impl Trouble {
             disk: error.is_of_the_disk(),
             refused: error.is_of_the_policy(),
             is_reconsidered: false,
-            again_at_ms: ms_after(pause),
+            again_at_ms: (!error.is_lasting()).then(|| ms_after(pause)),
             tries: tries.saturating_add(1),
-            again_at: Instant::now() + pause,
+            again_at: (!error.is_lasting()).then(|| Instant::now() + pause),
         }
     }
 }

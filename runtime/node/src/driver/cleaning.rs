@@ -11,7 +11,8 @@ use super::{Driver, Works};
 use crate::desired::Desired;
 use crate::durable::{self, FileError};
 use crate::pins::Pinned;
-use crate::prepare::{self, Prepared, VersionId};
+use crate::prepare::{self, Prepared};
+use aerolith_plan::VersionId;
 
 /// Time that a cut off download stays for somebody to come back for it.
 const PART_STAYS: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -41,12 +42,14 @@ pub enum CleanError {
 impl Driver {
     /// Removes what nothing is made of any more, in the store and of the output of applications that are gone, when
     /// something was removed. While something is being prepared it waits: what that is about to take may lie in the
-    /// store, where nobody holds it yet.
-    pub(super) async fn clean(&mut self) {
-        if !self.unclean || !self.jobs.is_empty() {
-            return;
+    /// store, where nobody holds it yet, and would have to be fetched again. When the disk refuses something, it does not.
+    /// Answers whether it did.
+    pub(super) async fn clean(&mut self) -> bool {
+        let is_time = self.unclean && self.jobs.is_empty();
+        if !is_time && !self.is_cramped {
+            return false;
         }
-        self.unclean = false;
+        (self.unclean, self.is_cramped) = (self.unclean && !is_time, false);
         let rest = self.clean_logs().await.and(self.clean_versions().await);
         let cleaned = rest.and(clean_store(&self.works).await.map(drop));
         let refused = cleaned.err().map(|error| error.to_string());
@@ -54,6 +57,7 @@ impl Driver {
             tracing::warn!(error, "something that nobody needs stays for now");
         }
         self.works.board().unclean = refused;
+        true
     }
 
     /// Cleans the store because somebody asks, whatever is under way: what is being fetched or built is held until it
@@ -70,7 +74,10 @@ impl Driver {
 
     /// Removes what was prepared in part of versions that nobody wants any more.
     async fn clean_versions(&self) -> Result<(), CleanError> {
-        let mut kept: BTreeSet<VersionId> = self.works.board().troubles.keys().cloned().collect();
+        let mut kept: BTreeSet<VersionId> = {
+            let board = self.works.board();
+            board.troubles.keys().chain(&board.preparing).cloned().collect()
+        };
         kept.extend(self.works.supervisor.all().iter().map(|watched| watched.version()));
         let folders = self.works.preparer.folders.clone();
         in_thread(move || Ok(prepare::load(&folders, &kept).map(drop)?)).await

@@ -8,12 +8,13 @@ use aerolith_plan::{RunId, Step, Verdict, verdict};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::Driver;
-use crate::desired::{Desired, Given};
+use super::{Driver, Look, Stale};
+use crate::desired::{Desired, Given, Known};
 use crate::durable::FileError;
 use crate::prepare::blocking;
-use crate::rollout::{Course, Earlier, MOST_ATTEMPTS, PAUSE, Progress};
+use crate::rollout::{Attempt, Course, Earlier, MOST_ATTEMPTS, Progress, Unkept};
 use crate::state::{Deployment, Outcome, State};
+use crate::supervise::Phase;
 
 /// What a history says that is not known yet.
 struct Read {
@@ -22,35 +23,31 @@ struct Read {
     progress: Progress,
     /// What it is made of, where that is not what is in force.
     candidate: Option<Result<Given, String>>,
-    before: Option<(u64, Option<Result<Given, String>>)>,
+    before: Option<Before>,
+}
+
+/// What is put back.
+struct Before {
+    revision: u64,
+    is_good: bool,
+    /// Where it is not known already.
+    given: Option<Result<Given, String>>,
 }
 
 /// What was found of a candidate.
 struct Finding {
     name: AppName,
     revision: u64,
-    failed: Option<String>,
+    attempt: Attempt,
 }
 
 const CUT_OFF: &str = "the machine was restarted while it was tried";
 
 impl Driver {
     /// Takes up how far the deployments of each application have come; answers whether something is another than before.
-    pub(super) async fn read_courses(&self, is_fresh: bool) -> bool {
-        let known = self.known_courses();
-        let names: Vec<AppName> = {
-            let (state, board) = (self.works.foundation.state(), self.works.board());
-            let names = board.desired.generations.keys();
-            let is_known = |name: &&AppName| {
-                let newest = state.history(name.as_str()).first();
-                newest.map(|newest| (newest.revision, Progress::of(newest)))
-                    == known
-                        .get(*name)
-                        .map(|(revision, progress, _)| (*revision, progress.clone()))
-            };
-            names.filter(|name| is_fresh || !is_known(name)).cloned().collect()
-        };
-        if names.is_empty() && !is_fresh {
+    pub(super) async fn read_courses(&self, is_fresh: bool, stale: Option<Stale>) -> bool {
+        let unknown = self.unknown_courses(is_fresh, stale);
+        if unknown.is_empty() && !is_fresh {
             return false;
         }
         let works = self.works.clone();
@@ -58,11 +55,10 @@ impl Driver {
             let updates = works.foundation.0.settings.updates;
             let mut state = works.foundation.state();
             let mut read = Vec::new();
-            for name in names {
+            for (name, earlier) in unknown {
                 if let Err(error) = cut_off(&mut state, &name, works.boot()) {
                     tracing::warn!(application = %name, %error, "an attempt that was cut off is not counted");
                 }
-                let earlier = known.get(&name).and_then(|(_, _, before)| *before);
                 read.extend(look(&state, name, earlier, &|deployment| {
                     given(&state, deployment, updates)
                 }));
@@ -70,22 +66,31 @@ impl Driver {
             read
         });
         match read.await {
-            Ok(read) => self.take_courses(read, is_fresh).await,
+            Ok(read) => self.take_courses(read, is_fresh, stale).await,
             Err(error) => tracing::error!(%error, "the histories of the applications cannot be read"),
         }
         true
     }
 
-    fn known_courses(&self) -> BTreeMap<AppName, (u64, Progress, Option<u64>)> {
-        let board = self.works.board();
-        let known = board.courses.iter().map(|(name, course)| {
-            let before = course.before.as_ref().map(|before| before.revision);
-            (name.clone(), (course.revision, course.progress.clone(), before))
-        });
-        known.collect()
+    /// The applications whose newest deployment is not as it is known, or all of them, each with the earlier one that is
+    /// known of it: one of which nobody can say anything else by now.
+    fn unknown_courses(&self, is_fresh: bool, stale: Option<Stale>) -> Vec<(AppName, Option<u64>)> {
+        let (state, board) = (self.works.foundation.state(), self.works.board());
+        let look = |name: &AppName| {
+            let (course, newest) = (board.courses.get(name), state.history(name.as_str()).first());
+            let is_known = match (course, newest) {
+                (Some(course), Some(newest)) => course.is_of(newest),
+                (course, newest) => course.is_none() && newest.is_none(),
+            };
+            let earlier = course.and_then(|course| course.before.as_ref());
+            let earlier =
+                earlier.filter(|earlier| stale != Some(Stale::Everything) && earlier.desired.is_resolved(name));
+            (is_fresh || !is_known).then(|| (name.clone(), earlier.map(|earlier| earlier.revision)))
+        };
+        board.desired.generations.keys().filter_map(look).collect()
     }
 
-    async fn take_courses(&self, read: Vec<Read>, is_fresh: bool) {
+    async fn take_courses(&self, read: Vec<Read>, is_fresh: bool, stale: Option<Stale>) {
         let head = self.works.board().desired.clone();
         let mut courses = BTreeMap::new();
         for Read {
@@ -98,19 +103,10 @@ impl Driver {
         {
             let candidate = match candidate {
                 None => None,
-                Some(given) => self.build(&name, given, &head).await,
+                Some(given) => self.build(&name, given, &head, stale).await,
             };
             let before = match before {
-                Some((revision, Some(given))) => self
-                    .build(&name, given, &head)
-                    .await
-                    .map(|desired| Earlier { revision, desired }),
-                Some((_, None)) => self
-                    .works
-                    .board()
-                    .courses
-                    .get(&name)
-                    .and_then(|course| course.before.clone()),
+                Some(before) => self.earlier(&name, before, &head, stale).await,
                 None => None,
             };
             let candidate = candidate.unwrap_or_else(|| head.clone());
@@ -125,7 +121,7 @@ impl Driver {
                 .filter(|known| known.revision == course.revision);
             // A retry that somebody asks for is made at once.
             let goes_on = known.filter(|known| known.progress.attempts <= course.progress.attempts);
-            course.again_at = goes_on.and_then(|known| known.again_at);
+            goes_on.into_iter().for_each(|known| course.go_on(known));
         }
         if is_fresh {
             board.courses = courses;
@@ -134,17 +130,47 @@ impl Driver {
         }
     }
 
+    async fn earlier(&self, name: &AppName, before: Before, head: &Desired, stale: Option<Stale>) -> Option<Earlier> {
+        let Before {
+            revision,
+            is_good,
+            given,
+        } = before;
+        let known = |course: &Course| Some(course.before.as_ref()?.desired.clone());
+        let desired = match given {
+            Some(given) => self.build(name, given, head, stale).await,
+            None => self.works.board().courses.get(name).and_then(known),
+        };
+        desired.map(|desired| Earlier {
+            revision,
+            is_good,
+            desired,
+        })
+    }
+
     /// Errors are of a damaged disk: what is in force is taken instead, or there is nothing to go back to.
-    async fn build(&self, name: &AppName, given: Result<Given, String>, head: &Desired) -> Option<Arc<Desired>> {
-        match given {
-            Ok(given) => Some(Arc::new(
-                Desired::of(given, &[], head, &*self.works.preparer.plugins).await,
-            )),
-            Err(reason) => {
-                tracing::error!(application = %name, reason, "an earlier deployment cannot be read");
-                None
-            }
-        }
+    /// What is known of the application's deployments so far need not be asked for.
+    async fn build(
+        &self,
+        name: &AppName,
+        given: Result<Given, String>,
+        head: &Desired,
+        stale: Option<Stale>,
+    ) -> Option<Arc<Desired>> {
+        let given = given
+            .inspect_err(|reason| tracing::error!(application = %name, reason, "an earlier deployment cannot be read"));
+        let course = self.works.board().courses.get(name).cloned();
+        let before = course
+            .iter()
+            .filter_map(|course| Some(&*course.before.as_ref()?.desired));
+        let candidate = course.iter().map(|course| &*course.candidate);
+        let known = Known {
+            desired: &std::iter::once(head).chain(candidate).chain(before).collect::<Vec<_>>(),
+            is_old: stale == Some(Stale::Everything),
+            engines: &head.engines,
+        };
+        let desired = Desired::of(given.ok()?, &[], known, &*self.works.preparer.plugins).await;
+        Some(Arc::new(desired))
     }
 
     /// Keeps on disk that something new is tried, before it is: what takes the machine down with it is tried no third time.
@@ -187,95 +213,120 @@ impl Driver {
     }
 
     /// Judges every candidate, and keeps what comes of it; answers whether something did.
-    pub(super) async fn conclude(&self, now: Instant) -> bool {
-        let findings = self.findings(now);
-        let mut is_concluded = false;
-        for finding in findings {
-            let works = self.works.clone();
-            let (name, revision, failed) = (finding.name.clone(), finding.revision, finding.failed.clone());
-            let kept = blocking(move || {
-                let mut state = works.foundation.state();
-                keep(&mut state, &name, revision, failed)
-            });
+    pub(super) async fn conclude(&self, look: &Look, now: Instant) -> bool {
+        let findings = self.findings(look, now);
+        let is_found = !findings.is_empty();
+        findings.into_iter().for_each(|finding| self.found_out(finding, now));
+        let is_kept = self.keep_findings(now).await;
+        is_found || is_kept
+    }
+
+    /// Keeps on disk what came of candidates, where it is time to try; answers whether something was kept.
+    async fn keep_findings(&self, now: Instant) -> bool {
+        let due = |(name, course): (&AppName, &Course)| {
+            let unkept = course.unkept.clone().filter(|unkept| unkept.is_due(now))?;
+            Some((name.clone(), course.revision, unkept))
+        };
+        let due: Vec<(AppName, u64, Unkept)> = self.works.board().courses.iter().filter_map(due).collect();
+        let mut is_kept = false;
+        for (name, revision, unkept) in due {
+            let (works, id, is_good) = (self.works.clone(), name.clone(), unkept.is_good);
+            let kept = blocking(move || keep(&mut works.foundation.state(), &id, revision, unkept));
             match kept.await.and_then(|kept| kept.map_err(Into::into)) {
                 Ok(progress) => {
-                    self.concluded(&finding, progress, now);
-                    is_concluded = true;
+                    self.kept(&name, progress, is_good);
+                    is_kept = true;
                 }
                 Err(error) => {
-                    tracing::error!(application = %finding.name, %error, "what came of an update cannot be kept");
-                    // What has failed is taken back all the same.
-                    if let (Some(_), Some(course)) =
-                        (&finding.failed, self.works.board().courses.get_mut(&finding.name))
-                    {
-                        course.again_at = Some(now + PAUSE);
-                        is_concluded = true;
-                    }
+                    tracing::error!(application = %name, %error, "what came of an update cannot be kept");
+                    let mut board = self.works.board();
+                    let unkept = board.courses.get_mut(&name).and_then(|course| course.unkept.as_mut());
+                    unkept.into_iter().for_each(|unkept| unkept.refused(now));
                 }
             }
         }
-        is_concluded
+        is_kept
     }
 
-    fn findings(&self, now: Instant) -> Vec<Finding> {
+    fn findings(&self, look: &Look, now: Instant) -> Vec<Finding> {
         let board = self.works.board();
         let is_open = |(name, course): &(&AppName, &Course)| {
             course.progress.outcome == Outcome::Pending && !board.desired.held.contains_key(name.as_str())
         };
-        let open: Vec<_> = board.courses.iter().filter(is_open).collect();
-        if open.is_empty() {
-            return Vec::new();
-        }
-        let seen = self.works.supervisor.seen();
         let finding = |(name, course): (&AppName, &Course)| {
             let target = course.target(name, now)?;
-            let failed = match verdict(&target, &seen) {
-                Verdict::Good => None,
+            let attempt = match verdict(&target, &look.seen) {
+                Verdict::Good if course.unkept.as_ref().is_some_and(|unkept| unkept.is_good) => return None,
+                Verdict::Good => Attempt::Good,
                 // Without anything to go back to, supervision goes on.
-                Verdict::Failed { run } if target.fallback.is_some() => Some(self.words(&run)),
+                Verdict::Failed { run } if target.fallback.is_some() => attempt(look, &run),
                 Verdict::Failed { .. } | Verdict::Ongoing => return None,
             };
             Some(Finding {
                 name: name.clone(),
                 revision: course.revision,
-                failed,
+                attempt,
             })
         };
-        open.into_iter().filter_map(finding).collect()
+        board.courses.iter().filter(is_open).filter_map(finding).collect()
     }
 
-    fn words(&self, run: &RunId) -> String {
-        let watched = self.works.supervisor.all();
-        let view = watched
-            .iter()
-            .find(|watched| watched.run == *run)
-            .map(|watched| watched.view());
-        let reason = view.map(|view| match view.trial_reason.is_empty() {
-            true => view.reason,
-            false => view.trial_reason,
-        });
-        format!("{}: {}", run.instance, reason.unwrap_or_default())
+    /// What is no good is put back at once, whether the disk takes it or not.
+    fn found_out(&self, finding: Finding, now: Instant) {
+        let Finding {
+            name,
+            revision,
+            attempt,
+        } = finding;
+        let mut board = self.works.board();
+        let Some(course) = board.courses.get_mut(&name) else {
+            return;
+        };
+        course.add(attempt.clone(), now);
+        let (Attempt::Failed(reason) | Attempt::Hindered(reason)) = attempt else {
+            return;
+        };
+        let attempts = course.attempts();
+        tracing::error!(application = %name, revision, attempts, reason, "a deployment failed; what was good before is put back");
+        let data = json!({"revision": revision, "reason": reason, "attempts": attempts});
+        let bus = self.works.foundation.bus();
+        bus.tell(format!("app/{name}/takenback"), data.clone());
+        if course.is_rolled_back() {
+            bus.tell(format!("app/{name}/rolledback"), data);
+        }
     }
 
-    fn concluded(&self, finding: &Finding, progress: Progress, now: Instant) {
-        let (name, revision, bus) = (&finding.name, finding.revision, self.works.foundation.bus());
+    fn kept(&self, name: &AppName, progress: Progress, is_good: bool) {
         let mut board = self.works.board();
         let Some(course) = board.courses.get_mut(name) else {
             return;
         };
-        course.progress = progress;
-        let Some(reason) = &finding.failed else {
+        (course.progress, course.unkept) = (progress, None);
+        if is_good {
+            let revision = course.revision;
             tracing::info!(application = %name, revision, "a deployment is good");
-            return bus.tell(format!("app/{name}/deployed"), json!({"revision": revision}));
-        };
-        course.again_at = Some(now + PAUSE);
-        let attempts = course.progress.attempts;
-        tracing::error!(application = %name, revision, attempts, reason, "a deployment failed; what was good before is put back");
-        let data = json!({"revision": revision, "reason": reason, "attempts": attempts});
-        bus.tell(format!("app/{name}/takenback"), data.clone());
-        if course.progress.outcome == Outcome::Failed {
-            bus.tell(format!("app/{name}/rolledback"), data);
+            let bus = self.works.foundation.bus();
+            bus.tell(format!("app/{name}/deployed"), json!({"revision": revision}));
         }
+    }
+}
+
+/// What comes of an attempt of which a run has failed.
+fn attempt(look: &Look, run: &RunId) -> Attempt {
+    let about = |reason: &str| format!("{}: {reason}", run.instance);
+    let Some(one) = look.instances.iter().find(|one| one.run() == run) else {
+        return Attempt::Failed(about(""));
+    };
+    let (trial, reason) = (one.view.trial_reason.as_str(), one.view.reason.as_str());
+    match (trial, reason) {
+        (trial, "") if one.view.is_hindered() => Attempt::Hindered(about(trial)),
+        (_, reason) if one.view.is_hindered() => Attempt::Hindered(about(reason)),
+        ("", reason) => Attempt::Failed(about(reason)),
+        // What a probe says of it while it runs is why it was not healthy in time.
+        (trial, reason) if one.view.phase == Phase::Running && !reason.is_empty() => {
+            Attempt::Failed(about(&format!("{trial}; {reason}")))
+        }
+        (trial, _) => Attempt::Failed(about(trial)),
     }
 }
 
@@ -293,7 +344,7 @@ fn cut_off(state: &mut State, name: &AppName, boot: &str) -> Result<(), FileErro
     Ok(())
 }
 
-/// What the history of an application says. `earlier` is the good deployment that is known already. Blocks.
+/// What the history of an application says. `earlier` is what is put back, as far as that is known already. Blocks.
 fn look(
     state: &State,
     name: AppName,
@@ -302,8 +353,11 @@ fn look(
 ) -> Option<Read> {
     let history = state.history(name.as_str());
     let newest = history.first()?;
-    let before = history.iter().skip(1).find(|one| one.outcome == Outcome::Good);
-    let before = before.map(|one| (one.revision, (earlier != Some(one.revision)).then(|| given(one))));
+    let before = state.before(name.as_str()).map(|one| Before {
+        revision: one.revision,
+        is_good: one.outcome == Outcome::Good,
+        given: (earlier != Some(one.revision)).then(|| given(one)),
+    });
     let candidate = (!state.is_in_force(newest)).then(|| given(newest));
     Some(Read {
         revision: newest.revision,
@@ -328,11 +382,8 @@ fn given(state: &State, deployment: &Deployment, updates: aerolith_plan::Updates
 }
 
 /// Keeps on disk what came of a deployment. Blocks.
-fn keep(state: &mut State, name: &AppName, revision: u64, failed: Option<String>) -> Result<Progress, FileError> {
-    match failed {
-        None => state.succeeded(name.as_str(), revision)?,
-        Some(reason) => drop(state.attempt_failed(name.as_str(), revision, reason, MOST_ATTEMPTS)?),
-    }
+fn keep(state: &mut State, name: &AppName, revision: u64, unkept: Unkept) -> Result<Progress, FileError> {
+    state.attempts_came_out(name.as_str(), revision, unkept, MOST_ATTEMPTS)?;
     let known = state.history(name.as_str()).iter().find(|one| one.revision == revision);
     Ok(known.map_or_else(Progress::superseded, Progress::of))
 }

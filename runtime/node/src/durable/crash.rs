@@ -1,11 +1,34 @@
-//! A disk that fails at a chosen step, once or from then on, as at the end of the process.
+//! A disk that fails at a chosen step, once or from then on, as at the end of the process; and one of which is known what it
+//! has if the power is cut then.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
+use std::path::{Path, PathBuf};
+
+use power::{Model, Node};
+
+use super::Change;
 
 thread_local! {
     /// Steps that still work, and how many of those after them fail.
     static ARMED: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
+    /// What the disk below a folder has.
+    static DISK: RefCell<Option<Disk>> = const { RefCell::new(None) };
+}
+
+struct Disk {
+    root: PathBuf,
+    model: Model,
+    syncs: Syncs,
+}
+
+/// What is made durable. A disk that does too little is there to see whether the tests notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Syncs {
+    Work,
+    /// Those of files, but not those of the names in folders.
+    OfFilesAlone,
+    Lie,
 }
 
 /// Lets this thread's next steps work, and then so many fail.
@@ -18,12 +41,64 @@ pub(crate) fn disarm(fails: usize) -> bool {
     ARMED.take().is_some_and(|(works, left)| works == 0 && left < fails)
 }
 
-pub(super) fn step() -> io::Result<()> {
+/// Keeps account of what is durable of a folder, in which everything is now.
+pub(crate) fn watch(folder: &Path, syncs: Syncs) {
+    let (root, model) = (folder.to_owned(), Model::of(folder));
+    DISK.set(Some(Disk { root, model, syncs }));
+}
+
+/// What there is of the folder since.
+pub(crate) fn watched() -> Model {
+    DISK.take().unwrap().model
+}
+
+pub(super) fn step<T>(change: Change<'_>, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let (armed, result) = match ARMED.get() {
         Some((0, fails)) if fails > 0 => (Some((0, fails - 1)), Err(io::Error::other("the disk is gone"))),
         Some((works, fails)) if works > 0 => (Some((works - 1, fails)), Ok(())),
         armed => (armed, Ok(())),
     };
     ARMED.set(armed);
-    result
+    let made = result.and_then(|()| make())?;
+    DISK.with_borrow_mut(|disk| {
+        if let Some(disk) = disk {
+            disk.note(&change);
+        }
+    });
+    Ok(made)
+}
+
+impl Disk {
+    fn note(&mut self, change: &Change<'_>) {
+        let (root, model) = (&self.root, &mut self.model);
+        let within = |path: &Path| path.strip_prefix(root).unwrap().to_owned();
+        match *change {
+            Change::Create(path, mode) => model.add(&within(path), Node::file(mode)),
+            Change::Write(path, bytes) => model.write(model.at(&within(path)), 0, bytes),
+            Change::Sync(path) => {
+                let node = model.at(&within(path));
+                let is_done = match self.syncs {
+                    Syncs::Work => true,
+                    Syncs::OfFilesAlone => !model.is_folder(node),
+                    Syncs::Lie => false,
+                };
+                if is_done {
+                    model.sync(node);
+                }
+            }
+            Change::Rename(from, to) => model.rename(&within(from), &within(to)),
+            Change::Remove(path) => model.remove(&within(path)),
+            Change::Folder(path) => make_folders(model, &within(path)),
+        }
+    }
+}
+
+fn make_folders(model: &mut Model, path: &Path) {
+    let mut made = PathBuf::new();
+    for name in path {
+        made.push(name);
+        if !model.has(&made) {
+            model.add(&made, Node::folder(0o700));
+        }
+    }
 }

@@ -1,8 +1,12 @@
 use super::*;
+use std::sync::Arc;
+
 use aerolith_model::Application;
 use aerolith_plan::Updates;
 
-fn resources() -> BTreeMap<ResourceId, Resource> {
+use crate::policy::HostPathRule;
+
+fn resources() -> Resources {
     let all = [
         r#"{"kind":"configuration","name":"conf","data":{"a.yml":"a","b.sh":"b","braces":"{{.PORT}} {{"}}"#,
         r#"{"kind":"configuration","name":"made","template":true,"data":{"a":"p: {{.PORT}}\n","b":"\n{{.NOPE}}"}}"#,
@@ -10,7 +14,7 @@ fn resources() -> BTreeMap<ResourceId, Resource> {
     ];
     all.iter()
         .map(|json| serde_json::from_str::<Resource>(json).unwrap())
-        .map(|r| (ResourceId::of(&r), r))
+        .map(|r| (ResourceId::of(&r), Arc::new(r)))
         .collect()
 }
 
@@ -25,7 +29,7 @@ fn of(mounts: &str) -> Result<Vec<Place>, MountError> {
     let all = resources();
     let (mut configurations, mut secrets) = (Vec::new(), Vec::new());
     for resource in all.values() {
-        match resource {
+        match &**resource {
             Resource::Configuration(c) => configurations.push(c),
             Resource::Secret(s) => secrets.push(s),
             Resource::Application(_) => {}
@@ -48,16 +52,18 @@ fn mount(name: &str, path: &str) -> String {
 /// As they are made for an instance with a port.
 fn made(places: &[Place]) -> Result<Vec<Place<Shown>>, MountError> {
     let environment = BTreeMap::from([("PORT".to_owned(), "50200".to_owned())]);
-    let follow = |path: &HostPath| Ok(Path::new("/data/host").join(&path.path));
-    places.iter().map(|place| place.finish(&environment, follow)).collect()
+    let mut settings = crate::foundation::Settings::new("/data".into(), "/run".into(), "gate".into());
+    let (path, read_only) = ("/srv".into(), false);
+    settings.workloads.host_paths = vec![HostPathRule { path, read_only }];
+    finish(places, &environment, &Rules::of(&settings, "/data/host".into()))
 }
 
 fn shown(place: &Place<Shown>) -> String {
     let at = place.at.display();
     match &place.what {
-        Shown::Files { files, mode } => format!("{at}: {:?} with mode {mode:o}", files.keys().collect::<Vec<_>>()),
-        Shown::File { mode, .. } => format!("{at}: a file with mode {mode:o}"),
-        Shown::Link { to, make } => format!("{at}: a link to {}, made: {make}", to.display()),
+        Shown::Files { files, kept } => format!("{at}: {:?}, {kept:?}", files.keys().collect::<Vec<_>>()),
+        Shown::File { kept, .. } => format!("{at}: a file, {kept:?}"),
+        Shown::Link { to, make } => format!("{at}: a link to {}, made: {make:?}", to.display()),
         Shown::Folder => format!("{at}: a folder"),
     }
 }
@@ -77,10 +83,10 @@ fn each_kind_of_volume_is_shown_as_baetyl_shows_it() {
     assert_eq!(
         shown,
         [
-            "data: a link to /srv/data, made: true",
-            r#"etc/cert: ["key"] with mode 600"#,
-            r#"etc/conf: ["a.yml", "b.sh", "braces"] with mode 755"#,
-            "near: a link to /data/host/near/by, made: true",
+            "data: a link to /srv/data, made: Some(Folder)",
+            r#"etc/cert: ["key"], Secret"#,
+            r#"etc/conf: ["a.yml", "b.sh", "braces"], Open"#,
+            "near: a link to /data/host/near/by, made: Some(Folder)",
             "tmp/x: a folder",
         ]
     );
@@ -92,9 +98,23 @@ fn a_sub_path_shows_one_part() {
         {"name":"data","mountPath":"/d","subPath":"one/two"}"#;
     let places = made(&of(mounts).unwrap()).unwrap();
     let bytes = b"a".to_vec();
-    assert!(places[0].what == Shown::File { bytes, mode: 0o755 });
+    assert!(
+        places[0].what
+            == Shown::File {
+                bytes,
+                kept: Kept::Open
+            }
+    );
     let to = "/srv/data/one/two".into();
-    assert!(places[1].what == Shown::Link { to, make: true });
+    assert!(
+        places[1].what
+            == Shown::Link {
+                to,
+                make: Some(Make::Folder)
+            }
+    );
+    let part = r#"{"name":"cert","mountPath":"/key","subPath":"key","readOnly":true}"#;
+    assert_eq!(shown(&made(&of(part).unwrap()).unwrap()[0]), "key: a file, Secret");
     let error = of(r#"{"name":"conf","mountPath":"/x","subPath":"z"}"#)
         .unwrap_err()
         .to_string();
@@ -145,7 +165,7 @@ fn a_secret_is_never_shown_in_debug() {
         what: What::File {
             key: "k".into(),
             content: Content::plain(b"hush"),
-            mode: 0o600,
+            kept: Kept::Secret,
         },
     };
     assert!(!format!("{place:?}").contains("hush") && !format!("{place:?}").contains("104"));

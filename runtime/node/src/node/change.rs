@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aerolith_model::{AppName, Object, Resource, ResourceKind, ServiceName};
-use aerolith_plan::{PlanError, Step};
+use aerolith_plan::{Library, PlanError, Step, Updates};
 use serde::Serialize;
 use serde_json::json;
 
 use super::Node;
-use crate::desired::{Desired, Given, Resources, each};
+use crate::desired::{Desired, Given, Known, Resources, application, applications, library};
 use crate::difference::{Action, ApplicationChange, ResourceChange, difference, resources};
+use crate::driver::Works;
 use crate::durable::FileError;
-use crate::foundation::Foundation;
 use crate::policy::{NotAllowed, Rules};
 use crate::ports::{PortConflict, conflicts};
 use crate::state::{Change, Outcome, ResourceId, RollbackError, State};
@@ -151,8 +151,13 @@ impl Node {
         let plugins = &*works.preparer.plugins;
         let resources = resources(&done.before.resources, &done.after.resources);
         let removed: BTreeSet<ResourceId> = of_action(&resources, Action::Removed).collect();
-        let known = works.board().desired.clone();
-        let desired = Desired::of(done.after, &[], &known, plugins).await;
+        let before = works.board().desired.clone();
+        let known = Known {
+            desired: &[&before],
+            is_old: false,
+            engines: &before.engines,
+        };
+        let desired = Desired::of(done.after, &[], known, plugins).await;
         let desired = desired.hold_refused(&works.preparer.rules);
         let desired = works.board().preserving(desired, &done.preserved.1);
         let mut applications = concerned(&desired.resources, given);
@@ -164,7 +169,7 @@ impl Node {
         let failed = self.failed(&applications, &differing);
         let mut changes = Vec::new();
         if dry_run {
-            let before = Desired::of(done.before, &[], &known, plugins).await;
+            let before = Desired::of(done.before, &[], known, plugins).await;
             let before = works.board().preserving(before, &done.preserved.0);
             let stays = |name: &AppName| done.preserved.1.contains_key(name);
             changes = difference(&before, &desired, &applications, &stays, &|object| self.has(object));
@@ -173,7 +178,7 @@ impl Node {
             self.tell(&removed, "deleted", done.revision);
             self.try_again(&differing);
         }
-        let steps = works.board().steps(&desired, &works.supervisor);
+        let steps = works.board().look(&desired, &works.supervisor).steps;
         Ok(Applied {
             revision: done.revision,
             steps: steps.iter().map(PlannedStep::of).collect(),
@@ -237,10 +242,10 @@ impl Node {
         dry_run: bool,
         wake: Arc<Waking>,
     ) -> Result<Done, ChangeError> {
-        let (foundation, rules) = (self.0.works.foundation.clone(), self.0.works.preparer.rules.clone());
+        let works = self.0.works.clone();
         let commit = move || {
             let _wake = wake;
-            commit(&foundation, &rules, change, dry_run)
+            commit(&works, change, dry_run)
         };
         let done = tokio::task::spawn_blocking(commit).await;
         done.map_err(|e| ChangeError::Thread(e.to_string()))?
@@ -292,14 +297,13 @@ pub(super) struct Done {
 
 /// Checks and stores under one lock, so that nothing comes between. Blocks.
 fn commit(
-    foundation: &Foundation,
-    rules: &Rules,
+    works: &Works,
     change: impl FnOnce(&State) -> Result<Change, ChangeError>,
     dry_run: bool,
 ) -> Result<Done, ChangeError> {
-    let mut state = foundation.state();
+    let mut state = works.foundation.state();
     let change = change(&state)?;
-    let updates = foundation.0.settings.updates;
+    let updates = works.foundation.0.settings.updates;
     let given = |state: &State, resources| Given {
         revision: state.revision(),
         versions: state.revisions(),
@@ -307,19 +311,25 @@ fn commit(
         updates,
     };
     let (before, resources) = (given(&state, state.resources().clone()), state.preview(&change));
-    allowed(rules, &change)?;
-    check(&state, &change, &before, &resources)?;
     let put: BTreeSet<ResourceId> = change.put.iter().map(ResourceId::of).collect();
     let preserved = (
         state.preserved(&Change::default(), state.resources()),
         state.preserved(&change, &resources),
     );
+    let concerned = concerned(&resources, &put);
+    allowed(&works.preparer.rules, &change)?;
+    not_in_use(&state, &change, &resources)?;
+    if let Some(conflict) = new_conflict(&before.resources, &resources) {
+        return Err(conflict.into());
+    }
+    fits(&put, &concerned, &before.resources, &resources)?;
     let mut after = given(&state, resources);
     if dry_run {
         after.versions.retain(|id, _| !put.contains(id));
     } else {
-        after.revision = state.commit(change)?;
-        after.versions = state.revisions();
+        let is_up = |name: &str, revision| works.board().is_up(name, revision, &works.supervisor);
+        state.commit_over(change, &is_up)?;
+        after = given(&state, state.resources().clone());
     }
     Ok(Done {
         revision: after.revision,
@@ -329,13 +339,11 @@ fn commit(
     })
 }
 
-/// Whether the applications fit together with what they need once the change is made.
-fn check(state: &State, change: &Change, before: &Given, after: &Resources) -> Result<(), ChangeError> {
-    let Given {
-        resources: before,
-        updates,
-        ..
-    } = before;
+/// Whether what is to be deleted is there, and nobody needs it.
+fn not_in_use(state: &State, change: &Change, after: &Resources) -> Result<(), ChangeError> {
+    if change.delete.is_empty() {
+        return Ok(());
+    }
     let users = users(after);
     for id in &change.delete {
         if !state.knows(id) {
@@ -348,23 +356,29 @@ fn check(state: &State, change: &Change, before: &Given, after: &Resources) -> R
             });
         }
     }
-    if let Some(conflict) = new_conflict(before, after) {
-        return Err(conflict.into());
+    Ok(())
+}
+
+/// Whether the applications that a change concerns fit together with what they need once it is made. What was broken
+/// before, as by a damaged file, does not stand in the way of anything else.
+fn fits(
+    put: &BTreeSet<ResourceId>,
+    concerned: &[String],
+    before: &Resources,
+    after: &Resources,
+) -> Result<(), ChangeError> {
+    let (was, is) = (library(before), library(after));
+    let plan = |library: &Library<'_>, application| library.generation(application, Updates::default());
+    for name in concerned {
+        let Some(Err(error)) = application(after, name).map(|application| plan(&is, application)) else {
+            continue;
+        };
+        let is_given = put.contains(&ResourceId::new(ResourceKind::Application, name));
+        if is_given || application(before, name).is_none_or(|application| plan(&was, application).is_ok()) {
+            return Err(Box::new(error).into());
+        }
     }
-    let (_, failures) = each(after, *updates);
-    if failures.is_empty() {
-        return Ok(());
-    }
-    let (_, before) = each(before, *updates);
-    let given = |name: &str| {
-        let mut put = change.put.iter();
-        put.any(|r| r.kind() == ResourceKind::Application && r.name() == name)
-    };
-    // What was broken before, as by a damaged file, does not stand in the way of anything else.
-    let new = failures
-        .into_iter()
-        .find(|(name, _)| given(name) || !before.contains_key(name));
-    new.map_or(Ok(()), |(_, error)| Err(Box::new(error).into()))
+    Ok(())
 }
 
 /// Everything in force but the given.
@@ -402,9 +416,10 @@ fn allowed(rules: &Rules, change: &Change) -> Result<(), ChangeError> {
 
 /// Two services that would have one port of the host, and did not before.
 fn new_conflict(before: &Resources, after: &Resources) -> Option<PortConflict> {
-    let of = |resources: &Resources| conflicts(resources.values().filter_map(Resource::as_application));
-    let known = of(before);
-    of(after).into_iter().find(|conflict| !known.contains(conflict))
+    let known = conflicts(applications(before));
+    conflicts(applications(after))
+        .into_iter()
+        .find(|conflict| !known.contains(conflict))
 }
 
 fn concerned(resources: &Resources, ids: &BTreeSet<ResourceId>) -> Vec<String> {

@@ -87,14 +87,20 @@ impl Node {
             let wake = Waking(node);
             let node = &wake.0;
             let retried = node.0.works.foundation.state().retry(&name)?;
-            Ok(node.try_again(&[name]) || retried)
+            let forgotten = {
+                let mut board = node.0.works.board();
+                let course = board.courses.get_mut(name.as_str());
+                course.and_then(|course| course.unkept.take()).is_some()
+            };
+            Ok(node.try_again(&[name]) || retried || forgotten)
         });
         retried.await.map_err(|error| RetryError::Thread(error.to_string()))?
     }
 
     /// Starts at once what has failed of applications or waits for its next start; answers whether there was something.
     pub(super) fn try_again(&self, applications: &[String]) -> bool {
-        let is_concerned = |id: &InstanceId| applications.iter().any(|name| name == id.service.application.as_str());
+        let names: BTreeSet<&str> = applications.iter().map(String::as_str).collect();
+        let is_concerned = |id: &InstanceId| names.contains(id.service.application.as_str());
         self.0.works.supervisor.retry(is_concerned) > 0
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use aerolith_packages::{Cleaned, Digest, Item, Stored};
-use aerolith_plan::ServiceId;
+use aerolith_plan::{ServiceId, VersionId};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -108,16 +108,12 @@ impl Uses {
     /// Blocks.
     fn of(works: &Works) -> Self {
         let (desired, prepared) = on_board(works);
-        let running = works.supervisor.all();
-        let version = |((service, fingerprint), prepared)| {
-            let goal = desired.goal(&service);
-            let is_desired = goal.is_some_and(|goal| goal.fingerprint == fingerprint);
-            let runs = running.iter().any(|w| service.runs(fingerprint, &w.run));
-            Version {
-                service,
-                is_former: !is_desired && !runs,
-                prepared,
-            }
+        let all = works.supervisor.all();
+        let running: BTreeSet<VersionId> = all.iter().map(|watched| watched.version()).collect();
+        let version = |(id, prepared)| Version {
+            is_former: !desired.wants(&id) && !running.contains(&id),
+            service: id.0,
+            prepared,
         };
         Self {
             versions: prepared.into_iter().map(version).collect(),

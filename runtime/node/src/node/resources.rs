@@ -1,6 +1,7 @@
 //! Resources as they are desired, and as they were: looking, and who uses them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aerolith_model::{Resource, ResourceKind};
 
@@ -32,7 +33,7 @@ impl Node {
         let mine = state.resources().iter().filter(|(id, _)| id.kind == kind);
         let all = mine.map(|(id, resource)| Versioned {
             revision: revisions.get(id).copied().unwrap_or_default(),
-            resource: resource.clone(),
+            resource: Resource::clone(resource),
         });
         all.collect()
     }
@@ -41,7 +42,13 @@ impl Node {
     #[must_use]
     pub fn get(&self, kind: ResourceKind, name: &str) -> Option<Resource> {
         let id = ResourceId::new(kind, name);
-        self.0.works.foundation.state().resources().get(&id).cloned()
+        self.0
+            .works
+            .foundation
+            .state()
+            .resources()
+            .get(&id)
+            .map(|it| Resource::clone(it))
     }
 
     /// The revisions of a resource that are kept, newest first: the one in force, and those that deployments are made of.
@@ -66,7 +73,10 @@ impl Node {
         let revision = revision.or_else(|| state.revisions().get(&id).copied())?;
         let version = state.kept_versions(&id).remove(&revision)?;
         match state.part(&id, &version) {
-            Ok(resource) => Some(Versioned { revision, resource }),
+            Ok(resource) => Some(Versioned {
+                revision,
+                resource: Arc::unwrap_or_clone(resource),
+            }),
             Err(reason) => {
                 tracing::warn!(resource = %id, revision, reason, "an earlier version cannot be read");
                 None

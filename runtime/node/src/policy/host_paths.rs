@@ -7,8 +7,18 @@ use std::path::{Component, Path, PathBuf};
 use super::asked::HostPath;
 use super::workloads::{HostPathRule, NotAllowed, Rules};
 
-/// Whoever may speak to it has the machine.
-const DOCKER: [&str; 2] = ["/run/docker.sock", "/var/run/docker.sock"];
+/// Where the sockets of container engines lie below the runtime folders, of the system and of each user. Whoever may speak
+/// to one has the machine, or all that its user has.
+const SOCKETS: [(&str, &str); 6] = [
+    ("docker.sock", "docker's socket, and with it the machine"),
+    ("containerd", "containerd's socket, and with it the machine"),
+    ("podman", "podman's socket, and with it the machine"),
+    ("crio", "CRI-O's socket, and with it the machine"),
+    ("k3s", "k3s's socket, and with it the machine"),
+    ("cri-dockerd.sock", "docker's socket, and with it the machine"),
+];
+/// The runtime folder of the system, by both of its names.
+const RUN: [&str; 2] = ["/run", "/var/run"];
 
 impl Rules {
     /// Asks about a host path as it is written.
@@ -27,6 +37,11 @@ impl Rules {
         }
     }
 
+    /// Where a host path lies, before links are followed.
+    pub(crate) fn place(&self, path: &str) -> PathBuf {
+        self.relative.join(path)
+    }
+
     /// Follows every link of a host path and asks about where it leads: answers that place, which is to be shown. What is
     /// not there yet lies where it will be made. Blocks.
     ///
@@ -38,7 +53,7 @@ impl Rules {
             path: asked.path.clone(),
             reason: error.to_string(),
         };
-        let place = followed(&self.relative.join(&asked.path)).map_err(unknown)?;
+        let place = followed(&self.place(&asked.path)).map_err(unknown)?;
         let is_relative = !asked.path.starts_with('/');
         if is_relative && place.starts_with(followed(&self.relative).map_err(unknown)?) {
             return Ok(place);
@@ -88,15 +103,28 @@ impl Rules {
         if place == Path::new("/") {
             return Some("the whole host");
         }
-        if DOCKER
+        let mut sockets = RUN
             .iter()
-            .any(|socket| meets(Path::new(socket)) || meets(&follow(Path::new(socket))))
-        {
-            return Some("docker's socket, and with it the machine");
+            .flat_map(|run| SOCKETS.map(|(name, what)| (*run, name, what)));
+        let is_shown = |run: &str, name: &str| {
+            let socket = Path::new(run).join(name);
+            meets(&socket) || meets(&follow(&socket)) || shows_users(place, run, name)
+        };
+        if let Some((.., what)) = sockets.find(|(run, name, _)| is_shown(run, name)) {
+            return Some(what);
         }
         let is_own = |own: &PathBuf| meets(own) || meets(&follow(own));
         self.own.iter().any(is_own).then_some("the node's own files")
     }
+}
+
+/// Whether a place shows the socket of an engine that a user runs, below `/run/user/UID`.
+fn shows_users(place: &Path, run: &str, name: &str) -> bool {
+    let Ok(of_users) = place.strip_prefix(Path::new(run).join("user")) else {
+        return false;
+    };
+    let below: PathBuf = of_users.components().skip(1).collect();
+    below.starts_with(name) || Path::new(name).starts_with(&below)
 }
 
 /// Whether a path has `..` in it. In an absolute one it would come after links that are not followed yet.

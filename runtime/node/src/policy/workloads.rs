@@ -108,8 +108,8 @@ pub(crate) struct Rules {
     pub(super) policy: WorkloadPolicy,
     /// Where relative host paths lie.
     pub(super) relative: PathBuf,
-    /// The node's own folders.
-    pub(super) own: [PathBuf; 2],
+    /// The node's own files and folders.
+    pub(super) own: Vec<PathBuf>,
 }
 
 impl Rules {
@@ -117,7 +117,11 @@ impl Rules {
         Self {
             policy: settings.workloads.clone(),
             relative,
-            own: [settings.data.clone(), settings.runtime.clone()],
+            own: [&settings.data, &settings.runtime]
+                .into_iter()
+                .chain(&settings.own)
+                .cloned()
+                .collect(),
         }
     }
 
@@ -128,7 +132,7 @@ impl Rules {
     pub(crate) fn admit(&self, application: &Application) -> Result<(), (ServiceName, NotAllowed)> {
         let services = application.services.iter().chain(&application.init_services);
         services.into_iter().try_for_each(|service| {
-            let asked = Asked::by(service, &application.volumes);
+            let asked = Asked::by(&application.whole(service), &application.volumes);
             self.judge(&asked).map_err(|error| (service.name.clone(), error))
         })
     }

@@ -1,10 +1,10 @@
 //! What services and workloads declare of the host's ports. Pure.
 
-use aerolith_model::{Application, Protocol, Service};
+use std::collections::BTreeMap;
+
+use aerolith_model::{Application, HostPort, Protocol, Service};
 use aerolith_plan::ServiceId;
 use aerolith_plugin_wire::engine::{Port, Workload};
-
-use super::{HostPort, Transport};
 
 /// Two services that would have one port of the host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,52 +16,45 @@ pub struct PortConflict {
     pub port: String,
 }
 
-/// Whether a service's ports are the host's own: a process has no network of its own, and a container may do without.
-fn is_on_host_network(service: &Service) -> bool {
-    service.program_config.is_some() || service.host_network
-}
-
 pub(super) fn sees_host_network(workload: &Workload) -> bool {
     workload.program.is_some() || workload.host_network
 }
 
 /// The ports of a service, as its engine is told them.
 pub(crate) fn ports(service: &Service) -> Vec<Port> {
-    let port = |port: &aerolith_model::Port| {
-        let same = is_on_host_network(service).then_some(port.container_port);
-        Port {
-            inside: port.container_port.get(),
-            host: port.host_port.or(same).map(Into::into),
-            address: port.host_ip.map(|address| address.to_string()),
-            protocol: match port.protocol {
-                Protocol::Tcp => "tcp".into(),
-                Protocol::Udp => "udp".into(),
-            },
-        }
+    let declared = service.ports.iter().zip(service.on_host());
+    let port = |(port, on_host): (&aerolith_model::Port, Option<HostPort>)| Port {
+        inside: port.container_port.get(),
+        host: on_host.map(|port| port.number),
+        address: port.host_ip.map(|address| address.to_string()),
+        protocol: match port.protocol {
+            Protocol::Tcp => "tcp".into(),
+            Protocol::Udp => "udp".into(),
+        },
     };
-    service.ports.iter().map(port).collect()
+    declared.map(port).collect()
 }
 
-/// The ports of the host that a workload opens.
+/// The ports of the host that a workload opens, as [`ports`] told them.
 pub(crate) fn on_host(workload: &Workload) -> Vec<HostPort> {
     workload.ports.iter().filter_map(host_port).collect()
 }
 
 fn host_port(port: &Port) -> Option<HostPort> {
-    let transport = match port.protocol.as_str() {
-        "udp" => Transport::Udp,
-        _ => Transport::Tcp,
+    let protocol = match port.protocol.as_str() {
+        "udp" => Protocol::Udp,
+        _ => Protocol::Tcp,
     };
     Some(HostPort {
         number: port.host?,
-        transport,
+        protocol,
         address: port.address.as_deref().and_then(|address| address.parse().ok()),
     })
 }
 
 /// Every two services, each with an instance at least, that would have one port of the host.
 pub(crate) fn conflicts<'a>(applications: impl IntoIterator<Item = &'a Application>) -> Vec<PortConflict> {
-    let mut all: Vec<(ServiceId, HostPort)> = Vec::new();
+    let mut all: BTreeMap<u16, Vec<(ServiceId, HostPort)>> = BTreeMap::new();
     let mut found = Vec::new();
     for application in applications {
         for service in application.services.iter().filter(|service| service.replica > 0) {
@@ -69,13 +62,16 @@ pub(crate) fn conflicts<'a>(applications: impl IntoIterator<Item = &'a Applicati
                 application: application.name.clone(),
                 service: service.name.clone(),
             };
-            for port in ports(service).iter().filter_map(host_port) {
-                let others = all.iter().filter(|(other, theirs)| *other != id && theirs.meets(port));
+            for port in application.whole(service).host_ports() {
+                let known = all.entry(port.number).or_default();
+                let others = known
+                    .iter()
+                    .filter(|(other, theirs)| *other != id && theirs.meets(port));
                 found.extend(others.map(|(other, _)| PortConflict {
                     services: (other.clone(), id.clone()),
                     port: port.to_string(),
                 }));
-                all.push((id.clone(), port));
+                known.push((id.clone(), port));
             }
         }
     }

@@ -5,16 +5,18 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use super::{HostPort, Transport, proc};
+use aerolith_model::{HostPort, Protocol};
+
+use super::proc;
 
 /// What the engines mark the processes of an instance with.
 const INSTANCE: &str = "AEROLITH_INSTANCE=";
 
 /// Who has a port, in words: an instance of this node, or a process.
 pub(super) fn holder(port: HostPort) -> String {
-    let (of_v4, of_v6) = match port.transport {
-        Transport::Tcp => ("net/tcp", "net/tcp6"),
-        Transport::Udp => ("net/udp", "net/udp6"),
+    let (of_v4, of_v6) = match port.protocol {
+        Protocol::Tcp => ("net/tcp", "net/tcp6"),
+        Protocol::Udp => ("net/udp", "net/udp6"),
     };
     let read = |table| fs::read_to_string(proc().join(table)).unwrap_or_default();
     let sockets: Vec<u64> = [read(of_v4), read(of_v6)]
@@ -35,10 +37,10 @@ fn open_at(table: &str, port: HostPort) -> Vec<u64> {
         let (address, number) = local.split_once(':')?;
         let open = HostPort {
             number: u16::from_str_radix(number, 16).ok()?,
-            transport: port.transport,
+            protocol: port.protocol,
             address: Some(read_address(address)?),
         };
-        let waits = port.transport == Transport::Udp || state == "0A";
+        let waits = port.protocol == Protocol::Udp || state == "0A";
         (waits && open.meets(port)).then(|| inode.parse().ok()).flatten()
     };
     table.lines().skip(1).filter_map(socket).collect()
@@ -105,7 +107,7 @@ mod tests {
     fn at(address: Option<&str>) -> HostPort {
         HostPort {
             number: 8080,
-            transport: Transport::Tcp,
+            protocol: Protocol::Tcp,
             address: address.map(|address| address.parse().unwrap()),
         }
     }

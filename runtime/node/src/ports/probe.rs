@@ -2,10 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use aerolith_model::{HostPort, Protocol};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
-
-use super::{HostPort, Transport};
 
 /// Whether nobody has a port now. Whatever else than an owner keeps it from being had is for the program itself to meet.
 pub(super) fn is_free(port: HostPort) -> bool {
@@ -23,12 +22,12 @@ fn try_bind(address: IpAddr, port: HostPort) -> Result<(), Errno> {
         IpAddr::V4(_) => AddressFamily::INET,
         IpAddr::V6(_) => AddressFamily::INET6,
     };
-    let kind = match port.transport {
-        Transport::Tcp => SocketType::STREAM,
-        Transport::Udp => SocketType::DGRAM,
+    let kind = match port.protocol {
+        Protocol::Tcp => SocketType::STREAM,
+        Protocol::Udp => SocketType::DGRAM,
     };
     let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
-    if port.transport == Transport::Tcp {
+    if port.protocol == Protocol::Tcp {
         sockopt::set_socket_reuseaddr(&socket, true)?;
     }
     if address.is_ipv6() {
@@ -43,10 +42,10 @@ mod tests {
     use std::io;
     use std::net::{TcpListener, UdpSocket};
 
-    fn port(number: u16, transport: Transport, address: Option<&str>) -> HostPort {
+    fn port(number: u16, protocol: Protocol, address: Option<&str>) -> HostPort {
         HostPort {
             number,
-            transport,
+            protocol,
             address: address.map(|address| address.parse().unwrap()),
         }
     }
@@ -57,11 +56,11 @@ mod tests {
             let listener = TcpListener::bind((address, 0))?;
             let number = listener.local_addr()?.port();
             for asked in [None, Some("127.0.0.1"), Some("0.0.0.0")] {
-                assert!(!is_free(port(number, Transport::Tcp, asked)), "{address} {asked:?}");
+                assert!(!is_free(port(number, Protocol::Tcp, asked)), "{address} {asked:?}");
             }
-            assert!(is_free(port(number, Transport::Tcp, Some("127.0.0.2"))) == (address == "127.0.0.1"));
+            assert!(is_free(port(number, Protocol::Tcp, Some("127.0.0.2"))) == (address == "127.0.0.1"));
             drop(listener);
-            assert!(is_free(port(number, Transport::Tcp, None)));
+            assert!(is_free(port(number, Protocol::Tcp, None)));
         }
         Ok(())
     }
@@ -70,13 +69,13 @@ mod tests {
     fn transports_are_told_apart() -> io::Result<()> {
         let socket = UdpSocket::bind(("127.0.0.1", 0))?;
         let number = socket.local_addr()?.port();
-        assert!(!is_free(port(number, Transport::Udp, None)));
-        assert!(is_free(port(number, Transport::Tcp, Some("127.0.0.1"))));
+        assert!(!is_free(port(number, Protocol::Udp, None)));
+        assert!(is_free(port(number, Protocol::Tcp, Some("127.0.0.1"))));
         Ok(())
     }
 
     #[test]
     fn an_address_that_is_not_here_holds_nothing() {
-        assert!(is_free(port(80, Transport::Tcp, Some("203.0.113.1"))));
+        assert!(is_free(port(80, Protocol::Tcp, Some("203.0.113.1"))));
     }
 }

@@ -1,13 +1,14 @@
 //! Which run has which ports. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use aerolith_model::HostPort;
 use aerolith_plan::RunId;
 
-use super::{HostPort, NoPort};
+use super::NoPort;
 
 /// Ports that instances are given (Baetyl v2), written `50200-51000`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,24 +68,32 @@ pub(super) struct Reservations {
     runs: BTreeMap<RunId, Had>,
 }
 
+/// The ports of the host that a run declares.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Declared {
+    pub(super) ports: Vec<HostPort>,
+    /// Whether other runs of its service may have them too. The kernel decides then.
+    pub(super) are_shared: bool,
+}
+
 #[derive(Debug, Default)]
 struct Had {
     given: Option<u16>,
-    declared: Vec<HostPort>,
+    declared: Declared,
 }
 
 impl Had {
-    fn has(&self, port: HostPort) -> bool {
-        self.given == Some(port.number) || self.declared.iter().any(|mine| mine.meets(port))
+    fn numbers(&self) -> impl Iterator<Item = u16> {
+        let declared = self.declared.ports.iter().map(|port| port.number);
+        self.given.into_iter().chain(declared)
     }
-}
 
-impl HostPort {
-    /// Whether both cannot be had at once.
-    pub(super) fn meets(self, other: Self) -> bool {
-        let everywhere = |port: Self| port.address.is_none_or(|address| address.is_unspecified());
-        let same_address = everywhere(self) || everywhere(other) || self.address == other.address;
-        self.number == other.number && self.transport == other.transport && same_address
+    fn has(&self, port: HostPort) -> bool {
+        self.given == Some(port.number) || self.declares(port)
+    }
+
+    fn declares(&self, port: HostPort) -> bool {
+        self.declared.ports.iter().any(|mine| mine.meets(port))
     }
 }
 
@@ -98,19 +107,34 @@ impl Reservations {
     }
 
     /// Notes what a run had before, whatever others have.
-    pub(super) fn take_up(&mut self, run: RunId, given: Option<u16>, declared: Vec<HostPort>) {
+    pub(super) fn take_up(&mut self, run: RunId, given: Option<u16>, declared: Declared) {
         self.runs.insert(run, Had { given, declared });
     }
 
     /// Notes what a run declares; or answers what another one has of it.
-    pub(super) fn declare(&mut self, run: &RunId, declared: Vec<HostPort>) -> Option<(HostPort, RunId)> {
-        let of_another = declared
-            .iter()
-            .find_map(|port| Some((*port, self.owner(*port, run)?.clone())));
+    pub(super) fn declare(&mut self, run: &RunId, declared: Declared) -> Option<(HostPort, RunId)> {
+        let of_another = |port: HostPort| {
+            let mut others = self.others(run).filter(|(_, had)| had.has(port));
+            let owner = others.find(|(other, had)| !is_shared(port, (run, &declared), (other, had)))?;
+            Some((port, owner.0.clone()))
+        };
+        let of_another = declared.ports.iter().copied().find_map(of_another);
         if of_another.is_none() {
             self.runs.entry(run.clone()).or_default().declared = declared;
         }
         of_another
+    }
+
+    /// Forgets what a run declares, since it cannot have it now.
+    pub(super) fn withdraw(&mut self, run: &RunId) {
+        if let Some(had) = self.runs.get_mut(run) {
+            had.declared = Declared::default();
+        }
+    }
+
+    /// Whether another run has a port that this one declares: it has been found free before.
+    pub(super) fn is_had_by_another(&self, port: HostPort, run: &RunId) -> bool {
+        self.owner(port, run).is_some()
     }
 
     /// Gives a run a port of its own from the range. One that it had before it keeps: what it was shown may name it.
@@ -123,7 +147,7 @@ impl Reservations {
         let had = before.or_else(|| self.runs.get(run).and_then(|had| had.given));
         let number = match had {
             Some(number) => self.kept(number, run)?,
-            None => self.next(run, &mut is_free).ok_or(NoPort::Exhausted(self.range))?,
+            None => self.next(&mut is_free).ok_or(NoPort::Exhausted(self.range))?,
         };
         self.runs.entry(run.clone()).or_default().given = Some(number);
         Ok(number)
@@ -140,26 +164,21 @@ impl Reservations {
         })
     }
 
-    fn next(&mut self, run: &RunId, is_free: &mut impl FnMut(u16) -> bool) -> Option<u16> {
+    fn next(&mut self, is_free: &mut impl FnMut(u16) -> bool) -> Option<u16> {
+        let taken: BTreeSet<u16> = self.runs.values().flat_map(Had::numbers).collect();
         let behind = self.range.numbers().skip_while(|number| *number <= self.last);
         let mut all = behind.chain(self.range.numbers().take_while(|number| *number <= self.last));
-        let is_own = |number: u16| self.is_own(number, run);
-        let number = all.find(|number| !is_own(*number) && is_free(*number))?;
+        let number = all.find(|number| !taken.contains(number) && is_free(*number))?;
         self.last = number;
         Some(number)
     }
 
-    /// Whether a port is that of any run.
-    fn is_own(&self, number: u16, run: &RunId) -> bool {
-        super::both(number).into_iter().any(|port| {
-            let of_itself = self.runs.get(run).is_some_and(|had| had.has(port));
-            of_itself || self.owner(port, run).is_some()
-        })
+    fn owner(&self, port: HostPort, but: &RunId) -> Option<&RunId> {
+        self.others(but).find(|(_, had)| had.has(port)).map(|(run, _)| run)
     }
 
-    fn owner(&self, port: HostPort, but: &RunId) -> Option<&RunId> {
-        let mut others = self.runs.iter().filter(|(run, _)| *run != but);
-        others.find(|(_, had)| had.has(port)).map(|(run, _)| run)
+    fn others(&self, but: &RunId) -> impl Iterator<Item = (&RunId, &Had)> {
+        self.runs.iter().filter(move |(run, _)| *run != but)
     }
 
     pub(super) fn release(&mut self, run: &RunId) {
@@ -171,7 +190,7 @@ impl Reservations {
             return Vec::new();
         };
         let mut ports: Vec<u16> = had.given.into_iter().collect();
-        for port in &had.declared {
+        for port in &had.declared.ports {
             if !ports.contains(&port.number) {
                 ports.push(port.number);
             }
@@ -180,12 +199,17 @@ impl Reservations {
     }
 }
 
+/// Whether a port that another run has can be had by a run of the same service too.
+fn is_shared(port: HostPort, (run, declared): (&RunId, &Declared), (other, had): (&RunId, &Had)) -> bool {
+    let is_given = had.given == Some(port.number);
+    !is_given && declared.are_shared && had.declared.are_shared && run.instance.service == other.instance.service
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::Transport;
+    use aerolith_model::Protocol;
     use proptest::prelude::*;
-    use std::collections::BTreeSet;
 
     fn run(number: u32) -> RunId {
         RunId {
@@ -200,8 +224,15 @@ mod tests {
     fn declared(number: u16, address: Option<&str>) -> HostPort {
         HostPort {
             number,
-            transport: Transport::Tcp,
+            protocol: Protocol::Tcp,
             address: address.map(|address| address.parse().unwrap()),
+        }
+    }
+
+    fn alone(number: u16) -> Declared {
+        Declared {
+            ports: vec![declared(number, None)],
+            are_shared: false,
         }
     }
 
@@ -239,7 +270,7 @@ mod tests {
                             prop_assert_eq!(had.len(), 8);
                         }
                     },
-                    Act::Declare(number, port) => drop(all.declare(&run(number), vec![declared(port, None)])),
+                    Act::Declare(number, port) => drop(all.declare(&run(number), alone(port))),
                     Act::Release(number) => {
                         all.release(&run(number));
                         given.remove(&number);
@@ -270,28 +301,39 @@ mod tests {
     #[test]
     fn what_a_run_had_before_the_daemon_was_away_is_its_own_again() {
         let mut all = Reservations::new(PortRange::default());
-        all.take_up(run(0), Some(50_200), vec![declared(8080, None)]);
+        all.take_up(run(0), Some(50_200), alone(8080));
         assert_eq!(all.claim(&run(1), None, |_| true), Ok(50_201));
         assert_eq!(all.claim(&run(0), Some(50_200), |_| true), Ok(50_200));
-        assert_eq!(
-            all.declare(&run(1), vec![declared(8080, None)]),
-            Some((declared(8080, None), run(0)))
-        );
+        assert_eq!(all.declare(&run(1), alone(8080)), Some((declared(8080, None), run(0))));
         assert_eq!(all.of(&run(0)), [50_200, 8080]);
     }
 
     #[test]
-    fn two_addresses_may_have_one_port_and_every_address_meets_each() {
-        let at = |address| declared(80, Some(address));
-        assert!(!at("127.0.0.1").meets(at("127.0.0.2")));
-        for other in [at("127.0.0.1"), at("0.0.0.0"), at("::"), declared(80, None)] {
-            assert!(at("127.0.0.1").meets(other) && other.meets(at("127.0.0.1")));
-        }
-        let udp = HostPort {
-            transport: Transport::Udp,
-            ..declared(80, None)
+    fn runs_of_one_service_share_what_they_declare_and_no_run_shares_what_it_was_given() {
+        let mut all = Reservations::new(PortRange::default());
+        let shared = |number| Declared {
+            are_shared: true,
+            ..alone(number)
         };
-        assert!(!udp.meets(declared(80, None)));
+        assert_eq!(all.declare(&run(0), shared(8080)), None);
+        assert_eq!(all.declare(&run(1), shared(8080)), None);
+        assert_eq!(all.declare(&run(2), alone(8080)), Some((declared(8080, None), run(0))));
+        let stranger = RunId {
+            instance: "cafe.web.1".parse().unwrap(),
+            ..run(0)
+        };
+        assert_eq!(
+            all.declare(&stranger, shared(8080)),
+            Some((declared(8080, None), run(0)))
+        );
+        all.withdraw(&run(0));
+        all.withdraw(&run(1));
+        assert_eq!(all.declare(&stranger, shared(8080)), None);
+        assert_eq!(all.claim(&run(0), None, |_| true), Ok(50_200));
+        assert_eq!(
+            all.declare(&run(1), shared(50_200)),
+            Some((declared(50_200, None), run(0)))
+        );
     }
 
     #[test]

@@ -70,12 +70,42 @@ fn a_port_of_a_stranger_or_of_another_instance_is_waited_for() {
     drop(stranger);
     ports.give(&run("shop.web.1"), &mut process(&[number])).unwrap();
     let refused = ports
-        .give(&run("shop.web.2"), &mut process(&[number]))
+        .give(&run("cafe.bar.1"), &mut process(&[number]))
         .unwrap_err()
         .to_string();
     assert_eq!(refused, format!("port {number} (TCP) is held by shop.web.1"));
     ports.release(&run("shop.web.1"));
-    ports.give(&run("shop.web.2"), &mut process(&[number])).unwrap();
+    ports.give(&run("cafe.bar.1"), &mut process(&[number])).unwrap();
+}
+
+#[test]
+fn runs_of_one_service_share_a_port_that_one_of_them_listens_on_and_none_starts_while_a_stranger_does() {
+    let ports = node();
+    let stranger = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let number = stranger.local_addr().unwrap().port();
+    let give = |instance: &str| ports.give(&run(instance), &mut process(&[number]));
+    for instance in ["shop.web.1", "shop.web.2", "shop.web.1"] {
+        let held = give(instance).unwrap_err().to_string();
+        assert!(
+            held.contains(&format!("is held by pid {} (", std::process::id())),
+            "{held}"
+        );
+    }
+    drop(stranger);
+    give("shop.web.1").unwrap();
+    let _listening = TcpListener::bind(("127.0.0.1", number)).unwrap();
+    give("shop.web.2").unwrap();
+    assert!(ports.of(&run("shop.web.2")).contains(&number));
+    let engines = Workload {
+        program: None,
+        image: Some("i".into()),
+        ..process(&[number])
+    };
+    let held = ports
+        .give(&run("shop.web.3"), &mut engines.clone())
+        .unwrap_err()
+        .to_string();
+    assert_eq!(held, format!("port {number} (TCP) is held by shop.web.1"));
 }
 
 #[test]

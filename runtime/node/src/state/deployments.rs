@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use aerolith_model::{AppName, Application, Resource, ResourceKind};
 
 use super::head::Head;
 use super::history::{Deployment, History, Outcome};
 use super::versions::Read;
-use super::{Change, ResourceId, State, Version, checked};
+use super::{Change, IsUp, ResourceId, State, Version, checked};
 use crate::desired::Resources;
 use crate::durable::{self, FileError, Survives};
+use crate::rollout::Unkept;
 use crate::time::now_ms;
 use crate::uses::uses;
 
@@ -72,9 +74,15 @@ impl State {
         self.histories.get(application)?.candidate()
     }
 
-    /// What is to run in a candidate's place, before it can or after it has failed: the newest good one.
+    /// What is to run in a candidate's place, before it can or after it has failed: the newest good one, or where none was,
+    /// the newest that was up.
     pub(crate) fn fallback(&self, application: &str) -> Option<&Deployment> {
         self.histories.get(application)?.fallback()
+    }
+
+    /// What was put back or would be, among those before the newest.
+    pub(crate) fn before(&self, application: &str) -> Option<&Deployment> {
+        self.histories.get(application)?.before()
     }
 
     /// The deployment that is to run: the newest, or after it has failed the fallback, where there is one.
@@ -100,14 +108,14 @@ impl State {
     }
 
     /// One version of a resource. Errors: what is wrong with it.
-    pub(crate) fn part(&self, id: &ResourceId, version: &Version) -> Result<Resource, String> {
+    pub(crate) fn part(&self, id: &ResourceId, version: &Version) -> Result<Arc<Resource>, String> {
         if self.head.resources.get(id) == Some(version)
             && let Some(resource) = self.resources.get(id)
         {
             return Ok(resource.clone());
         }
         match self.versions.read(id, version) {
-            Ok(Read::Whole(resource)) => Ok(*resource),
+            Ok(Read::Whole(resource)) => Ok(Arc::from(resource)),
             Ok(Read::Absent(reason) | Read::Damaged(reason) | Read::Locked(reason)) => Err(reason),
             Err(error) => Err(error.to_string()),
         }
@@ -143,8 +151,32 @@ impl State {
     }
 
     /// A deployment is good: all of it was healthy.
+    #[cfg(test)]
     pub(crate) fn succeeded(&mut self, application: &str, revision: u64) -> Result<(), FileError> {
         self.amend(application, |history| history.succeeded(revision))?;
+        Ok(())
+    }
+
+    /// Keeps at once what came of attempts of a deployment.
+    pub(crate) fn attempts_came_out(
+        &mut self,
+        application: &str,
+        revision: u64,
+        came: Unkept,
+        most: u32,
+    ) -> Result<(), FileError> {
+        self.amend(application, |history| {
+            for reason in came.failures {
+                history.attempt_failed(revision, reason, most);
+            }
+            if let Some(reason) = came.hindrance {
+                history.attempt_hindered(revision, reason);
+            }
+            if came.is_good {
+                history.succeeded(revision);
+            }
+            true
+        })?;
         Ok(())
     }
 
@@ -189,7 +221,7 @@ impl State {
             reason,
         })?;
         Ok(Change {
-            put: parts.into_values().collect(),
+            put: parts.into_values().map(Arc::unwrap_or_clone).collect(),
             delete: Vec::new(),
         })
     }
@@ -197,12 +229,14 @@ impl State {
     /// The applications that preserve what they were deployed of, where a change leaves them so, each with the revision of its
     /// newest deployment.
     pub(crate) fn preserved(&self, change: &Change, after: &Resources) -> BTreeMap<AppName, u64> {
-        let put = change
-            .put
-            .iter()
-            .filter(|it| self.resources.get(&ResourceId::of(it)) != Some(it));
+        let is_known = |it: &&Resource| {
+            self.resources
+                .get(&ResourceId::of(it))
+                .is_some_and(|known| **known == **it)
+        };
+        let put = change.put.iter().filter(|it| !is_known(it));
         let changed: HashSet<ResourceId> = put.map(ResourceId::of).collect();
-        let all = after.values().filter_map(Resource::as_application);
+        let all = after.values().filter_map(|resource| resource.as_application());
         let preserving = all.filter(|application| application.preserve_updates);
         let preserved = preserving.filter_map(|application| {
             let newest = self.histories.get(application.name.as_str())?.newest()?;
@@ -217,7 +251,7 @@ impl State {
     }
 
     /// The histories that a new head changes: a new deployment of every application of which a part is another.
-    pub(super) fn deploy(&self, head: &Head, resources: &Resources) -> BTreeMap<String, History> {
+    pub(super) fn deploy(&self, head: &Head, resources: &Resources, is_up: IsUp<'_>) -> BTreeMap<String, History> {
         let at_ms = now_ms();
         let mut deployed = BTreeMap::new();
         for application in applications(head, resources) {
@@ -227,7 +261,8 @@ impl State {
             let versions = parts.iter().map(|(id, version)| (id, Some(version)));
             if is_deployed(history.and_then(History::newest), application, &versions.collect()) {
                 let mut history = history.cloned().unwrap_or_default();
-                history.deploy(Deployment::new(head.revision, at_ms, parts));
+                let deployment = Deployment::new(head.revision, at_ms, parts);
+                history.deploy(deployment, |candidate| is_up(name, candidate));
                 deployed.insert(name.to_owned(), history);
             }
         }
@@ -236,9 +271,9 @@ impl State {
 
     /// What is in force of an application, as its only deployment: for where no history says more.
     pub(super) fn in_force(&self, name: &str) -> History {
-        let parts = match self.resources.get(&id(name)) {
-            Some(Resource::Application(application)) => parts(application, &self.head, &self.resources),
-            _ => self
+        let parts = match self.resources.get(&id(name)).and_then(|it| it.as_application()) {
+            Some(application) => parts(application, &self.head, &self.resources),
+            None => self
                 .head
                 .resources
                 .get_key_value(&id(name))
@@ -248,7 +283,8 @@ impl State {
         };
         let newest = parts.values().map(|version| version.revision).max();
         let mut history = History::default();
-        history.deploy(Deployment::new(newest.unwrap_or_default(), now_ms(), parts).good());
+        let deployment = Deployment::new(newest.unwrap_or_default(), now_ms(), parts).good();
+        history.deploy(deployment, |_| false);
         history
     }
 
@@ -312,11 +348,11 @@ fn owned((id, version): (&ResourceId, &Version)) -> (ResourceId, Version) {
 /// The applications that can be read.
 fn applications<'a>(head: &'a Head, resources: &'a Resources) -> impl Iterator<Item = &'a Application> {
     let known = head.resources.keys().filter_map(|id| resources.get(id));
-    known.filter_map(Resource::as_application)
+    known.filter_map(|resource| resource.as_application())
 }
 
-/// Whether a new deployment is made of an application, which commits and previews ask alike. Of each of its parts there is the version, or nothing where it would be
-/// a new one. Pure.
+/// Whether a new deployment is made of an application, which commits and previews ask alike. Of each of its parts there is
+/// the version, or nothing where it would be a new one. Pure.
 fn is_deployed(
     newest: Option<&Deployment>,
     application: &Application,

@@ -28,6 +28,9 @@ pub(crate) struct Deployment {
     /// The boot of the machine in which an attempt was begun of which nothing has come yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tried_in: Option<String>,
+    /// All of it was up when the next one superseded it, and nothing spoke against it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) was_up: bool,
 }
 
 /// What came of a deployment.
@@ -60,6 +63,7 @@ impl Deployment {
             outcome: Outcome::Pending,
             reason: String::new(),
             tried_in: None,
+            was_up: false,
         }
     }
 
@@ -84,8 +88,9 @@ impl History {
         self.newest().filter(|newest| newest.outcome == Outcome::Pending)
     }
 
+    /// What is put back: the newest good one, or where none was, the newest that was up.
     pub(super) fn fallback(&self) -> Option<&Deployment> {
-        self.deployments.iter().find(|one| one.outcome == Outcome::Good)
+        best(&self.deployments)
     }
 
     #[cfg(test)]
@@ -103,8 +108,7 @@ impl History {
 
     /// What a rollback puts back in force unless it is told.
     pub(super) fn before(&self) -> Option<&Deployment> {
-        let mut earlier = self.deployments.iter().skip(1);
-        earlier.find(|one| one.outcome == Outcome::Good)
+        best(self.deployments.get(1..)?)
     }
 
     pub(super) fn at(&self, revision: u64) -> Option<&Deployment> {
@@ -115,22 +119,23 @@ impl History {
         self.deployments.iter_mut().find(|one| one.revision == revision)
     }
 
-    /// Puts a new one before the others. None is forgotten before it is committed.
-    pub(super) fn deploy(&mut self, deployment: Deployment) {
+    /// Puts a new one before the others. None is forgotten before it is committed. `is_up` tells of the candidate so far
+    /// whether all of it is up.
+    pub(super) fn deploy(&mut self, deployment: Deployment, is_up: impl FnOnce(u64) -> bool) {
         if let Some(newest) = self.deployments.first_mut()
             && newest.outcome == Outcome::Pending
         {
-            newest.outcome = Outcome::Superseded;
+            (newest.outcome, newest.was_up) = (Outcome::Superseded, is_up(newest.revision));
         }
         self.deployments.insert(0, deployment);
     }
 
-    /// Forgets the oldest where there are too many, but never the newest good one.
+    /// Forgets the oldest where there are too many, but never what is put back.
     pub(super) fn trim(&mut self) {
         while self.deployments.len() > KEPT {
-            let good = self.deployments.iter().position(|one| one.outcome == Outcome::Good);
             let oldest = self.deployments.len() - 1;
-            let forgotten = if good == Some(oldest) { oldest - 1 } else { oldest };
+            let is_needed = self.fallback() == self.deployments.last();
+            let forgotten = if is_needed { oldest - 1 } else { oldest };
             self.deployments.remove(forgotten);
         }
     }
@@ -142,7 +147,7 @@ impl History {
         if let Some(newest) = self.deployments.first_mut()
             && newest.outcome == Outcome::Superseded
         {
-            newest.outcome = Outcome::Pending;
+            (newest.outcome, newest.was_up) = (Outcome::Pending, false);
         }
         self.deployments.len() < before
     }
@@ -171,6 +176,15 @@ impl History {
         }
     }
 
+    /// Ends an attempt of the candidate that costs nothing, since something of this machine was missing.
+    pub(super) fn attempt_hindered(&mut self, revision: u64, reason: String) {
+        let newest = self.deployments.first_mut();
+        let candidate = newest.filter(|one| one.revision == revision && one.outcome == Outcome::Pending);
+        if let Some(candidate) = candidate {
+            (candidate.reason, candidate.tried_in) = (reason, None);
+        }
+    }
+
     /// Whether it is good only since now. One that was superseded a moment before it was known to be good is good too.
     pub(super) fn succeeded(&mut self, revision: u64) -> bool {
         let known = self.at_mut(revision);
@@ -196,6 +210,12 @@ impl History {
             None => false,
         }
     }
+}
+
+/// The newest that was good; or where none was, the newest that was up, though nobody waited until it was known to be good.
+fn best(deployments: &[Deployment]) -> Option<&Deployment> {
+    let newest = |is_it: fn(&&Deployment) -> bool| deployments.iter().find(is_it);
+    newest(|one| one.outcome == Outcome::Good).or_else(|| newest(|one| one.was_up))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aerolith_model::ResourceKind;
 use aerolith_packages::Digest;
@@ -82,7 +83,7 @@ impl State {
     fn take(&mut self, file: File, sha256: Option<&str>) -> Result<bool, FileError> {
         let (reason, stays) = match self.versions.load(&file, sha256)? {
             Read::Whole(resource) => {
-                self.resources.insert(file.id, *resource);
+                self.resources.insert(file.id, Arc::from(resource));
                 return Ok(true);
             }
             Read::Absent(reason) => {

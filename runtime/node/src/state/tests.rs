@@ -69,7 +69,7 @@ fn what_was_committed_is_there_after_a_restart_with_its_revision() {
     assert_eq!(state.commit(delete).unwrap(), 3);
     let again = open(&dir);
     assert_eq!((again.revision(), again.resources()), (3, state.resources()));
-    assert_eq!(again.resources()[&id("configuration/aa")], configuration("aa", "2"));
+    assert_eq!(*again.resources()[&id("configuration/aa")], configuration("aa", "2"));
     assert_eq!(files(&dir, "configuration"), ["aa@2.json"]);
     assert_eq!(again.damaged(), []);
 }
@@ -128,7 +128,7 @@ fn a_crash_before_the_head_leaves_everything_as_it_was() {
     fs::write(dir.path().join("state/~8"), "{\"half").unwrap();
     let again = open(&dir);
     assert_eq!((again.revision(), again.resources().len()), (1, 1));
-    assert_eq!(again.resources()[&id("configuration/aa")], configuration("aa", "1"));
+    assert_eq!(*again.resources()[&id("configuration/aa")], configuration("aa", "1"));
     assert_eq!(files(&dir, "configuration"), ["aa@1.json"]);
     assert!(!dir.path().join("state/~8").exists());
 }

@@ -45,7 +45,7 @@ impl Picture<'_> {
         let held = self.board.desired.held.get(name);
         let worst = services.iter().max_by_key(|service| service.state);
         let (state, reason) = match (held, worst) {
-            (Some(reason), _) => (Summary::Held, reason.clone()),
+            (Some(held), _) => (Summary::Held, held.reason.clone()),
             (None, Some(worst)) if worst.reason.is_empty() => (worst.state, String::new()),
             (None, Some(worst)) => (worst.state, format!("{}: {}", worst.name, worst.reason)),
             (None, None) => (Summary::Running, String::new()),
@@ -65,8 +65,9 @@ impl Picture<'_> {
     /// Whether the newest version is in force, and good.
     fn deployed(&self, name: &str, services: &[ServiceStatus]) -> Condition {
         let desired = &self.board.desired;
-        if let Some(reason) = desired.held.get(name) {
-            return Condition::is_not(Aspect::Deployed, Reason::Held, reason);
+        if let Some(held) = desired.held.get(name) {
+            let reason = if held.is_refused { Reason::Refused } else { Reason::Held };
+            return Condition::is_not(Aspect::Deployed, reason, &held.reason);
         }
         if desired.application(name).is_none() {
             return Condition::is_not(Aspect::Deployed, Reason::Removing, "it is wanted no more");
@@ -104,6 +105,7 @@ fn of_rollout(rollout: &Rollout) -> Option<Condition> {
         Stage::Preparing | Stage::Trying | Stage::Good => return None,
     };
     let message = match stage {
+        Stage::Pausing if *attempts == 0 => format!("revision {revision} was hindered: {reason}{runs}"),
         Stage::Scheduled => format!("revision {revision}: {reason}{runs}"),
         _ => format!("revision {revision} failed {attempts} of {MOST_ATTEMPTS} times: {reason}{runs}"),
     };

@@ -1,13 +1,13 @@
 //! Since when each condition is as it is: noted when it changes, whoever looks first. Pure: the time is passed in.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::condition::{Aspect, Condition, Reason, Truth};
 use crate::time::Moment;
 
 /// What conditions are about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Subject {
     Node,
     Application(String),
@@ -20,11 +20,12 @@ pub(crate) enum Subject {
 /// The conditions as they were last seen.
 #[derive(Debug, Default)]
 pub(crate) struct Chronicle {
-    known: BTreeMap<(Subject, Aspect), Known>,
+    known: HashMap<Subject, Vec<Known>>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
+    aspect: Aspect,
     status: Truth,
     reason: Reason,
     /// Since the boot: no clock that is wrong for a while makes it wrong for ever.
@@ -36,38 +37,43 @@ struct Known {
 /// Two readings of two clocks differ a little. Only when the clock was set is a date shown otherwise than before.
 const LITTLE: u64 = 1_000;
 
+impl Known {
+    fn is_same(&self, other: &Self) -> bool {
+        (self.aspect, self.status, self.reason) == (other.aspect, other.status, other.reason)
+    }
+}
+
 impl Chronicle {
     /// Dates all conditions that there are. What is not among them is forgotten.
     pub(crate) fn date<'a>(&mut self, now: Moment, all: impl IntoIterator<Item = (Subject, &'a mut [Condition])>) {
-        let mut known = BTreeMap::new();
+        let mut known = HashMap::with_capacity(self.known.len());
         for (subject, conditions) in all {
-            for condition in conditions {
-                let key = (subject.clone(), condition.aspect);
-                let dated = dated(now, self.known.get(&key), condition);
+            let before = self.known.get(&subject).map(Vec::as_slice).unwrap_or_default();
+            let dated: Vec<Known> = conditions.iter().map(|one| dated(now, before, one)).collect();
+            for (condition, dated) in conditions.iter_mut().zip(&dated) {
                 condition.since_ms = dated.shown_ms;
-                known.insert(key, dated);
             }
+            known.insert(subject, dated);
         }
         self.known = known;
     }
 }
 
-fn dated(now: Moment, before: Option<&Known>, condition: &Condition) -> Known {
-    let same = before.filter(|known| known.status == condition.status && known.reason == condition.reason);
-    let Some(same) = same.copied() else {
-        return Known {
-            status: condition.status,
-            reason: condition.reason,
-            since: now.since_boot,
-            shown_ms: now.ms,
-        };
+fn dated(now: Moment, before: &[Known], condition: &Condition) -> Known {
+    let new = Known {
+        aspect: condition.aspect,
+        status: condition.status,
+        reason: condition.reason,
+        since: now.since_boot,
+        shown_ms: now.ms,
+    };
+    let mut before = before.iter();
+    let Some(same) = before.find(|known| known.is_same(&new)).copied() else {
+        return new;
     };
     let ms = now.ms_of(same.since);
-    let shown_ms = if ms.abs_diff(same.shown_ms) < LITTLE {
-        same.shown_ms
-    } else {
-        ms
-    };
+    let is_little = ms.abs_diff(same.shown_ms) < LITTLE;
+    let shown_ms = if is_little { same.shown_ms } else { ms };
     Known { shown_ms, ..same }
 }
 

@@ -132,6 +132,7 @@ mod tests {
             answered_ms: None,
             trial: Trial::Passed,
             trial_reason: String::new(),
+            is_late: false,
             is_stuck: false,
         }
     }

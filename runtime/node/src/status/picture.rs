@@ -1,15 +1,17 @@
 //! What is known at one moment, ordered so that each part finds its own at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use aerolith_model::ResourceKind;
-use aerolith_plan::{Fitness, Goal, RunId, ServiceId, Trial};
+use aerolith_plan::{Fitness, Goal, RunId, ServiceId, Step, Trial};
 
-use crate::driver::{Board, Works, subject};
+use crate::driver::{Board, Look, Works, subject};
 use crate::policy::PackagePolicy;
 use crate::rollout::Course;
-use crate::supervise::{Phase, View, Watched};
+use crate::supervise::{Phase, View};
+
+/// The instances of each service, by index and version.
+type Instances<'a> = BTreeMap<&'a ServiceId, Vec<(&'a RunId, &'a View)>>;
 
 /// Everything that a status is made from.
 pub(super) struct Picture<'a> {
@@ -17,8 +19,7 @@ pub(super) struct Picture<'a> {
     pub(super) policy: &'a PackagePolicy,
     /// What shall run.
     pub(super) goals: BTreeMap<&'a ServiceId, &'a Goal>,
-    /// The instances of each service, by index and version.
-    pub(super) instances: BTreeMap<&'a ServiceId, Vec<(&'a RunId, View)>>,
+    pub(super) instances: Instances<'a>,
     /// The services of each application that is desired, or of which something is left.
     pub(super) services: BTreeMap<&'a str, BTreeSet<&'a ServiceId>>,
     /// The applications for which something is being done, or will be by itself.
@@ -26,14 +27,13 @@ pub(super) struct Picture<'a> {
 }
 
 impl<'a> Picture<'a> {
-    pub(super) fn of(works: &'a Works, board: &'a Board, watched: &'a [Arc<Watched>]) -> Self {
-        let mut instances: BTreeMap<&ServiceId, Vec<(&RunId, View)>> = BTreeMap::new();
-        for one in watched {
-            let mine = instances.entry(&one.run.instance.service).or_default();
-            mine.push((&one.run, one.view()));
+    pub(super) fn of(works: &'a Works, board: &'a Board, look: &'a Look) -> Self {
+        let mut instances = Instances::new();
+        for one in &look.instances {
+            let mine = instances.entry(&one.run().instance.service).or_default();
+            mine.push((one.run(), &one.view));
         }
-        instances.values_mut().for_each(|all| all.sort_by_key(|(run, _)| *run));
-        let busy = busy(works, board, &instances);
+        let busy = busy(board, &look.steps, &instances);
         let goals: BTreeMap<&ServiceId, &Goal> = board.wanted().collect();
         let services = services(board, goals.keys().chain(instances.keys()).copied());
         Self {
@@ -74,8 +74,7 @@ fn services<'a>(
     services
 }
 
-fn busy(works: &Works, board: &Board, instances: &BTreeMap<&ServiceId, Vec<(&RunId, View)>>) -> BTreeSet<String> {
-    let steps = board.steps(&board.desired, &works.supervisor);
+fn busy(board: &Board, steps: &[Step], instances: &Instances<'_>) -> BTreeSet<String> {
     let stepping = steps.iter().map(subject);
     let preparing = board.preparing.iter().map(|(id, _)| id);
     let moving = instances

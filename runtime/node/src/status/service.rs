@@ -87,7 +87,7 @@ impl Picture<'_> {
     /// What a service asks of its engine in vain, where that is there.
     fn in_vain(&self, goal: &Goal) -> Option<Vec<String>> {
         let features = self.board.desired.engines.get(&engine_kind(goal))?;
-        Some(unenforced(&goal.service, features))
+        Some(unenforced(&goal.service, &goal.volumes, features))
     }
 }
 
@@ -126,7 +126,7 @@ fn prepared(board: &Board, id: &ServiceId, goal: &Goal) -> Condition {
             true => Reason::Refused,
             false => Reason::PreparationFailed,
         };
-        return Condition::is_not(Aspect::Prepared, reason, &trouble.reason).tried_at(Some(trouble.again_at_ms));
+        return Condition::is_not(Aspect::Prepared, reason, &trouble.reason).tried_at(trouble.again_at_ms);
     }
     let is_prepared = board.prepared.contains_key(&version) && !board.preparing.contains(&version);
     match (is_prepared, scheduled_ms(board, id)) {

@@ -77,9 +77,9 @@ impl Instance {
     }
 
     async fn clear_away(&mut self) -> Next {
-        let (folder, records) = (self.record.folder(&self.shared.instances), self.shared.records.clone());
+        let (home, records) = (self.shared.folders.home_of(&self.record), self.shared.records.clone());
         let record = self.record.clone();
-        let cleared = blocking(move || workspace::remove(&folder).and_then(|()| records.remove(&record))).await;
+        let cleared = blocking(move || workspace::remove(&home).and_then(|()| records.remove(&record))).await;
         match cleared {
             Ok(()) => {
                 self.tell("stopped", &json!({}));

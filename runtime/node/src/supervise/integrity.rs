@@ -12,8 +12,9 @@ use serde_json::json;
 use super::keeping::blocking;
 use super::life::Instance;
 use crate::policy::Edited;
-use crate::prepare::{self, VersionId};
+use crate::prepare;
 use crate::program::MANIFEST;
+use aerolith_plan::VersionId;
 
 /// Compares programs with the store, as the operator wants it.
 ///

@@ -1,12 +1,11 @@
 //! What an instance keeps on disk of itself, and what it shows and tells of itself.
 
-use aerolith_plan::Fitness;
+use aerolith_plan::{Fitness, VersionId};
 use aerolith_plugin_wire::{Code, Error};
 
 use super::Phase;
 use super::life::Instance;
 use crate::plugins::{self, Engine};
-use crate::prepare::VersionId;
 use crate::time::now_ms;
 
 impl Instance {
@@ -60,6 +59,7 @@ impl Instance {
         view.next_try_ms = None;
         view.trial = self.record.proof.outcome();
         self.record.proof.reason().clone_into(&mut view.trial_reason);
+        view.is_late = self.record.proof.is_late();
         drop(view);
         self.shared.changed.notify_one();
     }
@@ -83,6 +83,7 @@ impl Instance {
         let mut view = self.watched.lock();
         view.trial = self.record.proof.outcome();
         self.record.proof.reason().clone_into(&mut view.trial_reason);
+        view.is_late = self.record.proof.is_late();
         drop(view);
         self.shared.changed.notify_one();
     }

@@ -1,6 +1,7 @@
 //! How an instance is started, or found again.
 
 use std::fs;
+use std::time::Duration;
 
 use aerolith_plugin_wire::engine::{Handle, Recover};
 use aerolith_plugin_wire::{Code, Error};
@@ -11,13 +12,20 @@ use super::life::{Instance, Next};
 use super::{Phase, Workspace};
 use crate::admission::Refusal;
 use crate::layout::finish;
+use crate::policy::NotAllowed;
 use crate::record::Life;
 use crate::workspace;
 
+/// Time until it is asked again whether what the policy refused is allowed: where a link of the host leads may change, and
+/// nobody tells.
+const ASK_AGAIN: Duration = Duration::from_secs(300);
+
 /// Why an instance could not be started.
-enum Refused {
+pub(super) enum Refused {
     /// The policy takes no more what it is made of, and nothing of it runs.
     Forbidden(Refusal),
+    /// The policy takes no more what it asks of the host, and nothing of it runs.
+    NotAllowed(NotAllowed),
     /// Nothing of it runs.
     Clear(String),
     /// Nothing of it runs, and trying again will not help: it is made so that it cannot be started.
@@ -98,6 +106,12 @@ impl Instance {
                 self.record.proof.refused(&reason);
                 self.nothing_runs(reason).await
             }
+            Err(Refused::NotAllowed(error)) => {
+                self.record.life = Life::Idle;
+                self.keep().await;
+                self.waits(Phase::Waiting, error.to_string());
+                Next::Later(ASK_AGAIN, Box::new(Next::Start))
+            }
             Err(Refused::Forbidden(refusal)) => {
                 self.record.life = Life::Idle;
                 self.keep().await;
@@ -116,7 +130,7 @@ impl Instance {
     /// What comes directly before the start is what may have changed by then.
     async fn try_start(&mut self) -> Result<Handle, Refused> {
         let engine = self.engine().await.map_err(Refused::Clear)?;
-        self.take_from_host(&engine).await.map_err(Refused::Clear)?;
+        self.take_from_host(&engine).await?;
         self.make_workspace().await.map_err(Refused::Clear)?;
         self.record.workload.token = token().map_err(Refused::Clear)?;
         self.record.life = Life::Intended;
@@ -130,12 +144,7 @@ impl Instance {
     }
 
     async fn make_workspace(&mut self) -> Result<(), String> {
-        let Some(Workspace {
-            folder,
-            places,
-            start_in,
-        }) = self.workspace.clone()
-        else {
+        let Some(Workspace { home, places, start_in }) = self.workspace.clone() else {
             return Ok(());
         };
         let output = std::path::PathBuf::from(&self.record.workload.output);
@@ -145,7 +154,7 @@ impl Instance {
                 crate::durable::folder(parent, true).map_err(|e| e.to_string())?;
             }
             let places = finish(&places, &environment, &rules).map_err(|e| e.to_string())?;
-            workspace::make(&folder, &places, &start_in).map_err(|e| e.to_string())
+            workspace::make(&home, &places, &start_in).map_err(|e| e.to_string())
         })
         .await?;
         self.workspace = None;

@@ -49,6 +49,8 @@ pub(crate) struct View {
     /// Whether its version has proven itself, and why not.
     pub(crate) trial: Trial,
     pub(crate) trial_reason: String,
+    /// Whether it has not for nothing else than its time.
+    pub(crate) is_late: bool,
     /// Whether it waits for something else than its own delay.
     pub(crate) is_stuck: bool,
 }
@@ -75,6 +77,7 @@ impl View {
             answered_ms: None,
             trial: record.proof.outcome(),
             trial_reason: record.proof.reason().to_owned(),
+            is_late: record.proof.is_late(),
             is_stuck: false,
         }
     }
@@ -82,6 +85,11 @@ impl View {
     /// Whether another try may be asked for.
     pub(crate) fn is_waiting(&self) -> bool {
         matches!(self.phase, Phase::Failed | Phase::Restarting) || self.is_stuck
+    }
+
+    /// Whether it could not prove itself for want of something that is no part of it, such as a port, a path or its engine.
+    pub(crate) fn is_hindered(&self) -> bool {
+        self.is_late && (self.is_stuck || self.phase == Phase::Starting)
     }
 
     /// As planning sees it. One that is being stopped is not up, though it may run still.

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -47,8 +49,14 @@ pub struct Scripted {
     pub removed: Mutex<Vec<(Handle, usize)>>,
     /// By method, what it answers instead.
     pub refuses: Mutex<BTreeMap<&'static str, Error>>,
+    /// Whose start never comes to its end: instances of which the name begins so.
+    pub stuck: Mutex<Option<&'static str>>,
+    /// The starts that are under way.
+    pub starting: Arc<()>,
     /// Told to whoever waits for an end: the engine is replaced.
     pub lost: watch::Sender<u32>,
+    /// Whether it hands sockets over.
+    pub hands_over: std::sync::atomic::AtomicBool,
     /// By command, with which code it ends; any other hangs.
     pub commands: Mutex<BTreeMap<String, i32>>,
     /// The commands that were run, and how many run now.
@@ -144,6 +152,7 @@ impl Engine for Scripted {
         Ok(Features {
             kind: "process".into(),
             survives: true,
+            handover: self.hands_over.load(std::sync::atomic::Ordering::SeqCst),
             ..Features::default()
         })
     }
@@ -160,6 +169,11 @@ impl Engine for Scripted {
 
     async fn start(&self, request: Workload) -> Result<Handle> {
         self.asked("start")?;
+        let stuck = *self.stuck.lock().unwrap();
+        if stuck.is_some_and(|stuck| request.instance.starts_with(stuck)) {
+            let _under_way = self.starting.clone();
+            return std::future::pending().await;
+        }
         let handle = self.add(request);
         self.asked("started")?;
         Ok(handle)
@@ -262,6 +276,9 @@ impl Engine for Scripted {
 pub struct Files {
     pub files: Mutex<BTreeMap<String, Vec<u8>>>,
     pub fetched: Mutex<Vec<String>>,
+    /// What never comes, and for how many that is waited for now.
+    pub hangs: Mutex<Vec<String>>,
+    pub hanging: Arc<()>,
 }
 
 impl PackageFetcher for Files {
@@ -274,6 +291,10 @@ impl PackageFetcher for Files {
     async fn fetch(&self, request: Fetch, into: Stream<Bytes>) -> Result<Fetched> {
         self.fetched.lock().unwrap().push(request.url.clone());
         let bytes = self.files.lock().unwrap().get(&request.url).cloned();
+        if self.hangs.lock().unwrap().contains(&request.url) {
+            let _under_way = self.hanging.clone();
+            std::future::pending::<()>().await;
+        }
         let bytes = bytes.ok_or_else(|| Error::not_found("the server answered 404 Not Found"))?;
         write_head(&into, &Head::default()).await?;
         let size = bytes.len() as u64;
@@ -318,6 +339,8 @@ impl arch::ArchResolver for Machine {
 /// The plugins of a world; one can be taken away and put back.
 #[derive(Default)]
 pub struct Linked {
+    /// Whether who asks for one is torn down.
+    pub tears: std::sync::atomic::AtomicBool,
     pub engine: Arc<Scripted>,
     pub files: Arc<Files>,
     pub away: Mutex<Vec<&'static str>>,
@@ -325,6 +348,7 @@ pub struct Linked {
 
 impl Plugins for Linked {
     fn providers(&self, capability: &str) -> Vec<Arc<dyn Service>> {
+        assert!(!self.tears.load(std::sync::atomic::Ordering::SeqCst), "as tested");
         if self.away.lock().unwrap().contains(&capability) {
             return Vec::new();
         }
@@ -482,6 +506,32 @@ pub fn application(name: &str, services: &str) -> String {
 /// A service that runs a package, with more fields.
 pub fn service(name: &str, package: &str, more: &str) -> String {
     format!(r#"{{"name":"{name}","programConfig":"{package}"{more}}}"#)
+}
+
+/// A plugin has come, or gone.
+pub fn tell_of_plugins(node: &Node) {
+    let event = aerolith_plugin_wire::host::Event {
+        topic: "plugin/arch/changed".into(),
+        data: serde_json::json!({}),
+    };
+    node.bus().publish(&event).unwrap();
+}
+
+/// What a reboot does: nothing runs, and the runtime folder is empty.
+pub async fn reboot(world: &World, node: Node) -> Node {
+    world.crash(node).await;
+    for run in world.engine().runs.lock().unwrap().iter() {
+        run.exit.send_replace(Some(code(137)));
+    }
+    // A write that was going on when it died may come to its end meanwhile.
+    let emptied = || fs::remove_dir_all(world.path("run"));
+    until("the runtime folder is gone", || match emptied() {
+        Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => None,
+        removed => Some(removed.unwrap()),
+    })
+    .await;
+    world.boots.fetch_add(1, Ordering::Relaxed);
+    world.open().await
 }
 
 pub async fn apply(node: &Node, all: &[&str]) {

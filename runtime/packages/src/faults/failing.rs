@@ -1,8 +1,9 @@
 //! A disk that fails once, or is full, while the machine goes on.
 
+use fastrand::Rng;
+
 use super::invariants::snapshot;
 use super::machine::{Fault, Machine, Sharing, Sync};
-use super::random::Random;
 use super::scenarios::{Failure, must};
 use super::trial::{Trial, campaign, everywhere, world};
 use crate::sandbox::{download, names};
@@ -10,10 +11,10 @@ use crate::{Expected, StoreError};
 
 /// Fails one step. All goes on and, one time in four, the power is cut after that too.
 fn failed(trial: &Trial, at: u64, seed: u64) -> Result<bool, Failure> {
-    let mut random = Random(seed ^ at << 32);
+    let mut random = Rng::with_seed(seed ^ at << 32);
     let machine = trial.machine(Sync::Works);
     let run = trial.run(&machine, Fault::Once(at))?;
-    if random.below(4) == 0 {
+    if random.u8(..4) == 0 {
         trial.check(&machine.after_cut(&mut random), &run.promises)?;
     }
     trial.check(&machine, &run.promises)?;

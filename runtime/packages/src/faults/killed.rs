@@ -7,10 +7,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
 
 use super::machine::{Sync, in_memory};
-use super::random::Random;
 use super::scenarios::{Promises, SCENARIOS, Scenario, World};
 use super::trial::Trial;
 use crate::disk::OsDisk;
@@ -56,7 +57,7 @@ fn a_process_killed_anywhere_leaves_what_was_promised_and_nothing_half_done() {
         return work(Path::new(&place));
     }
     let trials = SCENARIOS.each_ref().map(Trial::new);
-    let (mut random, mut span, mut kills) = (Random(1), None, 0);
+    let (mut random, mut span, mut kills) = (Rng::with_seed(1), None::<Duration>, 0);
     for round in 0..10 * KILLS {
         let place = in_memory();
         for trial in &trials {
@@ -67,7 +68,7 @@ fn a_process_killed_anywhere_leaves_what_was_promised_and_nothing_half_done() {
         let (mut child, began) = (begun(place.path()), Instant::now());
         if let Some(span) = span {
             #[expect(clippy::disallowed_methods, reason = "the time is the point at which it is killed")]
-            thread::sleep(random.part_of(span));
+            thread::sleep(span.mul_f64(random.f64()));
             child.kill().unwrap();
         }
         child.wait().unwrap();

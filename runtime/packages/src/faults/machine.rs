@@ -6,11 +6,11 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use fastrand::Rng;
+use power::{Model, Node};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
-use super::model::{Model, Node};
-use super::random::Random;
 use crate::disk::{Disk, OsDisk, Writing};
 
 /// Bytes that a name costs on a disk that can be full.
@@ -137,7 +137,7 @@ impl Machine {
     }
 
     /// A machine that has what a power cut now may leave of this one.
-    pub(crate) fn after_cut(&self, random: &mut Random) -> Arc<Self> {
+    pub(crate) fn after_cut(&self, random: &mut Rng) -> Arc<Self> {
         let state = self.state();
         Self::with(state.model.after_cut(random), state.sync, state.sharing)
     }

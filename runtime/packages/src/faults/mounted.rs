@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use tempfile::TempDir;
 
 use super::invariants::snapshot;
-use super::random::Random;
+use super::scenarios::noise;
 use crate::disk::OsDisk;
 use crate::sandbox::{self, SPAWNING, download, text, zip};
 use crate::{Content, Digest, Download, Expected, KeptParts, Limits, Part, Store, StoreError, TreeId, Unpack};
@@ -122,7 +122,7 @@ fn assert_is(error: &StoreError, expected: ErrorKind, disk: &Mounted) {
 #[test]
 fn a_full_disk_refuses_what_does_not_fit_and_has_its_space_back_at_once() {
     let Some(disk) = Mounted::new() else { return };
-    let (store, bytes) = (disk.open().unwrap(), Random(1).bytes(1 << 20));
+    let (store, bytes) = (disk.open().unwrap(), noise(1, 1 << 20));
     let free = disk.free();
     let mut endless = store.ingest(Download::default()).unwrap();
     let error = (0..30).find_map(|_| endless.write(&bytes).err()).unwrap();
@@ -177,7 +177,7 @@ fn a_disk_that_turns_read_only_changes_nothing_and_works_when_it_is_mended() {
 #[test]
 fn a_download_that_a_full_disk_stopped_in_the_middle_is_taken_when_there_is_room() {
     let Some(disk) = Mounted::new() else { return };
-    let (store, bytes) = (disk.open().unwrap(), Random(1).bytes(3 << 20));
+    let (store, bytes) = (disk.open().unwrap(), noise(1, 3 << 20));
     let of = || Expected {
         sha256: Some(Digest::of(&bytes)),
         ..Expected::default()

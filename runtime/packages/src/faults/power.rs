@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use fastrand::Rng;
+
 use super::machine::{Fault, Machine, Sharing, Sync};
-use super::random::Random;
-use super::scenarios::{Failure, SCENARIOS};
+use super::scenarios::{Failure, SCENARIOS, noise};
 use super::trial::{Trial, campaign, world};
 use crate::disk::Disk;
 use crate::sandbox::download;
@@ -14,21 +15,21 @@ use crate::{Digest, Expected, Validator};
 fn cut(trial: &Trial, at: u64, seed: u64, sync: Sync) -> Result<bool, Failure> {
     let machine = trial.machine(sync);
     let run = trial.run(&machine, Fault::Off(at))?;
-    trial.check(&machine.after_cut(&mut Random(seed ^ at << 32)), &run.promises)?;
+    trial.check(&machine.after_cut(&mut Rng::with_seed(seed ^ at << 32)), &run.promises)?;
     Ok(run.failed)
 }
 
 /// Cuts the power before a change and, one time in four, again while the same is done after that.
 fn cut_and_cut_again(trial: &Trial, at: u64, seed: u64) -> Result<bool, Failure> {
-    let mut random = Random(seed ^ at << 32);
-    if random.below(4) > 0 {
+    let mut random = Rng::with_seed(seed ^ at << 32);
+    if random.u8(..4) > 0 {
         return cut(trial, at, seed, Sync::Works);
     }
     let machine = trial.machine(Sync::Works);
     let run = trial.run(&machine, Fault::Off(at))?;
     trial.check(&machine.after_cut(&mut random), &run.promises)?;
     let after = machine.after_cut(&mut random);
-    let again = trial.run(&after, Fault::Off(1 + random.next() % (at + 20)))?;
+    let again = trial.run(&after, Fault::Off(random.u64(1..=at + 20)))?;
     trial.check(&after.after_cut(&mut random), &again.promises)?;
     Ok(run.failed)
 }
@@ -38,7 +39,7 @@ fn killed_and_cut(trial: &Trial, at: u64, seed: u64) -> Result<bool, Failure> {
     let machine = trial.machine(Sync::Works);
     let failed = trial.run(&machine, Fault::Off(at))?.failed;
     let promises = trial.run(&machine, Fault::None)?.promises;
-    let mut random = Random(seed ^ at << 32);
+    let mut random = Rng::with_seed(seed ^ at << 32);
     trial.check(&machine.after_cut(&mut random), &promises)?;
     Ok(failed)
 }
@@ -66,7 +67,7 @@ fn a_disk_whose_sync_does_nothing_or_forgets_the_names_is_found_out() {
 
 #[test]
 fn a_download_cut_off_goes_on_when_the_store_is_opened_again_and_never_with_other_bytes() {
-    let (machine, bytes) = (Machine::new(Sharing::Unknown), Random(1).bytes(4 << 20));
+    let (machine, bytes) = (Machine::new(Sharing::Unknown), noise(1, 4 << 20));
     let of = || Expected {
         sha256: Some(Digest::of(&bytes)),
         ..Expected::default()
@@ -93,7 +94,7 @@ fn a_download_cut_off_goes_on_when_the_store_is_opened_again_and_never_with_othe
         offset
     };
     for seed in 0..8 {
-        let offset = goes_on(&machine.after_cut(&mut Random(seed)));
+        let offset = goes_on(&machine.after_cut(&mut Rng::with_seed(seed)));
         assert!((2 << 20..=3 << 20).contains(&offset), "{offset} bytes were vouched for");
     }
     let torn = machine.twin(Sync::Works);

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
+use fastrand::Rng;
+
 use super::machine::Sharing;
-use super::random::Random;
 use crate::disk::Disk;
 use crate::durable::exists;
 use crate::sandbox::{download, open, text, zip};
@@ -134,13 +135,20 @@ impl World {
 }
 
 /// Bytes enough for a note in the middle.
-static BULK: LazyLock<Vec<u8>> = LazyLock::new(|| Random(1).bytes(300_000));
+/// Bytes that do not shrink.
+pub(crate) fn noise(seed: u64, count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    Rng::with_seed(seed).fill(&mut bytes);
+    bytes
+}
+
+static BULK: LazyLock<Vec<u8>> = LazyLock::new(|| noise(1, 300_000));
 
 static PROGRAM: LazyLock<Vec<u8>> = LazyLock::new(|| {
     zip(&[
         ("program.yml", b"entry: bin/app", 0o100_644),
         ("bin/app", b"#!/bin/sh", 0o100_755),
-        ("bin/data", &Random(2).bytes(3_000), 0o100_644),
+        ("bin/data", &noise(2, 3_000), 0o100_644),
         ("lib", b"deep", 0o120_777),
         ("run", b"bin/app", 0o120_777),
         ("deep/one", b"1", 0o100_644),
@@ -222,7 +230,7 @@ fn cut_off(world: &World, promises: &mut Promises) -> Outcome {
 
 /// A download known by MD5 whose place changes in the middle, that is given up, and then taken; another one is left.
 fn changed(world: &World, promises: &mut Promises) -> Outcome {
-    let (store, old, new) = (world.open()?, Random(3).bytes(3_000), Random(4).bytes(3_000));
+    let (store, old, new) = (world.open()?, noise(3, 3_000), noise(4, 3_000));
     let of = || download("page", by_md5(&new));
     let mut ingest = begin(&store, of(), "old", 3_000)?;
     go_on(&mut ingest, &old[..2_000])?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::machine::{Fault, Machine, Sharing};
 use super::mounted::Mounted;
-use super::random::Random;
+use super::scenarios::noise;
 use super::trial::world;
 use crate::{Content, Digest, Download, Part, Store, StoreError, Tree, Unpack};
 
@@ -15,7 +15,7 @@ const SIZE: usize = 1 << 20;
 /// A tree of one large file, `f`.
 fn large(store: &Store) -> Tree {
     let mut ingest = store.ingest(Download::default()).unwrap();
-    ingest.write(&Random(1).bytes(SIZE)).unwrap();
+    ingest.write(&noise(1, SIZE)).unwrap();
     let content = Content::Object {
         blob: ingest.finish().unwrap(),
         unpack: Unpack::None,
@@ -29,10 +29,7 @@ fn large(store: &Store) -> Tree {
 /// The copy is whole, and a change of it is none of the tree; a tree that was changed is not copied any more.
 fn assert_apart(store: &Store, tree: &Tree, copy: &Path) {
     let (stored, file) = (tree.root().join("f"), copy.join("f"));
-    assert_eq!(
-        Digest::of(&fs::read(&file).unwrap()),
-        Digest::of(&Random(1).bytes(SIZE))
-    );
+    assert_eq!(Digest::of(&fs::read(&file).unwrap()), Digest::of(&noise(1, SIZE)));
     fs::write(&file, "its own").unwrap();
     store.verify(tree).unwrap();
     fs::set_permissions(&stored, fs::Permissions::from_mode(0o644)).unwrap();

@@ -234,26 +234,39 @@ fn alone(json: &str) -> Result<Vec<Goal>, PlanError> {
 
 #[test]
 fn two_versions_are_beside_each_other_unless_they_want_the_same_port_or_it_is_said_otherwise() {
-    let strategy = |more: &str| {
-        let json = format!(r#"{{"name":"app1","services":[{{"name":"web","image":"a"{more}}}]}}"#);
-        alone(&json).unwrap()[0].strategy
+    let package = "---\nkind: configuration\nname: pp\nlabels: {baetyl-config-type: baetyl-program}\ndata: {a: b}\n";
+    let strategy = |application: &str, service: &str| {
+        let text =
+            format!("kind: application\nname: app1\n{application}services: [{{name: web, {service}}}]\n{package}");
+        flatten(&text).unwrap().into_values().next().unwrap().strategy
     };
-    for (more, expected) in [
-        ("", Strategy::Switch),
-        (r#","ports":[{"containerPort":80}]"#, Strategy::Switch),
-        (r#","ports":[{"containerPort":80,"hostPort":8080}]"#, Strategy::Restart),
+    for (service, expected) in [
+        ("image: a", Strategy::Switch),
+        ("image: a, ports: [{containerPort: 80}]", Strategy::Switch),
         (
-            r#","ports":[{"containerPort":80}],"hostNetwork":true"#,
+            "image: a, ports: [{containerPort: 80, hostPort: 8080}]",
             Strategy::Restart,
         ),
-        (r#","hostNetwork":true"#, Strategy::Switch),
         (
-            r#","ports":[{"containerPort":80,"hostPort":8080}],"update":{"strategy":"handover"}"#,
+            "image: a, ports: [{containerPort: 80}], hostNetwork: true",
+            Strategy::Restart,
+        ),
+        ("image: a, hostNetwork: true", Strategy::Switch),
+        (
+            "image: a, ports: [{containerPort: 80, hostPort: 8080}], update: {strategy: handover}",
             Strategy::Handover,
         ),
+        ("programConfig: pp", Strategy::Switch),
+        ("programConfig: pp, ports: [{containerPort: 80}]", Strategy::Restart),
+        (
+            "programConfig: pp, ports: [{containerPort: 80}], update: {strategy: switch}",
+            Strategy::Switch,
+        ),
     ] {
-        assert_eq!(strategy(more), expected, "{more}");
+        assert_eq!(strategy("", service), expected, "{service}");
     }
+    let shared = strategy("hostNetwork: true\n", "image: a, ports: [{containerPort: 80}]");
+    assert_eq!(shared, Strategy::Restart);
 }
 
 #[test]
@@ -297,4 +310,18 @@ fn init_services_come_one_after_the_other_and_everything_after_them() {
     let after_init = vec!["yy succeeded".to_owned()];
     let both = vec!["aa ready".to_owned(), "yy succeeded".to_owned()];
     assert_eq!(waits, [after_init, both, vec!["zz succeeded".to_owned()], vec![]]);
+}
+
+#[test]
+fn a_goal_wants_only_runs_of_its_own_service() {
+    let all = flatten(WORLD).unwrap();
+    for (id, goal) in &all {
+        let run = |id: &ServiceId, index| RunId {
+            instance: id.instance(index),
+            fingerprint: goal.fingerprint,
+        };
+        let wanted: Vec<_> = all.keys().filter(|other| goal.wants(&run(other, 1))).collect();
+        assert_eq!(wanted, [id]);
+        assert!(!goal.wants(&run(id, 2)));
+    }
 }

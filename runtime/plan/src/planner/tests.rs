@@ -96,6 +96,7 @@ fn a_restart_stops_the_old_when_everything_is_there_for_the_new() {
 fn what_is_bad_goes_and_the_old_runs_on_or_is_started_again_and_twice_is_enough() {
     for (strategy, first, back) in [
         ("switch", &["start app1.bb.1"][..], &["stop app1.bb.1"][..]),
+        ("handover", &["start app1.bb.1"], &["stop app1.bb.1"]),
         ("restart", &["stop app1.bb.1"], &["stop app1.bb.1"]),
     ] {
         let update = json!({"strategy": strategy});
@@ -113,6 +114,63 @@ fn what_is_bad_goes_and_the_old_runs_on_or_is_started_again_and_twice_is_enough(
         assert_eq!((world.attempts, world.good), (2, false));
         assert_eq!(world.observed.instances, before);
     }
+}
+
+/// Everything is started, and nothing has proven itself yet.
+fn running(aa: u8, bb: u8) -> World {
+    let mut world = World::default();
+    world.apply(pair(aa, bb, &json!({})));
+    for _ in 0..4 {
+        world.round(0, usize::MAX);
+        (0..world.observed.instances.len()).for_each(|nth| world.grow(nth));
+    }
+    let healthy = State::Running(crate::Fitness::Healthy);
+    assert!(world.observed.instances.values().any(|seen| seen.state != healthy));
+    world
+}
+
+#[test]
+fn what_ran_before_anything_was_good_runs_on_until_the_next_has_proven_itself_and_is_put_back_where_that_is_bad() {
+    let mut world = running(0, 0);
+    world.apply(pair(0, 1, &json!({})));
+    assert_eq!(advance(&mut world), ["prepare app1.bb"]);
+    assert_eq!(advance(&mut world), ["start app1.bb.1"]);
+    assert_eq!(advance(&mut world), ["stop app1.bb.1"]);
+    assert!(world.good);
+    let mut world = running(0, 0);
+    world.apply(pair(0, BAD, &json!({})));
+    world.settle(0);
+    assert_eq!((world.attempts, world.good), (2, false));
+    assert_eq!(world.observed.instances.len(), 2);
+    assert!(world.observed.instances.values().all(crate::Seen::stands), "{world:?}");
+}
+
+#[test]
+fn a_first_version_that_does_not_run_is_nothing_to_go_back_to() {
+    for (aa, bb) in [(0, ABSENT), (0, BAD)] {
+        let mut world = World::default();
+        world.apply(pair(aa, bb, &json!({})));
+        world.settle(0);
+        world.apply(pair(1, BAD, &json!({})));
+        world.settle(0);
+        assert_eq!(world.attempts, 0, "it is restarted for as long as it takes");
+    }
+}
+
+#[test]
+fn what_an_unproven_version_leaves_unchanged_must_prove_itself_too() {
+    let mut world = running(0, 0);
+    world.apply(pair(1, 0, &json!({})));
+    for _ in 0..6 {
+        world.round(0, usize::MAX);
+        let aa = |run: &RunId| run.instance.service.service.as_str() == "aa";
+        let count = world.observed.instances.keys().filter(|run| aa(run)).count();
+        (0..count).for_each(|nth| world.grow(nth));
+        world.judge();
+        assert!(!world.good, "{world:?}");
+    }
+    world.settle(0);
+    assert!(world.good);
 }
 
 #[test]
@@ -155,6 +213,38 @@ fn what_cannot_be_had_leaves_the_old_running_and_starts_it_after_a_power_cut() {
     assert_eq!(advance(&mut world), ["start app1.aa.1"]);
     assert_eq!(advance(&mut world), ["start app1.bb.1"]);
     assert_eq!(advance(&mut world), [""; 0]);
+}
+
+#[test]
+fn nothing_is_touched_while_nobody_can_say_what_is_for_this_machine() {
+    for strategy in ["switch", "restart"] {
+        let mut world = settled(0, 0, &json!({"strategy": strategy}));
+        let (settled, before) = (world.clone(), world.observed.clone());
+        world.is_away = true;
+        world.crash(false);
+        assert_eq!(advance(&mut world), [""; 0], "a reboot");
+        assert_eq!(world.observed.prepared, before.prepared);
+        let mut world = settled;
+        world.is_away = true;
+        world.apply(pair(1, 1, &json!({"strategy": strategy})));
+        world.settle(0);
+        assert_eq!((&world.observed, world.good), (&before, false), "an update");
+        world.end_all();
+        assert_eq!(advance(&mut world), ["start app1.aa.1"], "what is put back is known");
+        world.come_back();
+        world.settle(0);
+        assert!(world.good);
+    }
+}
+
+#[test]
+fn what_was_prepared_under_its_fingerprint_has_that_for_sure() {
+    let mut world = settled(0, 0, &json!({}));
+    let mut generation = crate::Generation::clone(world.candidate.as_ref().unwrap());
+    generation.values_mut().for_each(|goal| goal.is_resolved = false);
+    world.candidate = Some(generation.into());
+    world.crash(false);
+    assert_eq!(advance(&mut world), ["start app1.aa.1"]);
 }
 
 #[test]

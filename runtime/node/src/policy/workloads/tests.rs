@@ -9,7 +9,9 @@ fn rules(policy: WorkloadPolicy) -> Rules {
     Rules {
         policy,
         relative: "/data/host".into(),
-        own: ["/data".into(), "/run/node".into()],
+        own: ["/data", "/run/node", "/etc/aerolith/aerolith.yml", "/etc/aerolith/keys"]
+            .map(Into::into)
+            .into(),
     }
 }
 
@@ -198,11 +200,30 @@ fn host_paths_are_allowed_below_a_listed_folder_and_for_reading_where_it_says_so
 
 #[test]
 fn what_gives_the_machine_away_must_be_named_exactly() {
-    let wide = ["/srv", "/run/node", "/var", "/data/packages"];
+    let wide = [
+        "/srv",
+        "/run",
+        "/run/node",
+        "/run/user",
+        "/var",
+        "/data/packages",
+        "/etc",
+    ];
     for (path, what) in [
         ("/", "the whole host"),
         ("/run/docker.sock", "docker's socket"),
         ("/var/run", "docker's socket"),
+        ("/run/containerd/containerd.sock", "containerd's socket"),
+        ("/var/run/podman", "podman's socket"),
+        ("/run/crio/crio.sock", "CRI-O's socket"),
+        ("/run/k3s/containerd", "k3s's socket"),
+        ("/run/user/1000/docker.sock", "docker's socket"),
+        ("/run/user/1000/podman/podman.sock", "podman's socket"),
+        ("/run/user/1000", "docker's socket"),
+        ("/run/user", "docker's socket"),
+        ("/etc/aerolith", "the node's own files"),
+        ("/etc/aerolith/aerolith.yml", "the node's own files"),
+        ("/etc/aerolith/keys/vendor.pub", "the node's own files"),
         ("/data/state", "the node's own files"),
         ("/data/host/x", "the node's own files"),
         ("/run/node/instances", "the node's own files"),
@@ -216,6 +237,9 @@ fn what_gives_the_machine_away_must_be_named_exactly() {
     }
     assert_eq!(ask(&["/"], "/srv", false), Ok(()));
     assert!(ask(&["/"], "/data", false).is_err());
+    for harmless in ["/run/user/1000/pulse", "/run/udev", "/etc/ssl"] {
+        assert_eq!(ask(&wide, harmless, true), Ok(()), "{harmless}");
+    }
 }
 
 struct Disk {
@@ -233,7 +257,7 @@ fn disk() -> Disk {
     let rules = Rules {
         policy: folders(&[root.join("srv").to_str().unwrap()]),
         relative: root.join("data/host"),
-        own: [root.join("data"), root.join("run")],
+        own: vec![root.join("data"), root.join("run")],
     };
     Disk { dir, rules }
 }

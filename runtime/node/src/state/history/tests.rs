@@ -8,7 +8,7 @@ fn deployment(revision: u64) -> Deployment {
 fn history(outcomes: &[Outcome]) -> History {
     let mut history = History::default();
     for (revision, outcome) in (1..).zip(outcomes) {
-        history.deploy(deployment(revision));
+        history.deploy(deployment(revision), |_| false);
         history.deployments[0].outcome = *outcome;
     }
     history
@@ -99,7 +99,7 @@ fn a_retry_gives_the_newest_its_attempts_back() {
 #[test]
 fn a_new_deployment_supersedes_the_candidate_and_nothing_else() {
     let mut after = history(&[Good, Failed, Pending]);
-    after.deploy(deployment(4));
+    after.deploy(deployment(4), |_| false);
     let outcomes: Vec<Outcome> = after.all().iter().map(|one| one.outcome).collect();
     assert_eq!(outcomes, [Pending, Superseded, Failed, Good]);
 }
@@ -108,7 +108,7 @@ fn a_new_deployment_supersedes_the_candidate_and_nothing_else() {
 fn a_deployment_that_was_never_committed_is_forgotten_and_the_candidate_is_one_again() {
     let before = history(&[Good, Pending]);
     let mut torn = before.clone();
-    torn.deploy(deployment(3));
+    torn.deploy(deployment(3), |_| true);
     assert!(torn.keep_until(2));
     assert_eq!(torn, before);
     assert!(!torn.keep_until(2));
@@ -118,14 +118,14 @@ fn a_deployment_that_was_never_committed_is_forgotten_and_the_candidate_is_one_a
 fn ten_are_kept_and_always_the_newest_good_one() {
     let mut kept = history(&[Good; 3]);
     for revision in 4..100 {
-        kept.deploy(deployment(revision));
+        kept.deploy(deployment(revision), |_| false);
         kept.trim();
     }
     assert_eq!(kept.all().len(), 10);
     assert_eq!(revision(kept.fallback()), Some(3));
     assert_eq!(revision(kept.all().get(8)), Some(91));
     kept.succeeded(99);
-    kept.deploy(deployment(100));
+    kept.deploy(deployment(100), |_| false);
     kept.trim();
     assert_eq!(
         revision(kept.all().last()),
@@ -145,4 +145,44 @@ fn a_rollback_goes_to_the_good_one_before_the_newest() {
     ] {
         assert_eq!(revision(history(outcomes).before()), before, "{outcomes:?}");
     }
+}
+
+#[test]
+fn where_none_was_good_the_newest_that_was_up_is_put_back_until_one_is_good() {
+    let mut quick = history(&[Pending]);
+    for (revision, is_up) in [(1, false), (2, true), (3, false)] {
+        quick.deploy(deployment(revision + 1), |asked| asked == revision && is_up);
+    }
+    assert_eq!(
+        (revision(quick.fallback()), revision(quick.before())),
+        (Some(2), Some(2))
+    );
+    for _ in 0..2 {
+        quick.attempt_failed(4, "it ended".into(), 2);
+    }
+    assert_eq!(
+        (quick.deployments[0].outcome, revision(quick.wanted())),
+        (Failed, Some(2))
+    );
+    let mut good = quick.clone();
+    assert!(good.succeeded(3));
+    assert_eq!(revision(good.fallback()), Some(3));
+    for revision in 5..30 {
+        quick.deploy(deployment(revision), |_| false);
+        quick.trim();
+    }
+    assert_eq!((quick.all().len(), revision(quick.fallback())), (10, Some(2)));
+}
+
+#[test]
+fn an_attempt_for_which_something_was_missing_costs_nothing_and_is_over() {
+    let mut history = history(&[Good, Pending]);
+    history.attempt_begins(2, "boot");
+    history.attempt_hindered(2, "the port is held".into());
+    let newest = history.newest().unwrap();
+    assert_eq!((newest.attempts, newest.outcome, &newest.tried_in), (0, Pending, &None));
+    assert_eq!(newest.reason, "the port is held");
+    let before = history.clone();
+    history.attempt_hindered(1, "late".into());
+    assert_eq!(history, before);
 }

@@ -183,7 +183,7 @@ fn no_new_secret_is_stored_while_the_key_of_the_others_is_missing_and_everything
     state.commit(change).unwrap();
     state.commit(put(vec![other.clone()])).unwrap();
     assert_eq!(
-        open(&dir).resources()[&id("secret/other")],
+        *open(&dir).resources()[&id("secret/other")],
         other,
         "a new key seals nothing but new secrets"
     );

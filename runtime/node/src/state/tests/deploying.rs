@@ -107,7 +107,7 @@ fn an_application_that_preserves_updates_waits_until_it_is_changed_itself() {
         let wanted = state.wanted("shop").unwrap();
         assert_eq!(versions(wanted)[1], "configuration/conf@1");
         let parts = state.parts(wanted).unwrap();
-        assert_eq!(parts[&id("configuration/conf")], configuration("conf", "1"));
+        assert_eq!(*parts[&id("configuration/conf")], configuration("conf", "1"));
     }
     state.commit(put(vec![shop("2", preserving)])).unwrap();
     assert_eq!(versions(state.wanted("shop").unwrap())[1], "configuration/conf@2");
@@ -156,9 +156,7 @@ fn a_rollback_puts_back_what_was_good_with_what_has_been_deleted_since() {
     assert_eq!(outcomes(&state)[0], (5, Outcome::Pending));
     let change = state.rollback("shop", Some(2)).unwrap();
     state.commit(change).unwrap();
-    let Resource::Application(shop) = &state.resources()[&id("application/shop")] else {
-        panic!("no application")
-    };
+    let shop = state.resources()[&id("application/shop")].as_application().unwrap();
     assert_eq!(shop.version, "2");
 }
 

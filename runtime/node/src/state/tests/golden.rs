@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use aerolith_plan::Updates;
-
 use super::seen::in_memory;
 use super::*;
-use crate::desired::{Resources, each};
-use crate::durable::crash;
+use crate::desired::{Resources, anew};
+use crate::durable::crash::{self, Syncs};
 use crate::state::head::Found;
 
 pub(super) fn folder(schema: u64) -> PathBuf {
@@ -42,7 +40,7 @@ fn resources() -> Resources {
     let files = VERSIONS.map(|version| folder(1).join(format!("data/state/{version}.json")));
     let all = files.map(|file| serde_json::from_slice::<Resource>(&fs::read(file).unwrap()).unwrap());
     all.into_iter()
-        .map(|resource| (ResourceId::of(&resource), resource))
+        .map(|resource| (ResourceId::of(&resource), Arc::new(resource)))
         .collect()
 }
 
@@ -88,7 +86,7 @@ fn check(state: &State) {
 fn a_service_has_the_fingerprint_that_every_release_gave_it() {
     for schema in [1, 2] {
         let state = open(&copied(schema));
-        let (goals, failures) = each(state.resources(), Updates::default());
+        let (goals, failures) = anew(state.resources());
         assert!(failures.is_empty(), "{failures:?}");
         let found = goals
             .values()
@@ -150,7 +148,7 @@ fn the_second_schema_is_read_as_it_was_written() {
         .collect();
     assert_eq!(outcomes, [(5, Outcome::Pending), (1, Outcome::Superseded)]);
     let first = state.parts(&state.history("weather")[1]).unwrap();
-    let Resource::Configuration(conf) = &first[&id("configuration/weather-conf")] else {
+    let Resource::Configuration(conf) = &*first[&id("configuration/weather-conf")] else {
         panic!("no configuration")
     };
     assert_eq!(conf.version, "5m");
@@ -163,36 +161,47 @@ fn the_second_schema_is_read_as_it_was_written() {
 }
 
 #[test]
-fn a_crash_at_any_step_of_taking_over_leaves_one_schema_or_the_other_whole() {
+fn a_crash_or_a_power_cut_at_any_step_of_taking_over_leaves_one_schema_or_the_other_whole() {
     const ALL: usize = 1_000_000;
-    let plain = folder(1).join("data/state");
     let mut both = [0, 0];
     for works in 0.. {
         let dir = copied(1);
+        crash::watch(dir.path(), Syncs::Work);
         crash::after(works, ALL);
         let opened = State::open(dir.path().join("state"), dir.path().join("node.key"));
-        if !crash::disarm(ALL) {
+        let came = crash::disarm(ALL);
+        let cut = in_memory();
+        let left = crash::watched().after_cut(&mut fastrand::Rng::with_seed(works as u64));
+        left.build(cut.path());
+        if !came {
             check(&opened.unwrap());
+            check(&open(&cut));
             break;
         }
-        let state = dir.path().join("state");
-        match head::read(&state).unwrap() {
-            // The release before finds all that its head names.
-            Found::First(_) => {
-                both[0] += 1;
-                for version in VERSIONS {
-                    let file = format!("{version}.json");
-                    assert_eq!(
-                        fs::read(state.join(&file)).unwrap(),
-                        fs::read(plain.join(&file)).unwrap()
-                    );
-                }
-            }
-            Found::Current(_) => both[1] += 1,
-            Found::Absent | Found::Damaged(_) => panic!("no head after {works}"),
+        for dir in [dir, cut] {
+            both[usize::from(is_taken_over(&dir.path().join("state")))] += 1;
+            check(&open(&dir));
+            check(&open(&dir));
         }
-        check(&open(&dir));
-        check(&open(&dir));
     }
-    assert!(both[0] > 10 && both[1] > 1, "{both:?}");
+    assert!(both[0] > 20 && both[1] > 2, "{both:?}");
+}
+
+/// Whether a state is of this schema. If it is of the first, the release before finds all that its head names.
+fn is_taken_over(state: &Path) -> bool {
+    let plain = folder(1).join("data/state");
+    match head::read(state).unwrap() {
+        Found::First(_) => {
+            for version in VERSIONS {
+                let file = format!("{version}.json");
+                assert_eq!(
+                    fs::read(state.join(&file)).unwrap(),
+                    fs::read(plain.join(&file)).unwrap()
+                );
+            }
+            false
+        }
+        Found::Current(_) => true,
+        Found::Absent | Found::Damaged(_) => panic!("no head in {}", state.display()),
+    }
 }

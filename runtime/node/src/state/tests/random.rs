@@ -1,32 +1,20 @@
 //! What may be done with a state, as it follows from a number.
 
+use fastrand::Rng;
+
 use super::*;
-
-/// Numbers that follow from a seed (Steele and others' SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-}
 
 /// Does the step of a number: the same on equal states, whenever and wherever.
 pub(super) fn step(state: &mut State, number: u64) -> Result<(), FileError> {
-    let mut random = Random(number);
-    let application = format!("app{}", random.below(3));
+    let mut random = Rng::with_seed(number);
+    let application = format!("app{}", random.u8(..3));
     let newest = state.history(&application).first().map_or(0, |newest| newest.revision);
-    match random.below(20) {
+    match random.u8(..20) {
         0..10 => {
-            let count = 1 + random.below(4);
+            let count = 1 + random.u8(..4);
             let put = (0..count).map(|_| any(&mut random)).collect();
-            state.commit(Change {
-                put,
-                delete: Vec::new(),
-            })?;
+            let (delete, is_up) = (Vec::new(), random.bool());
+            state.commit_over(Change { put, delete }, &|_, _| is_up)?;
         }
         10..13 => {
             let delete = vec![ResourceId::of(&any(&mut random))];
@@ -45,8 +33,8 @@ pub(super) fn step(state: &mut State, number: u64) -> Result<(), FileError> {
     Ok(())
 }
 
-fn any(random: &mut Random) -> Resource {
-    let (kind, number, text) = (random.below(4), random.below(3), random.below(5));
+fn any(random: &mut Rng) -> Resource {
+    let (kind, number, text) = (random.u8(..4), random.u8(..3), random.u8(..5));
     let name = match kind {
         0 => return configuration(&format!("conf{number}"), &text.to_string()),
         1 => {
@@ -56,7 +44,7 @@ fn any(random: &mut Random) -> Resource {
         }
         _ => format!("app{number}"),
     };
-    let preserves = random.below(4) == 0;
+    let preserves = random.u8(..4) == 0;
     resource(&format!(
         r#"{{"kind":"application","name":"{name}","version":"{text}","preserveUpdates":{preserves},"volumes":[
         {{"name":"own","config":{{"name":"conf{number}"}}}},{{"name":"all","config":{{"name":"conf0"}}}},

@@ -43,7 +43,7 @@ fn a_secret_is_neither_on_disk_nor_in_a_log_nor_shown_whatever_is_done_with_it()
     let mut state = open(&dir);
     let change = state.rollback("shop", None).unwrap();
     state.commit(change).unwrap();
-    assert_eq!(state.resources()[&ResourceId::of(&cert)], cert);
+    assert_eq!(*state.resources()[&ResourceId::of(&cert)], cert);
     look(&state, "it is rolled back");
 
     // What was sealed is no secret in another form, either: damaged, of another key, without any.

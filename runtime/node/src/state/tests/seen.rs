@@ -1,6 +1,7 @@
 //! All that can be seen of a state, but for times and for what chance made.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::*;
 
@@ -11,7 +12,7 @@ pub(super) struct Seen(BTreeMap<String, String>);
 pub(super) fn seen(state: &State) -> Seen {
     let mut facts = BTreeMap::from([("revision".to_owned(), state.revision().to_string())]);
     for (id, resource) in state.resources() {
-        facts.insert(id.to_string(), serde_json::to_string(resource).unwrap());
+        facts.insert(id.to_string(), serde_json::to_string(&**resource).unwrap());
     }
     for (number, damaged) in state.damaged().iter().enumerate() {
         facts.insert(format!("damaged {number}"), format!("{damaged:?}"));
@@ -31,6 +32,7 @@ fn told(state: &State, deployment: &Deployment) -> String {
         attempts,
         outcome,
         reason,
+        was_up,
         ..
     } = deployment;
     let versions: Vec<_> = parts
@@ -38,8 +40,8 @@ fn told(state: &State, deployment: &Deployment) -> String {
         .map(|(id, version)| format!("{id}@{}", version.revision))
         .collect();
     let parts = state.parts(deployment);
-    let parts = parts.map(|parts| serde_json::to_string(&parts.values().collect::<Vec<_>>()).unwrap());
-    format!("{revision}: {versions:?} {attempts} {outcome:?} {reason:?} {parts:?}")
+    let parts = parts.map(|parts| serde_json::to_string(&parts.values().map(Arc::as_ref).collect::<Vec<_>>()).unwrap());
+    format!("{revision}: {versions:?} {attempts} {outcome:?} {reason:?} {was_up} {parts:?}")
 }
 
 /// Shows both where they differ.

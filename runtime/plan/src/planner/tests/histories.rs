@@ -22,18 +22,19 @@ struct Drawn {
     depends_on: u8,
     /// Whether only until they are started.
     is_hasty: bool,
-    restart: bool,
+    strategy: &'static str,
 }
 
 fn drawn_service() -> impl Strategy<Value = Option<Drawn>> {
     let version = prop_oneof![6 => 0_u8..3, 1 => Just(BAD), 1 => Just(ABSENT)];
-    let drawn = (version, 0_u32..3, any::<u8>(), any::<bool>(), any::<bool>());
-    let drawn = drawn.prop_map(|(version, replica, depends_on, is_hasty, restart)| Drawn {
+    let strategy = prop_oneof![Just("switch"), Just("restart"), Just("handover")];
+    let drawn = (version, 0_u32..3, any::<u8>(), any::<bool>(), strategy);
+    let drawn = drawn.prop_map(|(version, replica, depends_on, is_hasty, strategy)| Drawn {
         version,
         replica,
         depends_on,
         is_hasty,
-        restart,
+        strategy,
     });
     proptest::option::weighted(0.8, drawn)
 }
@@ -80,9 +81,8 @@ fn service(nth: usize, kind: &str, drawn: &Drawn, all: &[Option<Drawn>]) -> serd
         .filter(is_needed)
         .map(|it| json!({"service": SERVICES[it], "condition": condition}));
     let depends_on: Vec<_> = depends_on.collect();
-    let strategy = if drawn.restart { "restart" } else { "switch" };
     json!({"name": SERVICES[nth], "image": format!("{kind}:{}", drawn.version), "replica": drawn.replica,
-        "dependsOn": depends_on, "update": {"strategy": strategy}})
+        "dependsOn": depends_on, "update": {"strategy": drawn.strategy}})
 }
 
 #[derive(Debug, Clone)]
@@ -92,6 +92,12 @@ enum Event {
     Judge,
     Resume,
     Crash(bool),
+    /// Nobody can say any more which objects are for this machine, or somebody can again.
+    Away(bool),
+    /// It is left alone, or no more.
+    Hold(bool),
+    /// The disk takes nothing, or everything again.
+    Full(bool),
     Apply(Version),
     Delete,
 }
@@ -103,6 +109,9 @@ fn drawn_event() -> impl Strategy<Value = Event> {
         4 => Just(Event::Judge),
         2 => Just(Event::Resume),
         1 => any::<bool>().prop_map(Event::Crash),
+        1 => prop::bool::weighted(0.7).prop_map(Event::Away),
+        1 => any::<bool>().prop_map(Event::Hold),
+        1 => any::<bool>().prop_map(Event::Full),
         2 => drawn_version().prop_map(Event::Apply),
         1 => Just(Event::Delete),
     ]
@@ -116,6 +125,10 @@ fn happen(world: &mut World, event: &Event) {
         Event::Judge => world.judge(),
         Event::Resume => world.pausing = false,
         Event::Crash(loses_prepared) => world.crash(*loses_prepared),
+        Event::Hold(is_left_alone) => world.is_left_alone = *is_left_alone,
+        Event::Full(is_full) => world.fill(*is_full),
+        Event::Away(true) => world.is_away = true,
+        Event::Away(false) => world.come_back(),
         Event::Apply(version) => world.apply(version.generation.clone()),
         Event::Delete => world.delete(),
     }
@@ -185,6 +198,19 @@ fn assert_at_rest(world: &World) {
     assert_eq!(world.steps(), [], "there is rest, and yet something to do");
 }
 
+/// While nobody can say which objects are for this machine, what is there stays, and what is known to be put back runs.
+fn assert_nothing_is_lost(world: &mut World, shuffle: u64) {
+    let before: BTreeSet<RunId> = world.observed.instances.keys().cloned().collect();
+    let prepared = world.observed.prepared.clone();
+    let is_held = world.candidate.is_some() && world.is_held();
+    world.settle(shuffle);
+    if is_held {
+        let after: BTreeSet<RunId> = world.observed.instances.keys().cloned().collect();
+        assert_eq!(after, before);
+        assert!(world.observed.prepared.is_superset(&prepared));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -197,6 +223,13 @@ proptest! {
         let mut world = World::default();
         world.apply(first.generation);
         events.iter().for_each(|event| happen(&mut world, event));
+        if world.is_away {
+            assert_nothing_is_lost(&mut world, shuffle);
+            world.come_back();
+        }
+        world.is_left_alone = false;
+        world.settle(shuffle);
+        world.fill(false);
         world.settle(shuffle);
         assert_at_rest(&world);
     }

@@ -10,7 +10,7 @@ use super::super::{Step, plan};
 use crate::goals::{Generation, Goal, Goals, Library, Target, Updates};
 use crate::id::{RunId, ServiceId};
 use crate::observed::{Fitness, Observed, Seen, State, Trial};
-use crate::verdict::{Verdict, verdict};
+use crate::verdict::{Verdict, is_up, verdict};
 
 /// Versions of a service that end badly whenever they are started, and that cannot be had.
 pub(super) const BAD: u8 = 3;
@@ -39,6 +39,16 @@ pub(super) fn wanted(generation: &Generation) -> BTreeSet<RunId> {
     generation.iter().flat_map(of).collect()
 }
 
+/// As it looks while nobody can say which objects of its packages are for this machine: every fingerprint is a false one.
+fn blurred(generation: &Arc<Generation>) -> Arc<Generation> {
+    let mut blurred = Generation::clone(generation);
+    for goal in blurred.values_mut() {
+        let reversed: String = goal.fingerprint.to_string().chars().rev().collect();
+        (goal.fingerprint, goal.is_resolved) = (reversed.parse().unwrap(), false);
+    }
+    Arc::new(blurred)
+}
+
 /// Whether a version of an application has something that the one before does not have.
 pub(super) fn has_new(generation: &Generation, before: Option<&Generation>, version: u8) -> bool {
     let is_new = |(id, goal): (&ServiceId, &Goal)| {
@@ -55,10 +65,22 @@ pub(super) struct World {
     pub(super) observed: Observed,
     pub(super) candidate: Option<Arc<Generation>>,
     pub(super) fallback: Option<Arc<Generation>>,
+    /// The fallback was never good: it ran when the candidate came.
+    unproven: bool,
     pub(super) good: bool,
     pub(super) attempts: u32,
     pub(super) pausing: bool,
     pub(super) keep: BTreeSet<(ServiceId, crate::Fingerprint)>,
+    /// Left alone, as while a policy refuses it.
+    pub(super) is_left_alone: bool,
+    /// The disk takes nothing: what comes of attempts is known as long as nothing crashes.
+    is_full: bool,
+    unkept: u32,
+    /// Nobody can say which objects are for this machine.
+    pub(super) is_away: bool,
+    /// Of which nobody could say it when it came, or when the node was started.
+    blurs_candidate: bool,
+    blurs_fallback: bool,
     /// Something new of the candidate was started in this attempt.
     begun: bool,
     /// Versions of applications that came, for what is known of each run.
@@ -84,13 +106,35 @@ impl fmt::Debug for World {
 
 impl World {
     pub(super) fn failed(&self) -> bool {
-        self.attempts >= MOST
+        self.attempts + self.unkept >= MOST
+    }
+
+    pub(super) fn fill(&mut self, is_full: bool) {
+        self.is_full = is_full;
+        if !is_full {
+            self.attempts += std::mem::take(&mut self.unkept);
+        }
+    }
+
+    /// Whether the fingerprints of what is to run now are not known.
+    pub(super) fn is_held(&self) -> bool {
+        match self.fallback {
+            Some(_) => self.blurs_fallback,
+            None => self.blurs_candidate,
+        }
+    }
+
+    /// Somebody can say it again.
+    pub(super) fn come_back(&mut self) {
+        (self.is_away, self.blurs_candidate, self.blurs_fallback) = (false, false, false);
     }
 
     fn target(&self) -> Option<Target> {
+        let seen = |it: &Arc<Generation>, blurs| if blurs { blurred(it) } else { it.clone() };
         Some(Target {
-            candidate: self.candidate.clone()?,
-            fallback: self.fallback.clone(),
+            candidate: seen(self.candidate.as_ref()?, self.blurs_candidate),
+            fallback: self.fallback.as_ref().map(|it| seen(it, self.blurs_fallback)),
+            unproven: self.unproven,
             withheld: self.pausing || self.failed(),
         })
     }
@@ -104,26 +148,40 @@ impl World {
     }
 
     pub(super) fn steps(&self) -> Vec<Step> {
+        if self.is_left_alone {
+            return Vec::new();
+        }
         let mut steps = plan(&self.goals(), &self.observed);
         steps.retain(|step| match step {
-            Step::Prepare { service, fingerprint } => !is_version(self.goal(service, *fingerprint), ABSENT),
+            Step::Prepare { service, fingerprint } => {
+                let goal = self.known(service, *fingerprint);
+                goal.is_some_and(|goal| !is_version(goal, ABSENT))
+            }
             _ => true,
         });
         steps
     }
 
     fn goal(&self, id: &ServiceId, fingerprint: crate::Fingerprint) -> &Goal {
+        self.known(id, fingerprint).unwrap()
+    }
+
+    fn known(&self, id: &ServiceId, fingerprint: crate::Fingerprint) -> Option<&Goal> {
         let mut goals = self.known.iter().rev().filter_map(|known| known.get(id));
-        goals.find(|goal| goal.fingerprint == fingerprint).unwrap()
+        goals.find(|goal| goal.fingerprint == fingerprint)
     }
 
     pub(super) fn apply(&mut self, generation: Arc<Generation>) {
-        if self.good {
-            self.fallback = self.candidate.take();
+        let (candidate, blurs) = (self.candidate.take(), self.blurs_candidate);
+        let has_run = |it: &Arc<Generation>| is_up(it, &self.observed.instances);
+        if self.good || self.fallback.is_none() && candidate.as_ref().is_some_and(has_run) {
+            (self.fallback, self.unproven, self.blurs_fallback) = (candidate, !self.good, blurs);
         }
+        self.blurs_candidate = self.is_away;
         self.known.push(generation.clone());
         self.candidate = Some(generation);
-        (self.good, self.attempts, self.pausing, self.begun) = (false, 0, false, false);
+        (self.good, self.attempts, self.unkept) = (false, 0, 0);
+        (self.pausing, self.begun) = (false, false);
     }
 
     pub(super) fn delete(&mut self) {
@@ -132,14 +190,17 @@ impl World {
         *self = Self {
             known,
             observed,
+            is_away: self.is_away,
+            is_full: self.is_full,
             ..Self::default()
         };
     }
 
     /// A power cut: nothing runs, and what was prepared is there still, or not.
     pub(super) fn crash(&mut self, loses_prepared: bool) {
-        self.observed.instances.clear();
-        self.served.clear();
+        self.end_all();
+        (self.blurs_candidate, self.blurs_fallback) = (self.is_away, self.is_away);
+        self.unkept = 0;
         if loses_prepared {
             self.observed.prepared.clear();
         }
@@ -148,20 +209,31 @@ impl World {
         }
     }
 
+    /// Nothing runs any more, and what is known is known still.
+    pub(super) fn end_all(&mut self) {
+        self.observed.instances.clear();
+        self.served.clear();
+    }
+
     fn attempt_failed(&mut self) {
         self.begun = false;
         if self.fallback.is_some() {
-            self.attempts += 1;
+            match self.is_full {
+                true => self.unkept += 1,
+                false => self.attempts += 1,
+            }
             self.pausing = !self.failed();
         }
     }
 
     pub(super) fn judge(&mut self) {
-        let Some(target) = self.target().filter(|_| !self.good) else {
+        let Some(target) = self.target().filter(|_| !self.good && !self.is_left_alone) else {
             return;
         };
         match verdict(&target, &self.observed.instances) {
             Verdict::Ongoing => {}
+            // Until it is kept, nobody goes by it.
+            Verdict::Good if self.is_full => {}
             Verdict::Good => (self.good, self.begun, self.fallback) = (true, false, None),
             Verdict::Failed { .. } => self.attempt_failed(),
         }
@@ -216,6 +288,11 @@ impl World {
         };
         let of_both = is_of(&self.candidate) && (self.fallback.is_none() || is_of(&self.fallback));
         assert!(!of_both, "stops {run}, which is as wanted");
+        assert!(!self.is_held(), "stops {run}, which may be wanted");
+        assert!(
+            !(self.blurs_candidate && is_of(&self.fallback)),
+            "stops {run} for nobody knows what"
+        );
     }
 
     fn start(&mut self, run: &RunId, before: &Observed) {
@@ -260,7 +337,7 @@ impl World {
         let goals = of.filter_map(|it| it.get(id)).filter(|goal| goal.wants(run));
         let most = goals.map(|goal| goal.job.map_or(u32::MAX, |job| job.parallelism)).max();
         assert!(busy <= most.unwrap_or(0) as usize, "too many of {id} run at once");
-        self.begun |= !self.good && !is_before;
+        self.begun |= !self.good && !is_before && !self.is_full;
     }
 
     /// What supervision does to one run in a moment.
@@ -316,9 +393,9 @@ impl World {
                 );
             }
             let is_of_both = before.is_some_and(|before| {
-                before.strategy == Strategy::Switch && before.count() > 0 && before.job == goal.job
+                before.strategy != Strategy::Restart && before.count() > 0 && before.job == goal.job
             });
-            if is_of_both && goal.strategy == Strategy::Switch && goal.count() > 0 && goal.job.is_none() {
+            if is_of_both && goal.strategy != Strategy::Restart && goal.count() > 0 && goal.job.is_none() {
                 assert!(
                     !self.served.contains(id) || serving.contains(id),
                     "nothing of {id} is healthy any more"
@@ -333,12 +410,12 @@ impl World {
     /// Goes on until nothing happens any more.
     pub(super) fn settle(&mut self, shuffle: u64) {
         for round in 0..400_u64 {
-            let before = (self.observed.clone(), self.good, self.attempts);
+            let before = (self.observed.clone(), self.good, self.failed());
             self.pausing = false;
             self.round(shuffle.wrapping_add(round), usize::MAX);
             (0..self.observed.instances.len()).for_each(|nth| self.grow(nth));
             self.judge();
-            if !self.pausing && before == (self.observed.clone(), self.good, self.attempts) {
+            if !self.pausing && before == (self.observed.clone(), self.good, self.failed()) {
                 return;
             }
         }
