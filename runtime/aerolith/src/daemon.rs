@@ -56,8 +56,9 @@ pub(crate) fn version() -> Version {
 
 async fn live(settings: Settings) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let foundation = Foundation::open(settings.foundation()?)?;
-    boot::clear_what_an_earlier_one_left(&settings.of_this_boot, boot::ID)?;
+    let boot = boot::name(&settings.of_this_boot, boot::ID);
+    let foundation = Foundation::open(settings.foundation(boot.clone())?)?;
+    boot::clear_what_an_earlier_one_left(&settings.of_this_boot, &boot)?;
     let host = PluginHost::open(settings.host()?, Arc::new(foundation.clone()))?;
     let daemon = Arc::new(Daemon::new(host.clone(), foundation.clone(), settings.instances));
     let listener = Listener::open(&settings.socket).map_err(listening)?;

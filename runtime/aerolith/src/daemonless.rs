@@ -48,7 +48,7 @@ impl Daemonless {
     async fn open(settings: Settings, capabilities: &[&str]) -> anyhow::Result<Self> {
         let folder = Scratch::new()?;
         let settings = settings.within(folder.path());
-        let foundation = Foundation::open(settings.foundation()?)?;
+        let foundation = Foundation::open(settings.foundation(String::new())?)?;
         let host = PluginHost::open(settings.host()?, Arc::new(foundation.clone()))?;
         let troubles = start(&host, settings.instances, capabilities).await;
         Ok(Self {

@@ -103,8 +103,9 @@ impl Settings {
     }
 
     /// Reads the trusted keys and the serial number.
-    pub(crate) fn foundation(&self) -> Result<aerolith_node::Settings, Wrong> {
+    pub(crate) fn foundation(&self, boot: String) -> Result<aerolith_node::Settings, Wrong> {
         Ok(aerolith_node::Settings {
+            boot,
             limits: self.packages.limits(),
             packages: self.packages.policy()?,
             updates: self.updates.settings()?,

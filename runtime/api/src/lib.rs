@@ -7,6 +7,7 @@
 mod control;
 mod document;
 mod failure;
+mod followers;
 mod listener;
 mod redact;
 mod router;
@@ -22,7 +23,7 @@ pub use redact::shown;
 pub use router::{MAX_BODY, router};
 pub use serve::serve;
 pub use view::{
-    Application, ApplicationChange, Applied, Cleaned, Condition, Deployment, Event, Exit, Health, Instance, Manifest,
-    NodeStatus, Package, Plugin, PluginDetail, Removed, ResourceChange, Retried, Revision, Service, ServiceChange,
-    Step, Usage, Version,
+    Application, ApplicationChange, Applied, Cleaned, Condition, Deployment, Event, Exit, Health, Image, ImageUsage,
+    Instance, Manifest, NodeStatus, Package, Plugin, PluginDetail, Removed, ResourceChange, Retried, Revision, Service,
+    ServiceChange, Step, Usage, Version,
 };

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri};
 use axum::routing::{get, post, put};
+use axum::{Extension, Router};
 
 use crate::control::Control;
 use crate::failure::{Failure, Reason};
-use crate::routes::{kinds, logs, node, packages, plugins, resources};
+use crate::followers::Followers;
+use crate::routes::{images, kinds, logs, node, packages, plugins, resources};
 
 /// Bytes that a request's body may have.
 pub const MAX_BODY: usize = 8 << 20;
@@ -22,6 +23,7 @@ pub fn router<C: Control>(control: Arc<C>) -> Router {
         .route("/events", get(node::events::<C>))
         .route("/instances", get(node::instances::<C>))
         .route("/instances/{id}/logs", get(logs::logs::<C>))
+        .route("/images", get(images::list::<C>))
         .route("/packages", get(packages::list::<C>))
         .route("/packages/gc", post(packages::gc::<C>))
         .route("/plugins", get(plugins::list::<C>).post(plugins::install::<C>))
@@ -41,6 +43,7 @@ pub fn router<C: Control>(control: Arc<C>) -> Router {
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(Extension(Followers::default()))
         .with_state(control)
 }
 

@@ -1,5 +1,6 @@
 //! One module per group of paths, and what they share: reading a request's parts with errors that speak our way.
 
+pub(crate) mod images;
 pub(crate) mod kinds;
 pub(crate) mod logs;
 pub(crate) mod node;

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::listener::Listener;
 
 /// Connections at once; the next ones wait in the socket's queue.
-const MOST_CONNECTIONS: usize = 128;
+pub(crate) const MOST_CONNECTIONS: usize = 128;
 /// A request's line and headers may have so many bytes …
 const HEAD_BYTES: usize = 16 << 10;
 /// … and so many headers …

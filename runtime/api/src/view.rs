@@ -140,6 +140,28 @@ pub struct Usage {
     pub services: Vec<String>,
 }
 
+/// A container image that applications use.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Image {
+    /// As applications name it.
+    pub image: String,
+    /// Who uses it.
+    pub used_by: Vec<ImageUsage>,
+}
+
+/// An application that uses an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ImageUsage {
+    /// Its name.
+    pub application: String,
+    /// Those of its services that run it.
+    pub services: Vec<String>,
+    /// The secrets with what registries ask of it.
+    pub registries: Vec<String>,
+}
+
 /// A version of a resource that is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

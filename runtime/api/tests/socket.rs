@@ -449,3 +449,70 @@ data:
         assert!(body.contains("https://…@h/a.zip?…"), "{place}: {body}");
     }
 }
+
+#[tokio::test]
+async fn whoever_asks_something_gets_through_however_many_follow_streams() {
+    let served = Served::start();
+    let mut streams = Vec::new();
+    for _ in 0..64 {
+        let mut stream = UnixStream::connect(served.socket()).await.unwrap();
+        stream
+            .write_all(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        stream.readable().await.unwrap();
+        streams.push(stream);
+    }
+    for target in ["/v1/events", "/v1/instances/a.b.1/logs?follow=true"] {
+        let (status, refused) = served.json("GET", target, "").await;
+        let message = refused["error"]["message"].as_str().unwrap();
+        assert!(
+            status == 503 && message.starts_with("64 streams"),
+            "{target}: {refused}"
+        );
+    }
+    assert_eq!(served.ask("GET", "/healthz", b"").await.0, 200);
+    assert_eq!(served.ask("GET", "/v1/instances/a.b.1/logs", b"").await.0, 200);
+    streams.pop();
+    while served.node.listeners() == 64 {
+        tokio::task::yield_now().await;
+    }
+    let mut stream = UnixStream::connect(served.socket()).await.unwrap();
+    stream
+        .write_all(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200", "a place that was left is free");
+}
+
+#[tokio::test]
+async fn images_are_listed_with_who_uses_each_and_by_which_credentials() {
+    let served = Served::start();
+    assert_eq!(served.json("GET", "/v1/images", "").await, (200, json!([])));
+    let text = "\
+kind: secret
+name: hub
+labels: {secret-type: registry}
+stringData: {address: hub.example, username: u, password: canary}
+---
+kind: application
+name: shop
+registries: [hub]
+initServices: [{name: first, image: 'hub.example/shop:1'}]
+services: [{name: web, image: 'hub.example/shop:1'}, {name: db, image: 'redis:7'}, {name: agent, programConfig: pp}]
+---
+kind: application
+name: other
+services: [{name: db, image: 'redis:7'}]
+";
+    let (status, applied) = served.json("PUT", "/v1/resources", text).await;
+    assert_eq!(status, 200, "{applied}");
+    let used = |application: &str, services: &[&str], registries: &[&str]| json!({"application": application, "services": services, "registries": registries});
+    let expected = json!([
+        {"image": "hub.example/shop:1", "usedBy": [used("shop", &["first", "web"], &["hub"])]},
+        {"image": "redis:7", "usedBy": [used("other", &["db"], &[]), used("shop", &["db"], &["hub"])]},
+    ]);
+    assert_eq!(served.json("GET", "/v1/images", "").await, (200, expected));
+}

@@ -6,6 +6,8 @@ use std::num::{NonZeroU16, NonZeroU32};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::text::CUT;
+
 /// One probe: what is asked, and how often. Written with exactly one of `httpGet`, `tcpSocket`, `exec`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -55,6 +57,17 @@ pub struct HttpGet {
     /// Headers to send.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub http_headers: Vec<HttpHeader>,
+}
+
+impl HttpGet {
+    /// The path for people: without its query, which may hold a token.
+    #[must_use]
+    pub fn shown_path(&self) -> String {
+        match self.path.split_once('?') {
+            Some((path, _)) => format!("{path}?{CUT}"),
+            None => self.path.clone(),
+        }
+    }
 }
 
 /// The protocol of a request.

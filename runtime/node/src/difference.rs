@@ -6,7 +6,7 @@ mod fields;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aerolith_model::{Entry, Object, ResourceKind, Strategy, VolumeSource};
+use aerolith_model::{AppName, Entry, Object, ResourceKind, Strategy, VolumeSource};
 use aerolith_plan::{Goal, ServiceId};
 use serde::Serialize;
 
@@ -91,14 +91,21 @@ pub(crate) fn resources(before: &Resources, after: &Resources) -> Vec<ResourceCh
     ids.into_iter().filter_map(change).collect()
 }
 
-/// What would become of every application that differs, and of those named.
+/// What would become of every application that differs, and of those named. What an application uses that stays as it is
+/// deployed makes no difference to it.
 pub(crate) fn difference(
     before: &Desired,
     after: &Desired,
     named: &[String],
+    stays: &dyn Fn(&AppName) -> bool,
     is_here: &dyn Fn(&Object) -> bool,
 ) -> Vec<ApplicationChange> {
-    let sides = Sides { before, after, is_here };
+    let sides = Sides {
+        before,
+        after,
+        stays,
+        is_here,
+    };
     let all = before.resources.keys().chain(after.resources.keys());
     let names: BTreeSet<&str> = all
         .filter(|id| id.kind == ResourceKind::Application)
@@ -113,6 +120,7 @@ pub(crate) fn difference(
 struct Sides<'a> {
     before: &'a Desired,
     after: &'a Desired,
+    stays: &'a dyn Fn(&AppName) -> bool,
     is_here: &'a dyn Fn(&Object) -> bool,
 }
 
@@ -149,7 +157,7 @@ impl Sides<'_> {
     fn service(&self, id: &ServiceId, old: Option<&Goal>, new: Option<&Goal>) -> ServiceChange {
         let replicas = |goal: Option<&Goal>| goal.map_or(0, Goal::count);
         let changes = match (old, new) {
-            (Some(old), Some(new)) => self.changes(old, new),
+            (Some(old), Some(new)) if !(self.stays)(&id.application) => self.changes(old, new),
             _ => Vec::new(),
         };
         let action = match (old, new) {

@@ -40,8 +40,6 @@ pub(crate) struct Works {
     pub(crate) foundation: Foundation,
     pub(crate) preparer: Preparer,
     pub(crate) supervisor: Supervisor,
-    /// What this boot of the machine is called.
-    pub(crate) boot: String,
     pub(crate) fingerprints: Arc<Fingerprints>,
     pub(crate) changed: Arc<Notify>,
     /// Asks the driver to clean.
@@ -52,6 +50,11 @@ pub(crate) struct Works {
 impl Works {
     pub(crate) fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What this boot of the machine is called.
+    pub(crate) fn boot(&self) -> &str {
+        &self.foundation.0.settings.boot
     }
 
     /// Whether something else is desired than was read last.

@@ -23,7 +23,6 @@ use patience::{FIRST_PAUSE, Pauses};
 use transfer::{Moved, Order, PIECES, Progress, Transfer};
 
 pub use error::FetchError;
-pub(crate) use patience::jittered;
 pub(crate) use report::{Report, Reporter};
 
 /// An object that is wanted.

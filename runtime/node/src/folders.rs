@@ -38,11 +38,6 @@ impl Folders {
         self.data.join("pins.json")
     }
 
-    /// What this boot of the machine is called.
-    pub(crate) fn boot(&self) -> PathBuf {
-        self.runtime.join("boot")
-    }
-
     /// Below it, what is prepared of every application.
     pub(crate) fn applications(&self) -> PathBuf {
         self.data.join("apps")

@@ -26,6 +26,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// What must not outlive a boot, as below `/run`: how to find running instances again.
     pub runtime: PathBuf,
+    /// What this boot of the machine is called; another boot has another name.
+    pub boot: String,
     /// Other files and folders that make the node what it is, none of which a service is shown: its configuration, its
     /// socket, its plugins, the keys that it trusts.
     pub own: Vec<PathBuf>,
@@ -52,6 +54,7 @@ impl Settings {
         Self {
             data,
             runtime,
+            boot: String::new(),
             own: Vec::new(),
             node,
             limits: aerolith_packages::Limits::default(),

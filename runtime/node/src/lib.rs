@@ -7,7 +7,6 @@
 mod admission;
 mod bus;
 mod chance;
-mod daytime;
 mod desired;
 mod difference;
 mod driver;
@@ -42,6 +41,7 @@ mod state;
 mod status;
 mod supervise;
 mod template;
+mod time;
 mod topic;
 mod trial;
 mod uses;

@@ -19,9 +19,8 @@ use tokio::task::{AbortHandle, JoinError, JoinHandle};
 
 use crate::admission::Admission;
 use crate::bus::{Bus, Events};
-use crate::daytime::now_ms;
 use crate::driver::{Board, Driver, Request, Works};
-use crate::durable::{self, FileError, Survives};
+use crate::durable::FileError;
 use crate::environment::Host;
 use crate::fetch::Downloads;
 use crate::folders::Folders;
@@ -208,7 +207,6 @@ fn open(
     let in_use: BTreeSet<_> = found.iter().map(|r| (r.id.service.clone(), r.fingerprint)).collect();
     let prepared = prepare::load(&folders, &in_use)?;
     workspace::clear(&folders, found.iter())?;
-    let boot = boot(&folders)?;
     let changed = Arc::new(Notify::new());
     let rules = Arc::new(Rules::of(settings, folders.host()));
     let ports = Arc::new(Ports::new(settings.ports, &found));
@@ -260,7 +258,6 @@ fn open(
     let (cleaning, requests) = mpsc::channel(1);
     let works = Works {
         foundation: foundation.clone(),
-        boot,
         fingerprints: Arc::new(Fingerprints::new(key, earlier)),
         preparer,
         supervisor,
@@ -269,15 +266,4 @@ fn open(
         board,
     };
     Ok((Arc::new(works), requests))
-}
-
-/// What this boot of the machine is called: a name below the runtime folder, which no boot outlives.
-fn boot(folders: &Folders) -> Result<String, FileError> {
-    let path = folders.boot();
-    if let Ok(name) = fs::read_to_string(&path) {
-        return Ok(name);
-    }
-    let name = now_ms().to_string();
-    durable::put(&path, name.as_bytes(), 0o600, Survives::Crash)?;
-    Ok(name)
 }

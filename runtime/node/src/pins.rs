@@ -134,7 +134,11 @@ impl Pins {
 }
 
 fn set_aside(file: &Path, error: &serde_json::Error) -> Result<Held, FileError> {
-    let aside = file.with_extension("json.damaged");
+    let first = std::iter::once(file.with_extension("json.damaged"));
+    let others = (2_u32..).map(|n| file.with_extension(format!("json.damaged.{n}")));
+    // What was set aside before is kept too.
+    let free = first.chain(others).find(|aside| !aside.exists());
+    let aside = free.unwrap_or_else(|| file.with_extension("json.damaged"));
     std::fs::rename(file, &aside).on("set aside", file)?;
     tracing::warn!(%error, kept = %aside.display(), "the pins of objects without a digest are damaged: pinned anew");
     Ok(Held::new())
@@ -211,13 +215,17 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_kept_beside_and_pinning_begins_anew() {
+    fn a_damaged_file_is_kept_beside_earlier_ones_and_pinning_begins_anew() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("pins.json");
         std::fs::write(&file, "{half").unwrap();
         let pins = Pins::open(file.clone()).unwrap();
         assert_eq!(pins.get(of("weather", 1, "a.zip")), None);
-        assert_eq!(std::fs::read(dir.path().join("pins.json.damaged")).unwrap(), b"{half");
         put(&pins, of("weather", 1, "a.zip"), &Digest::of(b"1"), tagged());
+        std::fs::write(&file, "{other").unwrap();
+        Pins::open(file).unwrap();
+        for (name, content) in [("pins.json.damaged", "{half"), ("pins.json.damaged.2", "{other")] {
+            assert_eq!(std::fs::read_to_string(dir.path().join(name)).unwrap(), content);
+        }
     }
 }

@@ -19,7 +19,6 @@ use aerolith_plugin_wire::engine::{Program, Workload};
 
 use crate::admission::claims;
 use crate::bus::Bus;
-use crate::daytime::now_ms;
 use crate::desired::Desired;
 use crate::enforcement::is_somebody_else;
 use crate::environment::{self, Host};
@@ -30,6 +29,7 @@ use crate::layout::{MountError, Place, Sources, finish, layout};
 use crate::plugins::{self, Plugins};
 use crate::policy::Rules;
 use crate::program::{self, PackageError};
+use crate::time::now_ms;
 use crate::workload::{engine_kind, workload};
 pub use error::PrepareError;
 pub(crate) use prepared::{Prepared, load, remove, tree_of, write};

@@ -11,9 +11,9 @@ use aerolith_plan::{Generation, Target, VersionId};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::daytime::{ms_after, now_ms};
 use crate::desired::Desired;
 use crate::state::{Deployment, Outcome};
+use crate::time::{ms_after, now_ms};
 use start_at::StartAt;
 pub(crate) use unkept::{Attempt, Unkept};
 
@@ -21,6 +21,8 @@ pub(crate) use unkept::{Attempt, Unkept};
 pub(crate) const MOST_ATTEMPTS: u32 = 2;
 /// Time between two attempts.
 pub(crate) const PAUSE: Duration = Duration::from_secs(10);
+/// What is said of a version whose time is to come.
+pub(crate) const SCHEDULED: &str = "it waits for the time of its startAt";
 /// Longest time between two attempts for which something was missing: each of them may stop what runs.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
@@ -127,6 +129,17 @@ pub enum Stage {
     RolledBack,
 }
 
+/// Milliseconds since 1970 before which a version of an application is not deployed.
+fn start_at_ms(candidate: &Desired, name: &str) -> Option<u64> {
+    let start_at = candidate.application(name)?.start_at.as_ref();
+    start_at.map(Timestamp::ms)
+}
+
+/// Whether the time of a version is to come.
+pub(crate) fn is_early(candidate: &Desired, name: &str) -> bool {
+    start_at_ms(candidate, name).is_some_and(|at| at > now_ms())
+}
+
 impl Course {
     pub(crate) fn new(
         name: &str,
@@ -135,8 +148,7 @@ impl Course {
         candidate: Arc<Desired>,
         before: Option<Earlier>,
     ) -> Self {
-        let start_at = candidate.application(name).and_then(|it| it.start_at.as_ref());
-        let start_at = StartAt::new(start_at.map(Timestamp::ms));
+        let start_at = StartAt::new(start_at_ms(&candidate, name));
         let mut course = Self {
             revision,
             progress,
@@ -240,6 +252,12 @@ impl Course {
         }
     }
 
+    /// Milliseconds since 1970 of its time, while it waits for that and for nothing else.
+    pub(crate) fn scheduled_ms(&self) -> Option<u64> {
+        let is_open = matches!(self.progress.outcome, Outcome::Pending | Outcome::Superseded);
+        self.start_at.awaited_ms().filter(|_| is_open)
+    }
+
     fn is_pausing(&self, now: Instant) -> bool {
         self.again_at.is_some_and(|at| at > now)
     }
@@ -284,7 +302,7 @@ impl Course {
             Outcome::Good => (Stage::Good, String::new()),
             _ if self.is_rolled_back() => (Stage::RolledBack, why()),
             _ if self.is_pausing(now) => (Stage::Pausing, why()),
-            _ if self.start_at.is_early() => (Stage::Scheduled, "it waits for the time of its startAt".into()),
+            _ if self.start_at.is_early() => (Stage::Scheduled, SCHEDULED.into()),
             _ if is_prepared => (Stage::Trying, why()),
             _ => (Stage::Preparing, why()),
         };

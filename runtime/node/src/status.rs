@@ -6,12 +6,13 @@ mod condition;
 mod instance;
 mod picture;
 mod service;
+mod waiting;
 
 use serde::Serialize;
 
-use crate::daytime::now_ms;
 use crate::driver::{Board, Look, Works};
 use crate::state::Damaged;
+use crate::time::Moment;
 
 pub use application::ApplicationStatus;
 pub(crate) use chronicle::Chronicle;
@@ -92,7 +93,7 @@ fn shown(works: &Works, board: &mut Board, look: &Look, damaged: Vec<Damaged>) -
         }
     };
     status.conditions = status.own_conditions();
-    board.chronicle.date(now_ms(), status.subjects());
+    board.chronicle.date(Moment::now(), status.subjects());
     status
 }
 

@@ -4,6 +4,8 @@
 
 mod world;
 
+use std::time::Duration;
+
 use aerolith_model::ResourceKind;
 use aerolith_node::{Action, ChangeError, Outcome, Phase, RetryError};
 use aerolith_plugin_wire::engine::Exit;
@@ -119,9 +121,37 @@ async fn an_earlier_deployment_is_put_back_in_force_as_a_new_revision() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_failed_for_good_is_tried_again_when_somebody_asks_or_applies_it_again() {
+async fn a_retry_and_an_apply_go_on_though_nobody_waits_for_their_end() {
     let world = World::new();
     let node = world.open().await;
+    let shop = shop(r#","restart":{"policy":"no"}"#);
+    apply(&node, &[&package("pp", "1"), &shop]).await;
+    running(&node, "shop.web.1").await;
+    world.engine().end("shop.web.1", code(1));
+    phase(&node, "shop.web.1", Phase::Failed).await;
+    tokio::select! {
+        biased;
+        _ = node.retry("shop") => {}
+        () = std::future::ready(()) => {}
+    }
+    running(&node, "shop.web.1").await;
+    tokio::select! {
+        biased;
+        _ = node.apply(resources(&[&package("pp", "2")]), false) => {}
+        () = std::future::ready(()) => {}
+    }
+    until("the new one is started", || {
+        (world.engine().runs_of("shop.web.1").len() == 3).then_some(())
+    })
+    .await;
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_for_good_is_tried_again_when_somebody_asks_or_changes_it_and_not_by_the_same_content() {
+    let world = World::new();
+    let node = world.open().await;
+    let changed = shop(r#","restart":{"policy":"no"},"update":{"window":"1s"}"#);
     let shop = shop(r#","restart":{"policy":"no"}"#);
     apply(&node, &[&package("pp", "1"), &shop]).await;
     running(&node, "shop.web.1").await;
@@ -136,10 +166,19 @@ async fn what_failed_for_good_is_tried_again_when_somebody_asks_or_applies_it_ag
             instance_of(&node, "shop.web.1").filter(|web| web.state == Phase::Failed)
         })
         .await;
+        let same = node.apply(resources(&[&shop]), false).await.unwrap();
+        assert_eq!((same.revision, &*same.failed), (1, &["shop".to_owned()][..]));
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        assert_eq!(instance_of(&node, "shop.web.1").unwrap().state, Phase::Failed);
+        let deployed = &node.status().applications[0].conditions[0];
+        assert!(
+            deployed.message.ends_with("; `aerolith retry shop` tries it again"),
+            "{deployed:?}"
+        );
         match round {
             0 => assert!(node.retry("shop").await.unwrap()),
             1 => assert!(node.retry("shop.web.1").await.unwrap()),
-            _ => apply(&node, &[&shop]).await,
+            _ => apply(&node, &[&changed]).await,
         }
         until("it runs anew", || {
             (world.engine().runs_of("shop.web.1").len() == round + 2).then_some(())
@@ -147,7 +186,7 @@ async fn what_failed_for_good_is_tried_again_when_somebody_asks_or_applies_it_ag
         .await;
         running(&node, "shop.web.1").await;
     }
-    assert_eq!(node.status().revision, 1);
+    assert_eq!(node.status().revision, 2);
     assert!(matches!(node.retry("none").await, Err(RetryError::NotFound(_))));
     assert_ne!(node.history("shop").unwrap()[0].outcome, Outcome::Failed);
     node.shutdown().await;

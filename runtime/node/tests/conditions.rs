@@ -126,18 +126,29 @@ async fn what_waits_says_for_what() {
         .engine()
         .refuse("start", Error::new(aerolith_plugin_wire::Code::Internal, "no room"));
     let services = format!(
-        "{},{}",
+        "{},{},{}",
+        service("none", "pp", r#","replica":0"#),
         service("db", "pp", ""),
-        service("web", "pp", r#","dependsOn":["db"]"#)
+        service("web", "pp", r#","dependsOn":["db","none"]"#)
     );
     apply(&node, &[&package("pp", "1"), &application("shop", &services)]).await;
-    let web = until("web waits", || {
-        service_of(&node, "shop", "web").filter(|web| web.state == Summary::Waiting)
+    let web = until("web waits and says why", || {
+        let web = service_of(&node, "shop", "web").filter(|web| web.state == Summary::Waiting)?;
+        web.reason.contains("no room").then_some(web)
     })
     .await;
     let available = of(&web.conditions, Aspect::Available);
-    assert_eq!(available.reason, Reason::Waiting);
-    assert!(available.message.contains("db"), "{available:?}");
+    assert_eq!((available.reason, &available.message), (Reason::Waiting, &web.reason));
+    assert!(
+        web.reason.starts_with("starts when db is ready (0 of 1; shop.db.1: "),
+        "{}",
+        web.reason
+    );
+    assert!(
+        !web.reason.contains("none"),
+        "what is met is not waited for: {}",
+        web.reason
+    );
     let db = until("db is tried again", || {
         let db = service_of(&node, "shop", "db")?;
         let available = of(&db.conditions, Aspect::Available);
@@ -147,6 +158,36 @@ async fn what_waits_says_for_what() {
     assert!(
         db.reason == Reason::Restarting && db.message.contains("no room"),
         "{db:?}"
+    );
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_another_part_to_be_prepared_says_so_though_what_it_depends_on_is_ready() {
+    let world = World::new();
+    let node = world.open().await;
+    let of = |replica: u32| {
+        let more = format!(r#","dependsOn":["db"],"replica":{replica},"args":["{replica}"]"#);
+        let services = [
+            service("db", "pp", ""),
+            service("web", "pp", &more),
+            service("other", "qq", ""),
+        ];
+        application("shop", &services.join(","))
+    };
+    apply(&node, &[&package("pp", "1"), &package("qq", "1"), &of(1)]).await;
+    running(&node, "shop.web.1").await;
+    application_is(&node, Aspect::Deployed, Reason::Deployed).await;
+    let absent = package_of("qq", &[("run-linux-test.sh", r#"{"url":"test:absent"}"#)]);
+    apply(&node, &[&absent, &of(2)]).await;
+    let web = until("it says what it waits for", || {
+        service_of(&node, "shop", "web").filter(|web| web.state == Summary::Waiting)
+    })
+    .await;
+    assert!(
+        web.reason.starts_with("starts once other is prepared"),
+        "{}",
+        web.reason
     );
     node.shutdown().await;
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aerolith_model::ResourceKind;
-use aerolith_node::{Events, Node, Outcome, Phase};
+use aerolith_node::{Action, Condition, Events, Node, Outcome, Phase, Reason, Summary};
 use serde_json::Value;
 use world::*;
 
@@ -41,8 +41,14 @@ async fn settled(world: &World, more: &str) -> Node {
 async fn told(events: &mut Events, topic: &str) -> Value {
     loop {
         let event = events.next().await.unwrap();
-        // How the application is now is told by the same words.
-        if event.topic == topic && event.data.get("attempts").is_some() {
+        // Each topic has data of one kind.
+        let is_of_attempt = event.data.get("attempts").is_some();
+        assert_eq!(
+            is_of_attempt,
+            ["app/shop/takenback", "app/shop/rolledback"].contains(&&*event.topic),
+            "{event:?}"
+        );
+        if event.topic == topic {
             return event.data;
         }
     }
@@ -77,7 +83,7 @@ async fn the_new_runs_beside_the_old_until_it_has_been_ready_for_its_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_twice_is_not_tried_again_until_somebody_applies_it_again() {
+async fn what_fails_twice_is_not_tried_again_until_somebody_asks_for_it_however_often_it_is_applied() {
     let world = watchful();
     let node = settled(&world, r#","restart":{"policy":"no"}"#).await;
     let old = alive(&world);
@@ -85,7 +91,7 @@ async fn what_fails_twice_is_not_tried_again_until_somebody_applies_it_again() {
     apply(&node, &[&package("pp", "2")]).await;
     for attempt in 1..=2 {
         fail(&world, 1 + attempt).await;
-        let data = told(&mut events, "app/shop/failed").await;
+        let data = told(&mut events, "app/shop/takenback").await;
         assert_eq!(
             (data["revision"].as_u64(), data["attempts"].as_u64()),
             (Some(2), Some(attempt as u64))
@@ -98,9 +104,12 @@ async fn what_fails_twice_is_not_tried_again_until_somebody_applies_it_again() {
     tokio::time::sleep(10 * PAUSE).await;
     let node = world.crash_and_open(node).await;
     tokio::time::sleep(10 * PAUSE).await;
+    let same = node.apply(resources(&[&package("pp", "2")]), false).await.unwrap();
+    assert_eq!((same.revision, &*same.failed), (2, &["shop".to_owned()][..]));
+    tokio::time::sleep(10 * PAUSE).await;
     assert_eq!((alive(&world), world.engine().runs_of(WEB).len()), (old.clone(), 3));
 
-    apply(&node, &[&package("pp", "2")]).await;
+    assert!(node.retry("shop").await.unwrap());
     fail(&world, 4).await;
     let mut events = node.events("app/shop/deployed").unwrap();
     apply(&node, &[&package("pp", "3")]).await;
@@ -130,7 +139,7 @@ async fn what_has_a_fixed_port_is_never_there_twice_and_the_old_is_started_again
     assert_eq!(alive(&world).len(), 1);
     assert_ne!(alive(&world), old);
     world.engine().end(WEB, code(1));
-    told(&mut events, "app/shop/failed").await;
+    told(&mut events, "app/shop/takenback").await;
     until("the old version is started again", || {
         (world.engine().runs_of(WEB).len() == 3).then_some(())
     })
@@ -155,7 +164,7 @@ async fn a_third_version_goes_back_to_the_first_when_the_second_was_never_found_
     until("the second runs", || (alive(&world).len() == 2).then_some(())).await;
     apply(&node, &[&package("pp", "3")]).await;
     fail(&world, 3).await;
-    assert_eq!(told(&mut events, "app/shop/failed").await["revision"], 3);
+    assert_eq!(told(&mut events, "app/shop/takenback").await["revision"], 3);
     until("only the first runs", || (alive(&world) == old).then_some(())).await;
     node.shutdown().await;
 }
@@ -181,7 +190,7 @@ async fn a_second_version_goes_back_to_a_first_that_ran_though_nobody_had_waited
     apply(&node, &[&package("pp", "2")]).await;
     for attempt in 1..=2 {
         fail(&world, 1 + attempt).await;
-        let data = told(&mut events, "app/shop/failed").await;
+        let data = told(&mut events, "app/shop/takenback").await;
         assert_eq!(data["attempts"], attempt);
         assert_eq!(alive(&world), first, "the first was never stopped");
         tokio::time::sleep(PAUSE).await;
@@ -403,7 +412,19 @@ async fn before_its_time_nothing_of_a_version_is_deployed_and_the_one_before_run
         let start_at = written(begin);
         format!(r#"{{"kind":"application","name":"shop","startAt":"{start_at}","services":[{web}]}}"#)
     };
-    apply(&node, &[&later(r#","args":["-x"]"#)]).await;
+    let text = later(r#","args":["-x"]"#);
+    let preview = node.apply(resources(&[&text]), true).await.unwrap();
+    assert_eq!(preview.steps, [], "nothing is done before");
+    apply(&node, &[&text]).await;
+    let web = service_of(&node, "shop", "web").unwrap();
+    assert_eq!(
+        (web.state, web.conditions[0].reason),
+        (Summary::Running, Reason::Scheduled)
+    );
+    assert!(
+        web.conditions[1].holds() && web.conditions[0].next_try_ms.is_some(),
+        "{web:?}"
+    );
     while SystemTime::now() < begin - Duration::from_millis(100) {
         assert_eq!(alive(&world), old);
         assert_eq!(world.engine().prepared.lock().unwrap().len(), 1, "nothing is prepared");
@@ -415,6 +436,36 @@ async fn before_its_time_nothing_of_a_version_is_deployed_and_the_one_before_run
     }
     assert_eq!(world.engine().runs_of(WEB).last().unwrap().workload.arguments, ["-x"]);
     assert!(SystemTime::now() >= begin);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_version_that_waits_for_its_time_says_so_and_is_not_settled() {
+    let world = World::new();
+    let node = world.open().await;
+    let start_at = written(SystemTime::now() + Duration::from_secs(3_600));
+    let web = service("web", "pp", "");
+    let later = format!(r#"{{"kind":"application","name":"shop","startAt":"{start_at}","services":[{web}]}}"#);
+    let preview = node
+        .apply(resources(&[&package("pp", "1"), &later]), true)
+        .await
+        .unwrap();
+    assert_eq!(preview.steps, []);
+    apply(&node, &[&package("pp", "1"), &later]).await;
+    let shop = until("its time is known", || {
+        application_of(&node, "shop").filter(|shop| !shop.settled)
+    })
+    .await;
+    let web = &shop.services[0];
+    assert_eq!(
+        (web.state, web.reason.as_str()),
+        (Summary::Waiting, "it waits for the time of its startAt")
+    );
+    assert!(
+        web.conditions[..2].iter().all(|it| it.reason == Reason::Scheduled),
+        "{web:?}"
+    );
+    assert_eq!(shop.conditions[0].reason, Reason::Scheduled);
     node.shutdown().await;
 }
 
@@ -432,10 +483,23 @@ async fn an_application_may_keep_its_configuration_until_it_is_itself_changed() 
     apply(&node, &[&package("pp", "1"), &application("1")]).await;
     events.next().await.unwrap();
     let old = alive(&world);
+    let preview = node.apply(resources(&[&package("pp", "2")]), true).await.unwrap();
+    let shop = preview.changes.iter().find(|change| change.name == "shop").unwrap();
+    assert_eq!(
+        (&*preview.steps, shop.action),
+        (&[][..], Action::Unchanged),
+        "{preview:?}"
+    );
     apply(&node, &[&package("pp", "2")]).await;
     let node = world.crash_and_open(node).await;
     tokio::time::sleep(PAUSE).await;
     assert_eq!((alive(&world), world.engine().runs_of(WEB).len()), (old, 1));
+    let shop = application_of(&node, "shop").unwrap();
+    assert!(shop.settled && shop.state == Summary::Running, "{shop:?}");
+    assert!(shop.conditions.iter().all(Condition::holds), "{shop:?}");
+    let preview = node.apply(resources(&[&application("2")]), true).await.unwrap();
+    let web = &preview.changes[0].services[0];
+    assert_eq!((web.action, preview.steps.len()), (Action::Updated, 1), "{preview:?}");
     apply(&node, &[&application("2")]).await;
     until("it is replaced", || {
         (alive(&world).len() == 1 && world.engine().runs_of(WEB).len() == 2).then_some(())
@@ -547,7 +611,7 @@ async fn what_cannot_be_kept_on_disk_counts_all_the_same_and_is_kept_when_that_i
     fs::create_dir_all(file.join("in-the-way")).unwrap();
     for nth in 2..=3 {
         fail(&world, nth).await;
-        told(&mut events, "app/shop/failed").await;
+        told(&mut events, "app/shop/takenback").await;
     }
     assert_eq!(told(&mut events, "app/shop/rolledback").await["attempts"], 2);
     tokio::time::sleep(100 * PAUSE).await;
@@ -589,7 +653,7 @@ async fn what_waits_for_something_of_this_machine_loses_no_attempt_and_is_tried_
     let more = format!(r#","update":{{"strategy":"restart"}},"ports":[{{"containerPort":{port},"hostPort":{port}}}]"#);
     apply(&node, &[&shop(&more)]).await;
     for _ in 0..4 {
-        let data = told(&mut events, "app/shop/failed").await;
+        let data = told(&mut events, "app/shop/takenback").await;
         assert_eq!(data["attempts"], 0, "{data}");
         assert!(data["reason"].as_str().unwrap().contains(&port.to_string()), "{data}");
         until("the old version runs", || (alive(&world).len() == 1).then_some(())).await;

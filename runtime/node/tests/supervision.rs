@@ -8,7 +8,7 @@ use std::fs;
 use std::time::Duration;
 
 use aerolith_model::ResourceKind;
-use aerolith_node::{Phase, Summary};
+use aerolith_node::{Phase, Reason, Summary};
 use aerolith_plugin_wire::engine::{Engine, Exit, Handle};
 use aerolith_plugin_wire::{Code, Error};
 use tokio::time::Instant;
@@ -327,6 +327,37 @@ async fn a_torn_record_and_leftovers_are_set_aside_and_the_instance_is_started()
     running(&node, "shop.web.1").await;
     assert!(world.of_run("run/instances/damaged", WEB).exists());
     assert!(!world.path("run/instances/~3").exists());
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_laid_out_for_an_instance_is_said_of_its_service() {
+    let world = World::new();
+    let node = world.open().await;
+    world.serve("test://h/model.bin", "weights");
+    let conf = r#"{"kind":"configuration","name":"conf","data":{"net":{"url":"test://h/model.bin"}}}"#;
+    let mounted = r#"{"kind":"application","name":"shop","services":[{"name":"web","programConfig":"pp",
+        "volumeMounts":[{"name":"conf","mountPath":"/net","subPath":"net"}]}],
+        "volumes":[{"name":"conf","config":{"name":"conf"}}]}"#;
+    apply(&node, &[&package("pp", "1"), conf, mounted]).await;
+    running(&node, "shop.web.1").await;
+    world.crash(node).await;
+    world.engine().end("shop.web.1", code(0));
+    fs::remove_dir_all(world.path("run")).unwrap();
+    let version = fs::read_dir(world.path("data/apps/shop/web")).unwrap().next().unwrap();
+    let file = version.unwrap().path().join("prepared.json");
+    let mut prepared: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let volumes = std::mem::take(&mut prepared["volumes"]);
+    prepared["volumes"] = serde_json::json!({});
+    assert_ne!(volumes, prepared["volumes"]);
+    fs::write(&file, prepared.to_string()).unwrap();
+    let node = world.open().await;
+    let web = until("it says why", || {
+        service_of(&node, "shop", "web").filter(|web| web.state == Summary::Failed)
+    })
+    .await;
+    assert!(web.reason.contains("subPath `net`"), "{}", web.reason);
+    assert_eq!(web.conditions[0].reason, Reason::PreparationFailed);
     node.shutdown().await;
 }
 

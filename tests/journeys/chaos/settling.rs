@@ -35,13 +35,12 @@ impl Chaos {
         self.node.done(&["plugin", "disable", "fetcher-s3"]);
         self.node.done(&["plugin", "enable", "fetcher-s3"]);
         let began = Instant::now();
-        let applied_again = self.until_settled();
-        for name in &applied_again {
-            self.story.add(&format!("{name} has gone back, and is applied again"));
-            let text = self.application(name);
-            self.apply(&[text]);
+        let gone_back = self.until_settled();
+        for name in &gone_back {
+            self.story.add(&format!("{name} has gone back, and is tried again"));
+            self.node.done(&["retry", name]);
         }
-        if !applied_again.is_empty() {
+        if !gone_back.is_empty() {
             self.until_settled();
         }
         self.settled.push(began.elapsed());

@@ -114,7 +114,38 @@ fn what_is_used_is_guarded_by_name_over_rest_and_free_once_nobody_uses_it() {
 }
 
 #[test]
-fn what_failed_for_good_is_tried_again_when_it_is_asked_for() {
+fn every_workload_that_keeps_running_has_its_replicas_on_the_one_host() {
+    let node = Node::started();
+    let workload = |of: &str| {
+        let mut it = application(of, &[service("web", "stay", json!({"replica": 2}))]);
+        it["workload"] = json!(of);
+        it
+    };
+    let all = ["deployment", "daemonset", "statefulset"];
+    let text = file(&[
+        script("stay", STAY),
+        workload(all[0]),
+        workload(all[1]),
+        workload(all[2]),
+    ]);
+    let (status, applied) = socket::send(&node.socket(), "PUT", "/v1/resources", &text).unwrap();
+    assert_eq!((status, &applied["warnings"]), (200, &json!([])), "{applied}");
+    for of in all {
+        node.service(of, "web", "running");
+        let shown = socket::get(&node.socket(), &format!("/v1/applications/{of}")).unwrap();
+        assert_eq!(shown["workload"].as_str().unwrap_or("deployment"), of);
+    }
+    let processes = node.processes();
+    let names: Vec<&str> = processes.iter().filter_map(|process| process.instance()).collect();
+    let expected: Vec<String> = ["daemonset", "deployment", "statefulset"]
+        .iter()
+        .flat_map(|of| [format!("{of}.web.1"), format!("{of}.web.2")])
+        .collect();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn what_failed_for_good_is_tried_again_when_it_is_asked_for_and_not_by_the_same_content() {
     let node = Node::started();
     let gate = node.path("gate");
     let body = "echo tried; test -e \"$1\" || exit 3; exec sleep 86400";
@@ -126,7 +157,17 @@ fn what_failed_for_good_is_tried_again_when_it_is_asked_for() {
         shown.contains("Failed") && shown.contains("ended with code 3"),
         "{shown}"
     );
+    assert!(shown.contains("`aerolith retry shop` tries it again"), "{shown}");
     std::fs::write(&gate, "").unwrap();
+    let same = node.run(&["apply", "-f", "applied.yml", "--wait"]);
+    assert!(
+        same.code == 1
+            && same
+                .err
+                .contains("warning: application `shop` has failed and is left so"),
+        "{same:?}"
+    );
+    assert_eq!(node.instance("shop.web.1").unwrap()["state"], "failed");
     assert_eq!(node.done(&["retry", "shop"]), "shop is tried again\n");
     node.service("shop", "web", "running");
     node.process("shop.web.1");

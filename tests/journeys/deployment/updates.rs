@@ -142,7 +142,7 @@ fn rolled_back(events: &mut Events) -> BTreeMap<String, Duration> {
                 let kind = topic[1].split('.').next().unwrap();
                 began.entry(kind.to_owned()).or_insert_with(Instant::now);
             }
-            ("app", "failed", attempts) if attempts == 1 => {
+            ("app", "takenback", attempts) if attempts == 1 => {
                 took.insert(topic[1].to_owned(), began[topic[1]].elapsed());
             }
             ("app", "rolledback", attempts) if attempts == 2 => back += 1,

@@ -77,6 +77,10 @@ pub(super) fn applied(applied: aerolith_node::Applied, dry_run: bool) -> Applied
         target: step.subject,
     };
     let steps = applied.steps.into_iter().map(step).collect();
+    let failed = applied.failed.iter();
+    let warnings = failed.map(|name| {
+        format!("application `{name}` has failed and is left so, for nothing of it has changed: `aerolith retry {name}` tries it again")
+    });
     Applied {
         revision: applied.revision,
         dry_run,
@@ -84,7 +88,7 @@ pub(super) fn applied(applied: aerolith_node::Applied, dry_run: bool) -> Applied
         applications: applied.applications,
         resources: applied.resources.iter().map(resource_change).collect(),
         changes: applied.changes.into_iter().map(application_change).collect(),
-        warnings: Vec::new(),
+        warnings: warnings.collect(),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::Params;
 use crate::control::Control;
 use crate::failure::Failure;
+use crate::followers::Followers;
 use crate::view::{Instance, NodeStatus, Version};
 
 /// 200 when the node is as it should be or starts, 503 with the reasons when not.
@@ -62,10 +63,13 @@ pub(crate) struct Wanted {
 /// Events as JSON, one a line, until the client leaves.
 pub(crate) async fn events<C: Control>(
     State(control): State<Arc<C>>,
+    Extension(followers): Extension<Followers>,
     Params(wanted): Params<Wanted>,
 ) -> Result<Response, Failure> {
+    let place = followers.join()?;
     let events = control.events(wanted.filter.as_deref().unwrap_or("#"))?;
-    let lines = events.map(|event| {
+    let lines = events.map(move |event| {
+        let _held = &place;
         let mut line = serde_json::to_vec(&event)?;
         line.push(b'\n');
         Ok::<_, serde_json::Error>(Bytes::from(line))

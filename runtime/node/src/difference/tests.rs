@@ -46,6 +46,7 @@ fn change(before: &str, after: &str) -> ServiceChange {
         &desired(&[&pp, &before]),
         &desired(&[&pp, &after]),
         &["shop".into()],
+        &|_| false,
         &|_| true,
     );
     all.remove(0).services.remove(0)
@@ -55,13 +56,13 @@ fn change(before: &str, after: &str) -> ServiceChange {
 fn what_is_the_same_is_unchanged_and_only_told_of_who_was_named() {
     let before = [package("0", ""), shop(&web(""))];
     let before = desired(&[&before[0], &before[1]]);
-    let again = difference(&before, &before, &["shop".into()], &|_| false);
+    let again = difference(&before, &before, &["shop".into()], &|_| false, &|_| false);
     assert_eq!(
         (again[0].action, again[0].services[0].action),
         (Action::Unchanged, Action::Unchanged)
     );
     assert!(again[0].services[0].fetches.is_empty());
-    assert_eq!(difference(&before, &before, &[], &|_| false), []);
+    assert_eq!(difference(&before, &before, &[], &|_| false, &|_| false), []);
 }
 
 #[test]
@@ -110,7 +111,7 @@ fn another_object_restarts_its_users_and_is_fetched_unless_it_is_here() {
     let before = desired(&[&package("0", ""), &shop]);
     let after = desired(&[&package("1", ""), &shop]);
     let one = |is_here: bool| {
-        difference(&before, &after, &[], &|_| is_here)
+        difference(&before, &after, &[], &|_| false, &|_| is_here)
             .remove(0)
             .services
             .remove(0)
@@ -131,7 +132,7 @@ fn a_new_token_of_the_same_content_restarts_nobody() {
         desired(&[&package("0", "a"), &shop]),
         desired(&[&package("0", "b"), &shop]),
     );
-    let change = difference(&before, &after, &[], &|_| false)
+    let change = difference(&before, &after, &[], &|_| false, &|_| false)
         .remove(0)
         .services
         .remove(0);
@@ -145,14 +146,14 @@ fn applications_and_services_that_come_and_go_are_told() {
     let other = r#"{"kind":"application","name":"other","version":"2","services":[]}"#;
     let before = desired(&[&pp, &both]);
     let after = desired(&[&pp, &shop(&web("")), other]);
-    let changes = difference(&before, &after, &[], &|_| true);
+    let changes = difference(&before, &after, &[], &|_| false, &|_| true);
     let actions: Vec<_> = changes
         .iter()
         .map(|change| (change.name.as_str(), change.action))
         .collect();
     assert_eq!(actions, [("other", Action::Added), ("shop", Action::Updated)]);
     assert_eq!(changes[1].services[0].action, Action::Removed);
-    let gone = difference(&after, &desired(&[&pp]), &[], &|_| true);
+    let gone = difference(&after, &desired(&[&pp]), &[], &|_| false, &|_| true);
     assert!(gone.iter().all(|change| change.action == Action::Removed));
 }
 
@@ -164,7 +165,7 @@ fn a_mounted_secret_is_told_by_its_keys() {
         "volumeMounts":[{"name":"cert","mountPath":"/c"}]}],"volumes":[{"name":"cert","secret":{"name":"cert"}}]}"#;
     let pp = package("0", "");
     let of = |value: &str| desired(&[&pp, &secret(value), shop]);
-    let change = difference(&of("canary"), &of("b"), &[], &|_| true).remove(0);
+    let change = difference(&of("canary"), &of("b"), &[], &|_| false, &|_| true).remove(0);
     assert_eq!(change.services[0].changes, ["secret cert: key"]);
     assert!(!serde_json::to_string(&change).unwrap().contains("canary"));
 }

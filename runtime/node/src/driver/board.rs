@@ -5,19 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerolith_model::AppName;
-use aerolith_plan::{Generation, Goals, Observed, RunId, Seen, ServiceId, Step, Target, VersionId, is_up, plan};
+use aerolith_plan::{Generation, Goal, Goals, Observed, RunId, Seen, ServiceId, Step, Target, VersionId, is_up, plan};
 use tokio::time::Instant;
 
 use super::subject;
 use crate::admission::claims;
 use crate::chance::chance;
-use crate::daytime::{ms_after, now_ms};
 use crate::desired::Desired;
-use crate::fetch::jittered;
 use crate::prepare::{PrepareError, Prepared};
-use crate::rollout::{Course, Rollout};
+use crate::rollout::{Course, Rollout, is_early};
 use crate::status::Chronicle;
 use crate::supervise::{Sighting, Supervisor};
+use crate::time::{jittered, ms_after, now_ms};
 
 /// Time before a failed preparation is tried again; it doubles from try to try.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -104,10 +103,12 @@ impl Board {
                 Some(known) => Target {
                     fallback: Some(known.fallback.unwrap_or(known.candidate)),
                     candidate: candidate.clone(),
-                    ..Target::default()
+                    withheld: is_early(desired, name.as_str()),
+                    unproven: false,
                 },
                 None => Target {
                     candidate: candidate.clone(),
+                    withheld: is_early(desired, name.as_str()),
                     ..Target::default()
                 },
             };
@@ -154,6 +155,35 @@ impl Board {
             .filter(|at| *at > now);
         let courses = self.courses.values().filter_map(|course| course.wakes_at(now));
         troubles.chain(courses).min()
+    }
+
+    /// The version of an application that is worked towards: that of its newest deployment, which need not be made of what
+    /// is in force.
+    pub(crate) fn candidate(&self, name: &AppName) -> &Desired {
+        let candidate = self.courses.get(name).map(|course| &*course.candidate);
+        candidate
+            .filter(|it| it.generations.contains_key(name))
+            .unwrap_or(&self.desired)
+    }
+
+    /// What is worked towards of every service.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = (&ServiceId, &Goal)> {
+        let names = self.desired.generations.keys();
+        names
+            .filter_map(|name| self.candidate(name).generations.get(name))
+            .flat_map(|all| all.iter())
+    }
+
+    /// What would be worked towards, were this in force and these applications left at the deployments of these revisions.
+    pub(crate) fn preserving(&self, mut desired: Desired, preserved: &BTreeMap<AppName, u64>) -> Desired {
+        for (name, revision) in preserved {
+            let course = self.courses.get(name).filter(|course| course.revision == *revision);
+            let deployed = course.and_then(|course| course.candidate.generations.get(name));
+            desired
+                .generations
+                .extend(deployed.map(|deployed| (name.clone(), deployed.clone())));
+        }
+        desired
     }
 
     /// How the update of an application stands.

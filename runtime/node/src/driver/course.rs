@@ -56,7 +56,7 @@ impl Driver {
             let mut state = works.foundation.state();
             let mut read = Vec::new();
             for (name, earlier) in unknown {
-                if let Err(error) = cut_off(&mut state, &name, &works.boot) {
+                if let Err(error) = cut_off(&mut state, &name, works.boot()) {
                     tracing::warn!(application = %name, %error, "an attempt that was cut off is not counted");
                 }
                 read.extend(look(&state, name, earlier, &|deployment| {
@@ -178,7 +178,7 @@ impl Driver {
         let begun: Vec<(AppName, u64)> = {
             let board = self.works.board();
             let is_begun = |name: &AppName, course: &Course| {
-                course.is_open() && course.progress.tried_in.as_deref() != Some(&self.works.boot) && {
+                course.is_open() && course.progress.tried_in.as_deref() != Some(self.works.boot()) && {
                     let fallback = course.fallback(name);
                     let is_new = |run: &RunId| {
                         let before = fallback.as_ref().and_then(|it| it.get(&run.instance.service));
@@ -199,7 +199,7 @@ impl Driver {
         let kept = blocking(move || {
             let mut state = works.foundation.state();
             let mut names = names.iter();
-            names.try_for_each(|(name, revision)| state.attempt_begins(name.as_str(), *revision, &works.boot))
+            names.try_for_each(|(name, revision)| state.attempt_begins(name.as_str(), *revision, works.boot()))
         });
         if let Err(error) = kept.await.and_then(|kept| kept.map_err(Into::into)) {
             tracing::warn!(%error, "an update that takes the machine down will be tried again");
@@ -207,7 +207,7 @@ impl Driver {
         let mut board = self.works.board();
         for (name, _) in begun {
             if let Some(course) = board.courses.get_mut(&name) {
-                course.progress.tried_in = Some(self.works.boot.clone());
+                course.progress.tried_in = Some(self.works.boot().to_owned());
             }
         }
     }
@@ -290,7 +290,7 @@ impl Driver {
         tracing::error!(application = %name, revision, attempts, reason, "a deployment failed; what was good before is put back");
         let data = json!({"revision": revision, "reason": reason, "attempts": attempts});
         let bus = self.works.foundation.bus();
-        bus.tell(format!("app/{name}/failed"), data.clone());
+        bus.tell(format!("app/{name}/takenback"), data.clone());
         if course.is_rolled_back() {
             bus.tell(format!("app/{name}/rolledback"), data);
         }

@@ -121,10 +121,24 @@ impl Driver {
         board.troubles.insert(version, trouble);
     }
 
+    /// Preparing checked the same places: what was kept of it is damaged, or the program has a fault.
+    fn take_misplaced(&self, version: VersionId, error: &PrepareError) {
+        let mut board = self.works.board();
+        let before = board.troubles.get(&version);
+        if before.is_some_and(|trouble| trouble.waits(Instant::now())) {
+            return;
+        }
+        let reason = error.to_string();
+        tracing::error!(service = %version.0, reason, "an instance cannot be started");
+        let trouble = Trouble::after(before, reason, error);
+        board.troubles.insert(version, trouble);
+    }
+
     fn start(&self, run: &RunId) -> bool {
         let works = &self.works;
+        let version = (run.instance.service.clone(), run.fingerprint);
         let (desired, prepared) = {
-            let (board, version) = (works.board(), (run.instance.service.clone(), run.fingerprint));
+            let board = works.board();
             (board.context(&version), board.prepared.get(&version).cloned())
         };
         let (Some(desired), Some(prepared)) = (desired, prepared) else {
@@ -136,11 +150,11 @@ impl Driver {
         let places = match works.preparer.places(&desired, goal, &prepared) {
             Ok(places) => places,
             Err(error) => {
-                // Preparing checked the same places: only a fault of the program gets here.
-                tracing::error!(instance = %run.instance, %error, "an instance cannot be started");
+                self.take_misplaced(version, &error.into());
                 return false;
             }
         };
+        works.board().troubles.remove(&version);
         let start_in = goal
             .service
             .working_dir

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::time::jittered;
+
 /// Tries of one download that bring nothing before its preparation counts as failed; the whole preparation is tried
 /// again later.
 pub(super) const TRIES: u32 = 4;
@@ -38,13 +40,6 @@ impl Pauses {
         self.next = pause.saturating_mul(2).min(LONGEST_PAUSE);
         Some(jittered(pause, chance))
     }
-}
-
-/// Between half of `pause` and all of it.
-pub(crate) fn jittered(pause: Duration, chance: u64) -> Duration {
-    let half = pause / 2;
-    let share = u32::try_from(chance % 1024).unwrap_or(0);
-    half + half * share / 1023
 }
 
 /// Watches that a download does not crawl. Only time spent on waiting for the place counts.

@@ -1,6 +1,7 @@
 //! Changing the desired state: all of it is checked before any of it is stored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aerolith_model::{AppName, Object, Resource, ResourceKind, ServiceName};
 use aerolith_plan::{Library, PlanError, Updates};
@@ -15,7 +16,8 @@ use crate::driver::Works;
 use crate::durable::FileError;
 use crate::policy::{NotAllowed, Rules};
 use crate::ports::{PortConflict, conflicts};
-use crate::state::{Change, ResourceId, RollbackError, State};
+use crate::state::{Change, Outcome, ResourceId, RollbackError, State};
+use crate::supervise::Phase;
 use crate::uses::users;
 
 /// What an apply does.
@@ -28,6 +30,8 @@ pub struct Applied {
     pub steps: Vec<PlannedStep>,
     /// The applications given, and those that use a configuration or a secret given, sorted.
     pub applications: Vec<String>,
+    /// Those of them that stand failed or rolled back and of which nothing differs: only a retry tries them again.
+    pub failed: Vec<String>,
     /// The resources that differ from what was in force.
     pub resources: Vec<ResourceChange>,
     /// With a dry run what would become of every application that differs, and of those above.
@@ -88,8 +92,8 @@ fn list(names: &[String]) -> String {
 
 impl Node {
     /// Makes resources part of the desired state, all or none of them, durably; with `dry_run` only says what would
-    /// be done. Driving towards it begins at once and goes on after this answers. What of the applications concerned had
-    /// failed for good is tried again, though nothing of them has changed.
+    /// be done. Driving towards it begins at once and goes on after this answers. What has failed of applications that
+    /// differ is tried again; content that is the same changes nothing, so that it may be applied over and over.
     ///
     /// # Errors
     /// [`ChangeError`]; nothing has changed then.
@@ -122,8 +126,8 @@ impl Node {
                 put: resources,
             })
         };
-        let _wake = Waking(self);
-        let done = self.change(change, dry_run).await?;
+        let wake = Arc::new(Waking(self.clone()));
+        let done = self.change(change, dry_run, wake.clone()).await?;
         self.follow(done, &ids, dry_run).await
     }
 
@@ -146,25 +150,51 @@ impl Node {
         };
         let desired = Desired::of(done.after, &[], known, plugins).await;
         let desired = desired.hold_refused(&works.preparer.rules);
+        let desired = works.board().preserving(desired, &done.preserved.1);
         let mut applications = concerned(&desired.resources, given);
         applications.extend(names(&removed));
+        let differing = concerned(
+            &desired.resources,
+            &resources.iter().map(|change| change.resource.clone()).collect(),
+        );
+        let failed = self.failed(&applications, &differing);
         let mut changes = Vec::new();
         if dry_run {
             let before = Desired::of(done.before, &[], known, plugins).await;
-            changes = difference(&before, &desired, &applications, &|object| self.has(object));
+            let before = works.board().preserving(before, &done.preserved.0);
+            let stays = |name: &AppName| done.preserved.1.contains_key(name);
+            changes = difference(&before, &desired, &applications, &stays, &|object| self.has(object));
         } else {
             self.tell(given, "applied", done.revision);
             self.tell(&removed, "deleted", done.revision);
-            self.try_again(&applications);
+            self.try_again(&differing);
         }
         let steps = works.board().look(&desired, &works.supervisor).steps;
         Ok(Applied {
             revision: done.revision,
             steps: planned(&steps, &applications),
             applications,
+            failed,
             resources,
             changes,
         })
+    }
+
+    /// Those of applications that stand failed, but for those that differ.
+    fn failed(&self, applications: &[String], differing: &[String]) -> Vec<String> {
+        let (state, watched) = (self.0.works.foundation.state(), self.0.works.supervisor.all());
+        let is_rolled_back = |name: &str| {
+            let newest = state.history(name).first();
+            newest.is_some_and(|newest| newest.outcome == Outcome::Failed)
+        };
+        let has_failed = |name: &str| {
+            let mut all = watched.iter();
+            all.any(|one| one.run.instance.service.application.as_str() == name && one.view().phase == Phase::Failed)
+        };
+        let same = applications.iter().filter(|name| !differing.contains(name));
+        same.filter(|name| is_rolled_back(name) || has_failed(name))
+            .cloned()
+            .collect()
     }
 
     /// Whether the file of an object is in the store already.
@@ -190,20 +220,25 @@ impl Node {
                 delete: vec![deleted],
             })
         };
-        let _wake = Waking(self);
-        let done = self.change(change, false).await?;
+        let wake = Arc::new(Waking(self.clone()));
+        let done = self.change(change, false, wake.clone()).await?;
         self.tell(&BTreeSet::from([id]), "deleted", done.revision);
         Ok(done.revision)
     }
 
-    /// Makes a change of the state as it is by then.
+    /// Makes a change of the state as it is by then, and wakes the driver when that is over though nobody waits for it.
     pub(super) async fn change(
         &self,
         change: impl FnOnce(&State) -> Result<Change, ChangeError> + Send + 'static,
         dry_run: bool,
+        wake: Arc<Waking>,
     ) -> Result<Done, ChangeError> {
         let works = self.0.works.clone();
-        let done = tokio::task::spawn_blocking(move || commit(&works, change, dry_run)).await;
+        let commit = move || {
+            let _wake = wake;
+            commit(&works, change, dry_run)
+        };
+        let done = tokio::task::spawn_blocking(commit).await;
         done.map_err(|e| ChangeError::Thread(e.to_string()))?
     }
 
@@ -220,11 +255,11 @@ impl Node {
     }
 }
 
-/// Sets the driver to work when a change is over, even where nobody waits for its end any more; not earlier, or the first
-/// steps would be taken before they are told.
-pub(super) struct Waking<'a>(pub(super) &'a Node);
+/// Sets the driver to work when the last who has it is done: whoever makes a change and whoever tells of it. Not earlier, or
+/// the first steps would be taken before they are told.
+pub(super) struct Waking(pub(super) Node);
 
-impl Drop for Waking<'_> {
+impl Drop for Waking {
     fn drop(&mut self) {
         self.0.wake();
     }
@@ -235,6 +270,8 @@ pub(super) struct Done {
     pub(super) revision: u64,
     before: Given,
     after: Given,
+    /// Before and after, the applications that preserve what they were deployed of, with the revisions that deployed them.
+    preserved: (BTreeMap<AppName, u64>, BTreeMap<AppName, u64>),
 }
 
 /// Checks and stores under one lock, so that nothing comes between. Blocks.
@@ -255,6 +292,10 @@ fn commit(
     };
     let (before, resources) = (given(&state, state.resources().clone()), state.preview(&change));
     let put: BTreeSet<ResourceId> = change.put.iter().map(ResourceId::of).collect();
+    let preserved = (
+        state.preserved(&Change::default(), state.resources()),
+        state.preserved(&change, &resources),
+    );
     let concerned = concerned(&resources, &put);
     allowed(&works.preparer.rules, &change)?;
     not_in_use(&state, &change, &resources)?;
@@ -269,15 +310,12 @@ fn commit(
         let is_up = |name: &str, revision| works.board().is_up(name, revision, &works.supervisor);
         state.commit_over(change, &is_up)?;
         after = given(&state, state.resources().clone());
-        // Who applies the same again wants it tried again.
-        for application in concerned {
-            state.retry(&application)?;
-        }
     }
     Ok(Done {
         revision: after.revision,
         before,
         after,
+        preserved,
     })
 }
 

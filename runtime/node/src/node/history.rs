@@ -1,6 +1,7 @@
 //! What was deployed of an application: looking, going back, trying again.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use aerolith_model::{AppName, ResourceKind};
 use aerolith_plan::{InstanceId, RunId};
@@ -86,8 +87,8 @@ impl Node {
     pub async fn rollback(&self, application: &str, to: Option<u64>) -> Result<Applied, ChangeError> {
         let name = application.to_owned();
         let back = move |state: &State| Ok(state.rollback(&name, to)?);
-        let _wake = Waking(self);
-        let done = self.change(back, false).await?;
+        let wake = Arc::new(Waking(self.clone()));
+        let done = self.change(back, false, wake.clone()).await?;
         let given = BTreeSet::from([ResourceId::new(ResourceKind::Application, application)]);
         self.follow(done, &given, false).await
     }
@@ -98,7 +99,6 @@ impl Node {
     /// # Errors
     /// [`RetryError`]
     pub async fn retry(&self, target: &str) -> Result<bool, RetryError> {
-        let _wake = Waking(self);
         if self.history(target).is_none() {
             let supervisor = &self.0.works.supervisor;
             let is_it = |id: &InstanceId| id.to_string() == target || id.service.to_string() == target;
@@ -107,15 +107,20 @@ impl Node {
                 false => Err(RetryError::NotFound(target.to_owned())),
             };
         }
-        let (foundation, name) = (self.0.works.foundation.clone(), target.to_owned());
-        let retried = tokio::task::spawn_blocking(move || foundation.state().retry(&name)).await;
-        let retried = retried.map_err(|error| RetryError::Thread(error.to_string()))??;
-        let forgotten = {
-            let mut board = self.0.works.board();
-            let course = board.courses.get_mut(target);
-            course.and_then(|course| course.unkept.take()).is_some()
-        };
-        Ok(self.try_again(&[target.to_owned()]) || retried || forgotten)
+        // All of it is done where it goes on though nobody waits for its end any more.
+        let (node, name) = (self.clone(), target.to_owned());
+        let retried = tokio::task::spawn_blocking(move || {
+            let wake = Waking(node);
+            let node = &wake.0;
+            let retried = node.0.works.foundation.state().retry(&name)?;
+            let forgotten = {
+                let mut board = node.0.works.board();
+                let course = board.courses.get_mut(name.as_str());
+                course.and_then(|course| course.unkept.take()).is_some()
+            };
+            Ok(node.try_again(&[name]) || retried || forgotten)
+        });
+        retried.await.map_err(|error| RetryError::Thread(error.to_string()))?
     }
 
     /// Starts at once what has failed of applications or waits for its next start; answers whether there was something.

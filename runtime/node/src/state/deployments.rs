@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aerolith_model::{Application, Resource, ResourceKind};
+use aerolith_model::{AppName, Application, Resource, ResourceKind};
 
 use super::head::Head;
 use super::history::{Deployment, History, Outcome};
 use super::versions::Read;
 use super::{Change, IsUp, ResourceId, State, Version, checked};
-use crate::daytime::now_ms;
 use crate::desired::Resources;
 use crate::durable::{self, FileError, Survives};
 use crate::rollout::Unkept;
+use crate::time::now_ms;
 use crate::uses::uses;
 
 /// The folder of the histories.
@@ -226,19 +226,40 @@ impl State {
         })
     }
 
+    /// The applications that preserve what they were deployed of, where a change leaves them so, each with the revision of its
+    /// newest deployment.
+    pub(crate) fn preserved(&self, change: &Change, after: &Resources) -> BTreeMap<AppName, u64> {
+        let is_known = |it: &&Resource| {
+            self.resources
+                .get(&ResourceId::of(it))
+                .is_some_and(|known| **known == **it)
+        };
+        let put = change.put.iter().filter(|it| !is_known(it));
+        let changed: HashSet<ResourceId> = put.map(ResourceId::of).collect();
+        let all = after.values().filter_map(|resource| resource.as_application());
+        let preserving = all.filter(|application| application.preserve_updates);
+        let preserved = preserving.filter_map(|application| {
+            let newest = self.histories.get(application.name.as_str())?.newest()?;
+            let mut ids = uses(application, after);
+            ids.insert(id(application.name.as_str()));
+            ids.retain(|id| after.contains_key(id) || self.knows(id) && !change.delete.contains(id));
+            let version = |id| self.head.resources.get(id).filter(|_| !changed.contains(id));
+            let parts = ids.iter().map(|id| (id, version(id))).collect();
+            (!is_deployed(Some(newest), application, &parts)).then(|| (application.name.clone(), newest.revision))
+        });
+        preserved.collect()
+    }
+
     /// The histories that a new head changes: a new deployment of every application of which a part is another.
     pub(super) fn deploy(&self, head: &Head, resources: &Resources, is_up: IsUp<'_>) -> BTreeMap<String, History> {
         let at_ms = now_ms();
         let mut deployed = BTreeMap::new();
-        for (application, version) in applications(head, resources) {
+        for application in applications(head, resources) {
             let name = application.name.as_str();
             let history = self.histories.get(name);
             let parts = parts(application, head, resources);
-            let is_as_before = history.and_then(History::newest).is_some_and(|newest| {
-                let is_itself_as_before = newest.parts.get(&id(name)) == Some(version);
-                newest.parts == parts || application.preserve_updates && is_itself_as_before
-            });
-            if !is_as_before {
+            let versions = parts.iter().map(|(id, version)| (id, Some(version)));
+            if is_deployed(history.and_then(History::newest), application, &versions.collect()) {
                 let mut history = history.cloned().unwrap_or_default();
                 let deployment = Deployment::new(head.revision, at_ms, parts);
                 history.deploy(deployment, |candidate| is_up(name, candidate));
@@ -324,11 +345,28 @@ fn owned((id, version): (&ResourceId, &Version)) -> (ResourceId, Version) {
     (id.clone(), version.clone())
 }
 
-/// The applications that can be read, with their versions in force.
-fn applications<'a>(head: &'a Head, resources: &'a Resources) -> impl Iterator<Item = (&'a Application, &'a Version)> {
-    head.resources
-        .iter()
-        .filter_map(|(id, version)| Some((resources.get(id)?.as_application()?, version)))
+/// The applications that can be read.
+fn applications<'a>(head: &'a Head, resources: &'a Resources) -> impl Iterator<Item = &'a Application> {
+    let known = head.resources.keys().filter_map(|id| resources.get(id));
+    known.filter_map(|resource| resource.as_application())
+}
+
+/// Whether a new deployment is made of an application, which commits and previews ask alike. Of each of its parts there is
+/// the version, or nothing where it would be a new one. Pure.
+fn is_deployed(
+    newest: Option<&Deployment>,
+    application: &Application,
+    parts: &BTreeMap<&ResourceId, Option<&Version>>,
+) -> bool {
+    let Some(newest) = newest else {
+        return true;
+    };
+    let is_same =
+        |(id, version): (&&ResourceId, &Option<&Version>)| version.is_some_and(|it| newest.parts.get(*id) == Some(it));
+    let own = id(application.name.as_str());
+    let is_itself_same = parts.get_key_value(&own).is_some_and(is_same);
+    let are_all_same = || newest.parts.len() == parts.len() && parts.iter().all(is_same);
+    !(is_itself_same && application.preserve_updates || are_all_same())
 }
 
 /// The versions of an application and of all that it uses and that is in force.

@@ -75,12 +75,16 @@ impl Picture<'_> {
         let rollout = name.parse().ok().and_then(|name| self.board.rollout(&name));
         let of_update = rollout.as_ref().and_then(of_rollout);
         let standing = of_update.unwrap_or_else(|| standing_of(services));
-        match rollout.map(|rollout| rollout.stage) {
+        match (rollout.map(|rollout| rollout.stage), standing.reason) {
             // It is good once it is found so, and not in the moment in which all of it runs.
-            Some(Stage::Trying) if standing.holds() => {
+            (Some(Stage::Trying), _) if standing.holds() => {
                 let message = "all of it runs, and has not proven itself yet";
                 Condition::is_not(Aspect::Deployed, Reason::Progressing, message)
             }
+            (_, Reason::RolledBack | Reason::Failed) => Condition {
+                message: format!("{}; `aerolith retry {name}` tries it again", standing.message),
+                ..standing
+            },
             _ => standing,
         }
     }

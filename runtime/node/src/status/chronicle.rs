@@ -1,8 +1,10 @@
 //! Since when each condition is as it is: noted when it changes, whoever looks first. Pure: the time is passed in.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::condition::{Aspect, Condition, Reason, Truth};
+use crate::time::Moment;
 
 /// What conditions are about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,8 +20,6 @@ pub(crate) enum Subject {
 /// The conditions as they were last seen.
 #[derive(Debug, Default)]
 pub(crate) struct Chronicle {
-    /// The latest time that was told: a clock that is set back makes nothing older than what came before it.
-    latest_ms: u64,
     known: HashMap<Subject, Vec<Known>>,
 }
 
@@ -28,8 +28,14 @@ struct Known {
     aspect: Aspect,
     status: Truth,
     reason: Reason,
-    since_ms: u64,
+    /// Since the boot: no clock that is wrong for a while makes it wrong for ever.
+    since: Duration,
+    /// The same as it was shown last.
+    shown_ms: u64,
 }
+
+/// Two readings of two clocks differ a little. Only when the clock was set is a date shown otherwise than before.
+const LITTLE: u64 = 1_000;
 
 impl Known {
     fn is_same(&self, other: &Self) -> bool {
@@ -39,66 +45,88 @@ impl Known {
 
 impl Chronicle {
     /// Dates all conditions that there are. What is not among them is forgotten.
-    pub(crate) fn date<'a>(&mut self, now_ms: u64, all: impl IntoIterator<Item = (Subject, &'a mut [Condition])>) {
-        self.latest_ms = self.latest_ms.max(now_ms);
+    pub(crate) fn date<'a>(&mut self, now: Moment, all: impl IntoIterator<Item = (Subject, &'a mut [Condition])>) {
         let mut known = HashMap::with_capacity(self.known.len());
         for (subject, conditions) in all {
             let before = self.known.get(&subject).map(Vec::as_slice).unwrap_or_default();
-            let now: Vec<Known> = conditions.iter().map(|one| self.now(before, one)).collect();
-            for (condition, now) in conditions.iter_mut().zip(&now) {
-                condition.since_ms = now.since_ms;
+            let dated: Vec<Known> = conditions.iter().map(|one| dated(now, before, one)).collect();
+            for (condition, dated) in conditions.iter_mut().zip(&dated) {
+                condition.since_ms = dated.shown_ms;
             }
-            known.insert(subject, now);
+            known.insert(subject, dated);
         }
         self.known = known;
     }
+}
 
-    fn now(&self, before: &[Known], condition: &Condition) -> Known {
-        let now = Known {
-            aspect: condition.aspect,
-            status: condition.status,
-            reason: condition.reason,
-            since_ms: self.latest_ms,
-        };
-        let mut before = before.iter();
-        before.find(|known| known.is_same(&now)).copied().unwrap_or(now)
-    }
+fn dated(now: Moment, before: &[Known], condition: &Condition) -> Known {
+    let new = Known {
+        aspect: condition.aspect,
+        status: condition.status,
+        reason: condition.reason,
+        since: now.since_boot,
+        shown_ms: now.ms,
+    };
+    let mut before = before.iter();
+    let Some(same) = before.find(|known| known.is_same(&new)).copied() else {
+        return new;
+    };
+    let ms = now.ms_of(same.since);
+    let is_little = ms.abs_diff(same.shown_ms) < LITTLE;
+    let shown_ms = if is_little { same.shown_ms } else { ms };
+    Known { shown_ms, ..same }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// So many milliseconds after the boot, by a clock that was set by so much.
+    fn at(ms: u64, set_by_ms: u64) -> Moment {
+        Moment {
+            since_boot: Duration::from_millis(ms),
+            ms: ms + set_by_ms,
+        }
+    }
+
     /// Looks at one condition at a time, and answers since when it is so.
-    fn look(chronicle: &mut Chronicle, now_ms: u64, reason: Reason, message: &str) -> u64 {
+    fn look(chronicle: &mut Chronicle, now: Moment, reason: Reason, message: &str) -> u64 {
         let mut conditions = [Condition::is_not(Aspect::Running, reason, message)];
-        chronicle.date(now_ms, [(Subject::Node, &mut conditions[..])]);
+        chronicle.date(now, [(Subject::Node, &mut conditions[..])]);
         conditions[0].since_ms
     }
 
     #[test]
     fn a_condition_keeps_its_date_until_its_status_or_reason_changes() {
         let mut chronicle = Chronicle::default();
-        assert_eq!(look(&mut chronicle, 10, Reason::Starting, ""), 10);
-        assert_eq!(look(&mut chronicle, 20, Reason::Starting, "another message"), 10);
-        assert_eq!(look(&mut chronicle, 30, Reason::Restarting, ""), 30);
-        assert_eq!(look(&mut chronicle, 40, Reason::Starting, ""), 40);
+        assert_eq!(look(&mut chronicle, at(10, 0), Reason::Starting, ""), 10);
+        assert_eq!(look(&mut chronicle, at(20, 1), Reason::Starting, "another message"), 10);
+        assert_eq!(look(&mut chronicle, at(30, 0), Reason::Restarting, ""), 30);
+        assert_eq!(look(&mut chronicle, at(40, 0), Reason::Starting, ""), 40);
     }
 
     #[test]
-    fn a_clock_that_is_set_back_dates_nothing_before_what_came_earlier() {
+    fn a_clock_that_was_wrong_for_a_while_dates_nothing_wrong_once_it_is_right() {
         let mut chronicle = Chronicle::default();
-        assert_eq!(look(&mut chronicle, 1_000, Reason::Starting, ""), 1_000);
-        assert_eq!(look(&mut chronicle, 10, Reason::Restarting, ""), 1_000);
-        assert_eq!(look(&mut chronicle, 1_001, Reason::Starting, ""), 1_001);
+        let year = 365 * 24 * 3_600_000;
+        assert_eq!(
+            look(&mut chronicle, at(1_000, year), Reason::Starting, ""),
+            year + 1_000
+        );
+        assert_eq!(look(&mut chronicle, at(9_000, 0), Reason::Starting, ""), 1_000);
+        assert_eq!(look(&mut chronicle, at(10_000, 0), Reason::Restarting, ""), 10_000);
+        assert_eq!(
+            look(&mut chronicle, at(20_000, year), Reason::Restarting, ""),
+            year + 10_000
+        );
     }
 
     #[test]
     fn who_is_gone_is_forgotten_and_begins_anew() {
         let mut chronicle = Chronicle::default();
-        look(&mut chronicle, 10, Reason::Starting, "");
-        chronicle.date(20, []);
-        assert_eq!(look(&mut chronicle, 30, Reason::Starting, ""), 30);
+        look(&mut chronicle, at(10, 0), Reason::Starting, "");
+        chronicle.date(at(20, 0), []);
+        assert_eq!(look(&mut chronicle, at(30, 0), Reason::Starting, ""), 30);
     }
 
     #[test]
@@ -110,9 +138,12 @@ mod tests {
             Subject::Service("a".into(), "b".into()),
         ];
         let mut both = [condition(Reason::Starting), condition(Reason::Starting)];
-        chronicle.date(1, names.clone().into_iter().zip(both.iter_mut().map(Vec::as_mut_slice)));
+        chronicle.date(
+            at(1, 0),
+            names.clone().into_iter().zip(both.iter_mut().map(Vec::as_mut_slice)),
+        );
         both[1] = condition(Reason::Failed);
-        chronicle.date(2, names.into_iter().zip(both.iter_mut().map(Vec::as_mut_slice)));
+        chronicle.date(at(2, 0), names.into_iter().zip(both.iter_mut().map(Vec::as_mut_slice)));
         assert_eq!((both[0][0].since_ms, both[1][0].since_ms), (1, 2));
     }
 }

@@ -103,7 +103,7 @@ pub enum Reason {
     /// It is wanted no more.
     Removing,
 
-    /// It starts when what it depends on is ready.
+    /// It starts when what it depends on is ready, or all of its application is prepared.
     Waiting,
     /// It is being started.
     Starting,

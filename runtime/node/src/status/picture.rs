@@ -7,6 +7,7 @@ use aerolith_plan::{Fitness, Goal, RunId, ServiceId, Step, Trial};
 
 use crate::driver::{Board, Look, Works, subject};
 use crate::policy::PackagePolicy;
+use crate::rollout::Course;
 use crate::supervise::{Phase, View};
 
 /// The instances of each service, by index and version.
@@ -33,7 +34,7 @@ impl<'a> Picture<'a> {
             mine.push((one.run(), &one.view));
         }
         let busy = busy(board, &look.steps, &instances);
-        let goals: BTreeMap<&ServiceId, &Goal> = board.desired.wanted().collect();
+        let goals: BTreeMap<&ServiceId, &Goal> = board.wanted().collect();
         let services = services(board, goals.keys().chain(instances.keys()).copied());
         Self {
             board,
@@ -80,7 +81,8 @@ fn busy(board: &Board, steps: &[Step], instances: &Instances<'_>) -> BTreeSet<St
         .iter()
         .filter(|(_, all)| all.iter().any(|(_, view)| !rests(view)));
     let ids = stepping.chain(preparing).chain(moving.map(|(id, _)| *id));
-    let open = board.courses.iter().filter(|(_, course)| course.is_open());
+    let goes_on = |course: &Course| course.is_open() || course.scheduled_ms().is_some();
+    let open = board.courses.iter().filter(|(_, course)| goes_on(course));
     ids.map(|id| &id.application)
         .chain(open.map(|(name, _)| name))
         .map(ToString::to_string)

@@ -1,6 +1,5 @@
 //! How a service is.
 
-use aerolith_model::StartCondition;
 use aerolith_plan::{Goal, ServiceId};
 use serde::Serialize;
 
@@ -13,6 +12,7 @@ use crate::desired::{Desired, lacks_handover};
 use crate::driver::Board;
 use crate::enforcement::unenforced;
 use crate::policy::PackagePolicy;
+use crate::rollout::SCHEDULED;
 use crate::supervise::Phase;
 use crate::workload::engine_kind;
 
@@ -56,14 +56,15 @@ impl Picture<'_> {
         let goal = self.goals.get(id).copied();
         let mine = self.instances.get(id).map(Vec::as_slice).unwrap_or_default();
         let instances: Vec<InstanceStatus> = mine.iter().map(|(run, view)| InstanceStatus::of(run, view)).collect();
-        let (state, reason) = summary(self.board, id, goal, &instances);
+        let waits = goal.and_then(|goal| self.waits(id, goal));
+        let (state, reason) = summary(self.board, id, goal, waits.as_deref(), &instances);
         let edited = mine
             .iter()
             .filter_map(|(run, view)| Some(format!("{}: {}", run.instance, view.edited.as_ref()?)));
         let in_vain = goal.and_then(|goal| self.in_vain(goal));
-        let mut conditions = conditions(self.board, id, goal, &instances);
+        let mut conditions = conditions(self.board, id, goal, waits.as_deref(), &instances);
         conditions.extend(in_vain.as_deref().map(enforced));
-        let promised = goal.map(|goal| warnings(&self.board.desired, self.policy, goal));
+        let promised = goal.map(|goal| warnings(self.board.candidate(&id.application), self.policy, goal));
         ServiceStatus {
             name: id.service.to_string(),
             state,
@@ -98,7 +99,13 @@ fn enforced(in_vain: &[String]) -> Condition {
     }
 }
 
-fn conditions(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[InstanceStatus]) -> Vec<Condition> {
+fn conditions(
+    board: &Board,
+    id: &ServiceId,
+    goal: Option<&Goal>,
+    waits: Option<&str>,
+    instances: &[InstanceStatus],
+) -> Vec<Condition> {
     let Some(goal) = goal else {
         return vec![Condition::is_not(
             Aspect::Available,
@@ -107,7 +114,7 @@ fn conditions(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[I
         )];
     };
     let prepared = prepared(board, id, goal);
-    let available = available(goal, &prepared, instances);
+    let available = available(goal, &prepared, waits, instances);
     vec![prepared, available]
 }
 
@@ -125,17 +132,24 @@ fn prepared(board: &Board, id: &ServiceId, goal: &Goal) -> Condition {
         };
         return Condition::is_not(Aspect::Prepared, reason, &trouble.reason).tried_at(trouble.again_at_ms);
     }
-    match board.prepared.contains_key(&version) && !board.preparing.contains(&version) {
-        true => Condition::is(Aspect::Prepared, Reason::Prepared),
-        false if goal.count() == 0 => Condition::is(Aspect::Prepared, Reason::NoneWanted),
-        false => {
+    let is_prepared = board.prepared.contains_key(&version) && !board.preparing.contains(&version);
+    match (is_prepared, scheduled_ms(board, id)) {
+        (true, _) => Condition::is(Aspect::Prepared, Reason::Prepared),
+        _ if goal.count() == 0 => Condition::is(Aspect::Prepared, Reason::NoneWanted),
+        (false, Some(at)) => Condition::is_not(Aspect::Prepared, Reason::Scheduled, SCHEDULED).tried_at(Some(at)),
+        (false, None) => {
             let why = trouble.map_or("", |trouble| trouble.reason.as_str());
             Condition::is_not(Aspect::Prepared, Reason::Preparing, why)
         }
     }
 }
 
-fn available(goal: &Goal, prepared: &Condition, instances: &[InstanceStatus]) -> Condition {
+/// Milliseconds since 1970 of the time that the version of a service waits for.
+fn scheduled_ms(board: &Board, id: &ServiceId) -> Option<u64> {
+    board.courses.get(&id.application)?.scheduled_ms()
+}
+
+fn available(goal: &Goal, prepared: &Condition, waits: Option<&str>, instances: &[InstanceStatus]) -> Condition {
     let wanted = goal.count() as usize;
     let serving = instances.iter().filter(|instance| instance.serves()).count();
     if serving >= wanted {
@@ -157,24 +171,13 @@ fn available(goal: &Goal, prepared: &Condition, instances: &[InstanceStatus]) ->
         };
         return Condition::is_not(Aspect::Available, ready.reason, message).tried_at(ready.next_try_ms);
     }
-    match (prepared.holds(), waits(goal)) {
+    match (prepared.holds(), waits) {
         (false, _) => {
             Condition::is_not(Aspect::Available, prepared.reason, &prepared.message).tried_at(prepared.next_try_ms)
         }
         (true, Some(waits)) => Condition::is_not(Aspect::Available, Reason::Waiting, waits),
         (true, None) => Condition::is_not(Aspect::Available, Reason::Starting, count),
     }
-}
-
-/// What a service waits for that is prepared and has no instance yet.
-fn waits(goal: &Goal) -> Option<String> {
-    let all = goal.depends_on.iter().map(|(id, condition)| match condition {
-        StartCondition::Started => format!("{} runs", id.service),
-        StartCondition::Ready => format!("{} is ready", id.service),
-        StartCondition::Succeeded => format!("{} has ended well", id.service),
-    });
-    let all: Vec<String> = all.collect();
-    (!all.is_empty()).then(|| format!("starts when {}", all.join(" and ")))
 }
 
 /// The objects that a service is made of and of which nothing is promised, or whose signature nobody checks.
@@ -202,7 +205,13 @@ fn warnings(desired: &Desired, policy: &PackagePolicy, goal: &Goal) -> Vec<Strin
     warnings
 }
 
-fn summary(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[InstanceStatus]) -> (Summary, String) {
+fn summary(
+    board: &Board,
+    id: &ServiceId,
+    goal: Option<&Goal>,
+    waits: Option<&str>,
+    instances: &[InstanceStatus],
+) -> (Summary, String) {
     let worst = instances
         .iter()
         .map(|i| (of_phase(i.state), &i.reason))
@@ -222,12 +231,17 @@ fn summary(board: &Board, id: &ServiceId, goal: Option<&Goal>, instances: &[Inst
     }
     let is_prepared = board.prepared.contains_key(&version) && !board.preparing.contains(&version);
     if goal.count() > 0 && !is_prepared {
-        return (Summary::Preparing, String::new());
+        return match scheduled_ms(board, id) {
+            Some(_) => observed.unwrap_or((Summary::Waiting, SCHEDULED.into())),
+            None => (Summary::Preparing, String::new()),
+        };
     }
     match observed {
         Some(observed) if instances.len() >= goal.count() as usize => observed,
         None if goal.count() == 0 => (Summary::Running, "no instance is wanted".into()),
-        _ => waits(goal).map_or((Summary::Starting, String::new()), |waits| (Summary::Waiting, waits)),
+        _ => waits.map_or((Summary::Starting, String::new()), |waits| {
+            (Summary::Waiting, waits.to_owned())
+        }),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use aerolith_model::{Check, HttpGet};
+use aerolith_model::{CUT, Check, HttpGet};
 use aerolith_plugin_wire::Code;
 use aerolith_plugin_wire::engine::Exec;
 use bytes::Bytes;
@@ -39,9 +39,18 @@ pub(super) enum Failing {
 /// A check, in a few words.
 pub(super) fn words(check: &Check) -> String {
     match check {
-        Check::Http(get) => format!("GET {}", get.path),
+        Check::Http(get) => format!("GET {}", get.shown_path()),
         Check::Tcp(_) => "connecting".into(),
-        Check::Exec(exec) => format!("`{}`", exec.command.join(" ")),
+        Check::Exec(exec) => format!("`{}`", shown(&exec.command)),
+    }
+}
+
+/// The program of a command. Its other words may hold a password.
+fn shown(command: &[String]) -> String {
+    match command {
+        [program] => program.clone(),
+        [program, ..] => format!("{program} {CUT}"),
+        [] => String::new(),
     }
 }
 
@@ -92,13 +101,13 @@ fn is_our_own(error: &io::Error) -> bool {
 pub(super) async fn http(get: &HttpGet, place: &Place<'_>) -> Result<(), Failing> {
     let request = request(get, place.host, place.port)?;
     let stream = connect(place).await?;
-    let failed = |error: hyper::Error| Failing::Bad(format!("GET {} failed: {error}", get.path));
+    let failed = |error: hyper::Error| Failing::Bad(format!("GET {} failed: {error}", get.shown_path()));
     let mut client = http1::Builder::new();
     client.max_headers(HEADERS).max_buf_size(HEAD);
     let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.map_err(failed)?;
     let exchange = async {
         let answer = sender.send_request(request).await.map_err(failed)?;
-        judge(answer, &get.path).await
+        judge(answer, &get.shown_path()).await
     };
     // What ends the connection is told by the exchange too.
     let connection = async {
@@ -115,7 +124,7 @@ fn request(get: &HttpGet, host: &str, port: u16) -> Result<Request<Empty<Bytes>>
     let wrong = |what: &str| Failing::Bad(format!("{what} cannot be sent over HTTP: change the probe"));
     let path = get.path.strip_prefix('/').unwrap_or(&get.path);
     let request = Request::get(format!("/{path}")).body(Empty::new());
-    let mut request = request.map_err(|_| wrong(&format!("path `{}`", get.path)))?;
+    let mut request = request.map_err(|_| wrong(&format!("path `{}`", get.shown_path())))?;
     let headers = request.headers_mut();
     let place = HeaderValue::try_from(format!("{host}:{port}")).map_err(|_| wrong(&format!("host `{host}`")))?;
     headers.insert(HOST, place);
@@ -153,7 +162,7 @@ async fn judge(answer: Response<Incoming>, path: &str) -> Result<(), Failing> {
 
 /// Whether a command beside the instance ends with 0.
 pub(super) async fn exec(engine: &Engine, asked: &Exec) -> Result<(), Failing> {
-    let command = asked.command.join(" ");
+    let command = shown(&asked.command);
     let done = engine.exec(asked).await.map_err(|error| {
         let reason = format!("`{command}` cannot be run: {error}");
         match error.code {
@@ -182,5 +191,24 @@ fn told(output: &[u8]) -> String {
     match line.is_empty() {
         true => String::new(),
         false => format!(": {line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aerolith_model::ExecAction;
+
+    use super::*;
+
+    #[test]
+    fn of_a_question_only_what_holds_no_secret_is_told() {
+        let exec = |words: &[&str]| {
+            let command = words.iter().map(ToString::to_string).collect();
+            super::words(&Check::Exec(ExecAction { command }))
+        };
+        assert_eq!(exec(&["redis-cli", "-a", "hush", "ping"]), "`redis-cli …`");
+        assert_eq!(exec(&["check"]), "`check`");
+        let get: HttpGet = serde_json::from_str(r#"{"path":"/ready?token=hush","port":80}"#).unwrap();
+        assert_eq!(super::words(&Check::Http(get)), "GET /ready?…");
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::time::since_boot;
+
 /// Tells the time since the machine's boot. While the daemon runs it goes on as timers do.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
@@ -14,11 +16,9 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn new() -> Self {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        let nanoseconds = u32::try_from(now.tv_nsec).unwrap_or(0);
         Self {
             origin: Instant::now(),
-            boot: Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), nanoseconds),
+            boot: since_boot(),
         }
     }
 

@@ -5,8 +5,8 @@ use aerolith_plugin_wire::{Code, Error};
 
 use super::Phase;
 use super::life::Instance;
-use crate::daytime::now_ms;
 use crate::plugins::{self, Engine};
+use crate::time::now_ms;
 
 impl Instance {
     pub(super) fn version(&self) -> VersionId {

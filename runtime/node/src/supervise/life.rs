@@ -13,9 +13,8 @@ use super::integrity::Known;
 use super::{Again, Phase, Shared, Watched, Workspace};
 use crate::admission::Refusal;
 use crate::chance::chance;
-use crate::daytime::ms_after;
-use crate::fetch::jittered;
 use crate::record::{Life, Record, Terms};
+use crate::time::{jittered, ms_after};
 
 /// Longest time between two tries of something that fails.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);

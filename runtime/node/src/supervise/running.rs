@@ -14,10 +14,10 @@ use super::life::{Instance, Next, Unfitness, stopped};
 use super::probing::{Answered, Questions, Target};
 use super::view::{judged, words};
 use crate::chance::chance;
-use crate::daytime::now_ms;
 use crate::metrics::INSTANCE_ID;
 use crate::plugins::Engine;
 use crate::record::Life;
+use crate::time::now_ms;
 
 /// An end that is to be judged.
 struct End {

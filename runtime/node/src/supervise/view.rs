@@ -4,8 +4,8 @@ use aerolith_plan::{Fitness, State, Trial};
 use aerolith_plugin_wire::engine::Exit;
 use serde::Serialize;
 
-use crate::daytime::now_ms;
 use crate::record::{Life, Record};
+use crate::time::now_ms;
 
 /// What an instance does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

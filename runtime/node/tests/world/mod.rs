@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -382,6 +383,8 @@ pub struct World {
     pub workloads: WorkloadPolicy,
     pub ports: PortRange,
     pub updates: Updates,
+    /// How often the machine was booted anew.
+    pub boots: AtomicU32,
 }
 
 impl World {
@@ -396,6 +399,7 @@ impl World {
                 window: Duration::from_millis(5),
                 deadline: Duration::from_secs(300),
             },
+            boots: AtomicU32::new(0),
         }
     }
 
@@ -452,6 +456,7 @@ impl World {
             updates: self.updates,
             workloads: self.workloads.clone(),
             ports: self.ports,
+            boot: format!("boot {}", self.boots.load(Ordering::Relaxed)),
             ..Settings::new(self.path("data"), self.path("run"), "gate".into())
         })
     }
@@ -540,6 +545,7 @@ pub async fn reboot(world: &World, node: Node) -> Node {
         removed => Some(removed.unwrap()),
     })
     .await;
+    world.boots.fetch_add(1, Ordering::Relaxed);
     world.open().await
 }
 

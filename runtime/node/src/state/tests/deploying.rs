@@ -86,7 +86,23 @@ fn an_application_that_preserves_updates_waits_until_it_is_changed_itself() {
     let preserving = r#","preserveUpdates":true"#;
     let all = vec![configuration("conf", "1"), cert("hush"), shop("1", preserving)];
     state.commit(put(all)).unwrap();
+    let preserved = |state: &State, change: Change| {
+        let after = state.preview(&change);
+        let preserved = state.preserved(&change, &after);
+        preserved
+            .into_iter()
+            .map(|(name, revision)| (name.to_string(), revision))
+            .collect::<Vec<_>>()
+    };
+    let as_deployed = vec![("shop".to_owned(), 1)];
+    assert_eq!(preserved(&state, put(vec![configuration("conf", "2")])), as_deployed);
+    assert_eq!(preserved(&state, put(vec![shop("2", preserving)])), []);
     state.commit(put(vec![configuration("conf", "2")])).unwrap();
+    assert_eq!(preserved(&state, Change::default()), as_deployed);
+    assert_eq!(
+        preserved(&state, put(vec![shop("2", preserving), configuration("conf", "3")])),
+        []
+    );
     for state in [&state, &open(&dir)] {
         let wanted = state.wanted("shop").unwrap();
         assert_eq!(versions(wanted)[1], "configuration/conf@1");
