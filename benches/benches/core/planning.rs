@@ -4,7 +4,8 @@
 use crate::Bench;
 use aerolith_model::Application;
 use aerolith_plan::{
-    Fitness, Generation, Goals, Library, Observed, RunId, Seen, ServiceId, State, Target, Trial, Updates, plan,
+    Fingerprints, Fitness, Generation, Goals, Library, Observed, RunId, Seen, ServiceId, State, Target, Trial, Updates,
+    plan,
 };
 use benches::Times;
 use serde_json::{Value, json};
@@ -18,7 +19,8 @@ const SERVICES: usize = 10;
 pub(crate) fn measure(bench: &Bench) -> String {
     let applications = bench.size(1_000, 20);
     let described: Vec<_> = (0..applications).map(|number| described(number, 1)).collect();
-    let library = Library::default();
+    let fingerprints = Fingerprints::default();
+    let library = Library::new([], [], &fingerprints);
     let goals = goals(&library, &described);
     let (nothing, at_rest) = (Observed::default(), at_rest(&goals));
     let prepared = Observed {
