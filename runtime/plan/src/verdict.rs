@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::goals::{Generation, Goal, Target};
 use crate::id::{RunId, ServiceId};
-use crate::observed::{Fitness, Seen, State};
+use crate::observed::{Fitness, Seen, State, Trial};
 
 /// What comes of the candidate of an application.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +50,15 @@ pub fn verdict(target: &Target, instances: &BTreeMap<RunId, Seen>) -> Verdict {
     verdict
 }
 
-/// Whether all of a version is up, and nothing speaks against it so far.
+/// Whether all of a version is up, and nothing speaks against it so far. What had proven itself counts as up while it is being
+/// found again.
 #[must_use]
 pub fn is_up(generation: &Generation, instances: &BTreeMap<RunId, Seen>) -> bool {
-    let is_up = |seen: &Seen| matches!(seen.state, State::Running(_) | State::Ended { success: true });
+    let is_up = |seen: &Seen| match seen.state {
+        State::Running(_) | State::Ended { success: true } => true,
+        State::Starting => seen.trial == Trial::Passed,
+        _ => false,
+    };
     generation.iter().all(|(id, goal)| {
         let runs = (1..=goal.count()).map(|index| RunId {
             instance: id.instance(index),
