@@ -253,8 +253,10 @@ impl Supervisor {
                 if let Err(panic) = caught(led.lead()).await {
                     tracing::error!(instance = %run.instance, panic, "supervision has a fault; the instance is taken up again");
                     tokio::time::sleep(AFTER_PANIC).await;
-                    let record = shared.on_record(&run).await;
-                    instance = record.map(|record| Instance::new(shared.clone(), clock, watched.clone(), record, None));
+                    instance = shared.on_record(&run).await.map(|record| {
+                        *watched.lock() = View::of(&record);
+                        Instance::new(shared.clone(), clock, watched.clone(), record, None)
+                    });
                 }
             }
             shared.ports.release(&run);

@@ -90,7 +90,8 @@ impl Instance {
     }
 
     pub(super) async fn start(&mut self) -> Next {
-        if *self.stop.borrow() || self.is_to_be_made_anew().await {
+        let is_unwanted = *self.stop.borrow();
+        if is_unwanted || self.is_to_be_made_anew().await {
             return Next::Stop;
         }
         self.show(Phase::Starting, String::new());
