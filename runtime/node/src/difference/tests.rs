@@ -6,8 +6,10 @@ fn desired(all: &[&str]) -> Desired {
         .iter()
         .map(|json| serde_json::from_str::<Resource>(json).unwrap_or_else(|e| panic!("{e}: {json}")));
     let resources = all.map(|resource| (ResourceId::of(&resource), resource)).collect();
-    let (generations, failures) = crate::desired::each(&resources, aerolith_plan::Updates::default());
+    let (mut generations, failures) = crate::desired::each(&resources, aerolith_plan::Updates::default());
     assert!(failures.is_empty(), "{failures:?}");
+    let goals = generations.values_mut().flat_map(|generation| generation.values_mut());
+    goals.for_each(|goal| crate::desired::suit(goal, &Default::default(), &Default::default()));
     let generations = generations.into_iter();
     Desired {
         resources,
@@ -91,7 +93,7 @@ fn the_strategy_is_the_one_that_will_be_taken() {
     let strategy = |more: &str| change("", &format!("{port}{more}")).strategy;
     assert_eq!(strategy(""), Some(Strategy::Restart));
     assert_eq!(strategy(r#","update":{"strategy":"switch"}"#), Some(Strategy::Switch));
-    // No engine hands sockets over yet.
+    // No engine is there that hands sockets over.
     assert_eq!(
         strategy(r#","update":{"strategy":"handover"}"#),
         Some(Strategy::Restart)
