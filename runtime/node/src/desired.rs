@@ -317,7 +317,7 @@ pub(crate) fn anew(
 }
 
 /// Says of a goal what plugins say. Where its engine hands no sockets over, what asks for it is restarted, and warned of.
-fn suit(goal: &mut Goal, unresolved: &BTreeMap<String, String>, engines: &BTreeMap<String, Features>) {
+pub(crate) fn suit(goal: &mut Goal, unresolved: &BTreeMap<String, String>, engines: &BTreeMap<String, Features>) {
     let is_unresolved = packages(goal).any(|name| unresolved.contains_key(name));
     goal.is_resolved = !is_unresolved;
     let hands_over = engines.get(&engine_kind(goal)).is_some_and(|engine| engine.handover);

@@ -133,7 +133,7 @@ async fn what_came_for_a_package_that_cannot_be_had_stays_though_its_md5_alone_i
     let blob = items.iter().find(|item| item.kind == "blob").unwrap();
     assert_eq!(
         (blob.state, &blob.used_by),
-        (PackageState::Wanted, &vec!["shop/web".to_owned()])
+        (PackageState::Wanted, &vec!["shop.web".to_owned()])
     );
     node.shutdown().await;
     assert!(matches!(node.clean_packages(false).await, Err(CleanError::Ended)));

@@ -14,7 +14,7 @@ const LONG: Duration = Duration::from_secs(1200);
 
 /// A version of a package with objects for two machines, of which this is one.
 fn version(world: &World, number: u32) -> String {
-    let url = |machine: &str| format!("test://h/{number}/{machine}/run.sh");
+    let url = |machine: &str| format!("test://h/{number}-{machine}/run.sh");
     world.serve(&url("linux-test"), &format!("#!/bin/sh\n# {number}"));
     let object = |machine: &str| format!(r#"{{"url":"{}"}}"#, url(machine));
     let (ours, theirs) = (object("linux-test"), object("other"));
@@ -39,7 +39,7 @@ async fn settled(world: &World, strategy: &str) -> Node {
 }
 
 fn fetched(world: &World, number: u32) -> usize {
-    let url = format!("test://h/{number}/linux-test/run.sh");
+    let url = format!("test://h/{number}-linux-test/run.sh");
     world.fetched().iter().filter(|fetched| **fetched == url).count()
 }
 

@@ -664,9 +664,10 @@ async fn what_waits_for_something_of_this_machine_loses_no_attempt_and_is_tried_
     node.shutdown().await;
 }
 
-#[tokio::test(start_paused = true)]
+/// On a clock that goes by itself: a paused one waits for the thread that writes what never comes.
+#[tokio::test]
 async fn what_is_fetched_for_a_version_that_nobody_wants_any_more_is_given_up() {
-    let world = watchful();
+    let world = World::new();
     let node = settled(&world, "").await;
     let version = |place: &str| {
         let object = format!(r#"{{"url":"test://h/{place}/run.sh"}}"#);

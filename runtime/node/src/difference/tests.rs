@@ -98,7 +98,7 @@ fn the_strategy_is_the_one_that_will_be_taken() {
     let strategy = |more: &str| change("", &format!("{port}{more}")).strategy;
     assert_eq!(strategy(""), Some(Strategy::Restart));
     assert_eq!(strategy(r#","update":{"strategy":"switch"}"#), Some(Strategy::Switch));
-    // No engine hands sockets over yet.
+    // No engine is there that hands sockets over.
     assert_eq!(
         strategy(r#","update":{"strategy":"handover"}"#),
         Some(Strategy::Restart)
