@@ -1,10 +1,12 @@
 //! Changing the desired state: all of it is checked before any of it is stored.
 
+mod error;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aerolith_model::{AppName, Object, Resource, ResourceKind, ServiceName};
-use aerolith_plan::{Library, PlanError, Step, Updates};
+use aerolith_model::{AppName, Object, Resource, ResourceKind};
+use aerolith_plan::{Library, Step, Updates};
 use serde::Serialize;
 use serde_json::json;
 
@@ -12,12 +14,13 @@ use super::Node;
 use crate::desired::{Desired, Given, Known, Resources, application, applications, library};
 use crate::difference::{Action, ApplicationChange, ResourceChange, difference, resources};
 use crate::driver::Works;
-use crate::durable::FileError;
-use crate::policy::{NotAllowed, Rules};
+use crate::policy::Rules;
 use crate::ports::{PortConflict, conflicts};
-use crate::state::{Change, Outcome, ResourceId, RollbackError, State};
+use crate::state::{Change, Outcome, ResourceId, State};
 use crate::supervise::Phase;
 use crate::uses::users;
+
+pub use error::ChangeError;
 
 /// What an apply does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,58 +48,6 @@ pub struct PlannedStep {
     pub action: &'static str,
     /// The service or the instance.
     pub subject: String,
-}
-
-/// Why a change is refused. Nothing has changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// One resource is given twice.
-    #[error("{0} is given twice: give each resource once")]
-    Twice(ResourceId),
-    /// Applications would not fit together with what they need.
-    #[error(transparent)]
-    Plan(#[from] Box<PlanError>),
-    /// A service asks for more of the host than the node's policy allows.
-    #[error("service `{service}` of application `{application}`: {error}")]
-    NotAllowed {
-        /// The application.
-        application: AppName,
-        /// Its service.
-        service: ServiceName,
-        /// What it may not have.
-        error: NotAllowed,
-    },
-    /// Two services would have one port of the host.
-    #[error(transparent)]
-    Port(#[from] PortConflict),
-    /// There is no such resource.
-    #[error("there is no {0}")]
-    NotFound(ResourceId),
-    /// Applications need it.
-    #[error("{resource} is used by {}: delete or change {} first", list(.applications), list(.applications))]
-    InUse {
-        /// What was to be deleted.
-        resource: ResourceId,
-        /// Who uses it.
-        applications: Vec<String>,
-    },
-    /// There is no going back.
-    #[error(transparent)]
-    Rollback(#[from] RollbackError),
-    /// It could not be stored.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The thread that stores was lost; `get` tells what is in force.
-    #[error("the thread that stores the state ended early: {0}")]
-    Thread(String),
-}
-
-fn list(names: &[String]) -> String {
-    names
-        .iter()
-        .map(|name| format!("application `{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 impl Node {
