@@ -1,10 +1,12 @@
 //! Changing the desired state: all of it is checked before any of it is stored.
 
+mod error;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aerolith_model::{AppName, Object, Resource, ResourceKind, ServiceName};
-use aerolith_plan::{Library, PlanError, Updates};
+use aerolith_model::{AppName, Object, Resource, ResourceKind};
+use aerolith_plan::{Library, Updates};
 use serde::Serialize;
 use serde_json::json;
 
@@ -13,12 +15,13 @@ use super::steps::{PlannedStep, planned};
 use crate::desired::{Desired, Given, Known, Resources, application, applications, library};
 use crate::difference::{Action, ApplicationChange, ResourceChange, difference, resources};
 use crate::driver::Works;
-use crate::durable::FileError;
-use crate::policy::{NotAllowed, Rules};
+use crate::policy::Rules;
 use crate::ports::{PortConflict, conflicts};
-use crate::state::{Change, Outcome, ResourceId, RollbackError, State};
+use crate::state::{Change, Outcome, ResourceId, State};
 use crate::supervise::Phase;
 use crate::uses::users;
+
+pub use error::ChangeError;
 
 /// What an apply does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,58 +39,6 @@ pub struct Applied {
     pub resources: Vec<ResourceChange>,
     /// With a dry run what would become of every application that differs, and of those above.
     pub changes: Vec<ApplicationChange>,
-}
-
-/// Why a change is refused. Nothing has changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// One resource is given twice.
-    #[error("{0} is given twice: give each resource once")]
-    Twice(ResourceId),
-    /// Applications would not fit together with what they need.
-    #[error(transparent)]
-    Plan(#[from] Box<PlanError>),
-    /// A service asks for more of the host than the node's policy allows.
-    #[error("service `{service}` of application `{application}`: {error}")]
-    NotAllowed {
-        /// The application.
-        application: AppName,
-        /// Its service.
-        service: ServiceName,
-        /// What it may not have.
-        error: NotAllowed,
-    },
-    /// Two services would have one port of the host.
-    #[error(transparent)]
-    Port(#[from] PortConflict),
-    /// There is no such resource.
-    #[error("there is no {0}")]
-    NotFound(ResourceId),
-    /// Applications need it.
-    #[error("{resource} is used by {}: delete or change {} first", list(.applications), list(.applications))]
-    InUse {
-        /// What was to be deleted.
-        resource: ResourceId,
-        /// Who uses it.
-        applications: Vec<String>,
-    },
-    /// There is no going back.
-    #[error(transparent)]
-    Rollback(#[from] RollbackError),
-    /// It could not be stored.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The thread that stores was lost; `get` tells what is in force.
-    #[error("the thread that stores the state ended early: {0}")]
-    Thread(String),
-}
-
-fn list(names: &[String]) -> String {
-    names
-        .iter()
-        .map(|name| format!("application `{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 impl Node {
