@@ -10,6 +10,7 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aerolith_model::AppName;
 use aerolith_plan::{Fingerprints, Fitness, ServiceId, State, Step, VersionId};
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
@@ -91,6 +92,8 @@ pub(crate) struct Driver {
     unclean: bool,
     /// The disk refused something since then.
     is_cramped: bool,
+    /// The applications whose instances keep to the terms of what was good before.
+    withdrawn: BTreeSet<AppName>,
     news: News,
     registry: Registry,
 }
@@ -105,6 +108,7 @@ impl Driver {
             stale: Some(Stale::Everything),
             unclean: true,
             is_cramped: false,
+            withdrawn: BTreeSet::new(),
             news: News::default(),
             registry: Registry::default(),
         }
@@ -117,6 +121,7 @@ impl Driver {
             self.take_lost();
             self.works.board().look_at_the_clock();
             let now = Instant::now();
+            self.withdraw(now);
             let look = self.advance(now).await;
             if self.conclude(&look, now).await || self.clean().await {
                 continue;
@@ -263,6 +268,15 @@ impl Driver {
 
     fn may_start(&self, prepared: &BTreeMap<VersionId, Prepared>, version: &VersionId) -> bool {
         prepared.contains_key(version) && self.works.supervisor.admission().admits(version)
+    }
+
+    /// An instance that both versions share keeps to the terms of the one that is in force.
+    fn withdraw(&mut self, now: Instant) {
+        let withdrawn = self.works.board().withdrawn(now);
+        if withdrawn != self.withdrawn {
+            self.withdrawn = withdrawn;
+            self.follow();
+        }
     }
 
     /// Tells running instances what has changed without replacing them.

@@ -258,6 +258,11 @@ impl Course {
         self.start_at.awaited_ms().filter(|_| is_open)
     }
 
+    /// Whether it has failed and what was good before is in its place, for now or for good.
+    pub(crate) fn is_withdrawn(&self, now: Instant) -> bool {
+        self.is_rolled_back() || self.is_pausing(now)
+    }
+
     fn is_pausing(&self, now: Instant) -> bool {
         self.again_at.is_some_and(|at| at > now)
     }
@@ -290,7 +295,7 @@ impl Course {
     pub(crate) fn context(&self, version: &VersionId) -> Option<&Arc<Desired>> {
         let before = self.put_back().map(|before| &before.desired);
         let mut both = [Some(&self.candidate), before];
-        if self.is_rolled_back() {
+        if self.is_withdrawn(Instant::now()) {
             both.reverse();
         }
         both.into_iter().flatten().find(|desired| desired.wants(version))

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use aerolith_plan::restart::Row;
 use aerolith_plan::trial::Proof;
-use aerolith_plan::{InstanceId, RunId, Seen, ServiceId, VersionId};
+use aerolith_plan::{Fitness, InstanceId, RunId, Seen, ServiceId, VersionId};
 use aerolith_plugin_wire::engine::Workload;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -280,11 +280,18 @@ impl Supervisor {
     /// Gives an instance new terms while it runs.
     pub(crate) fn follow(&self, run: &RunId, terms: Terms) {
         if let Some(watched) = self.lock().get(run) {
+            let mut is_asked_otherwise = false;
             watched.terms.send_if_modified(|old| {
                 let differs = *old != terms;
+                is_asked_otherwise = old.probes != terms.probes;
                 *old = terms;
                 differs
             });
+            if is_asked_otherwise {
+                let mut view = watched.lock();
+                view.try_as(&Proof::default());
+                view.fitness = Fitness::Started;
+            }
         }
     }
 

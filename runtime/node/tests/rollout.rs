@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aerolith_model::ResourceKind;
 use aerolith_node::{Action, Condition, Events, Node, Outcome, Phase, Reason, Summary};
+use aerolith_plan::Fitness;
 use serde_json::Value;
 use world::*;
 
@@ -685,5 +686,47 @@ async fn what_is_fetched_for_a_version_that_nobody_wants_any_more_is_given_up() 
     })
     .await;
     assert_eq!(events.next().await.unwrap().data["revision"], 3);
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_otherwise_must_prove_itself_anew_and_else_is_asked_as_before() {
+    let mut world = watchful();
+    world.updates.deadline = Duration::from_secs(20);
+    let asked =
+        |command: &str| format!(r#","readinessProbe":{{"exec":{{"command":["{command}"]}},"periodSeconds":1}}"#);
+    for (command, code) in [("well", 0), ("ill", 1)] {
+        world.engine().commands.lock().unwrap().insert(command.into(), code);
+    }
+    let node = settled(&world, &asked("well")).await;
+    let mut events = node.events("app/shop/+").unwrap();
+    apply(&node, &[&shop(&asked("ill"))]).await;
+    until("it is not ready", || {
+        let web = service_of(&node, "shop", "web")?;
+        web.instances
+            .iter()
+            .all(|one| one.fitness == Some(Fitness::Started))
+            .then_some(())
+    })
+    .await;
+    assert_eq!(told(&mut events, "app/shop/takenback").await["attempts"], 1);
+    until("it is asked as before", || {
+        let web = service_of(&node, "shop", "web")?;
+        web.instances
+            .iter()
+            .all(|one| one.fitness >= Some(Fitness::Ready))
+            .then_some(())
+    })
+    .await;
+    let reason = told(&mut events, "app/shop/rolledback").await["reason"].to_string();
+    assert!(reason.contains("shop.web.1"), "{reason}");
+    assert_eq!(
+        world.engine().runs_of("shop.web.1").len(),
+        1,
+        "nothing was started for it"
+    );
+    let mut good = node.events("app/shop/deployed").unwrap();
+    apply(&node, &[&shop(&asked("well"))]).await;
+    good.next().await.unwrap();
     node.shutdown().await;
 }

@@ -12,6 +12,7 @@ use aerolith_model::{
 
 use crate::fingerprint::{Fingerprint, Fingerprints, Used};
 use crate::id::{RunId, ServiceId, VersionId};
+use crate::probe::Probes;
 use crate::restart::Rule;
 
 /// What shall run.
@@ -107,6 +108,12 @@ impl Goal {
     #[must_use]
     pub fn count(&self) -> u32 {
         self.job.map_or(self.service.replica, |job| job.completions)
+    }
+
+    /// Whether a run that is of both is asked the same by both while it runs.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        Probes::of(&self.service) == Probes::of(&other.service)
     }
 
     /// Whether a run is one of those that shall be.

@@ -20,8 +20,8 @@ pub enum Verdict {
     },
 }
 
-/// Judges the candidate of an application by what is new in it: an instance that the fallback has in the same version is
-/// taken as it is, or waited for where the fallback is unproven. Without a fallback nothing is lost by waiting, so there one
+/// Judges the candidate of an application by what is new in it: an instance that the fallback has in the same version, and
+/// asks the same of, is taken as it is, or waited for where the fallback is unproven. Without a fallback nothing is lost by waiting, so there one
 /// that failed and is healthy now is good.
 #[must_use]
 pub fn verdict(target: &Target, instances: &BTreeMap<RunId, Seen>) -> Verdict {
@@ -35,14 +35,14 @@ pub fn verdict(target: &Target, instances: &BTreeMap<RunId, Seen>) -> Verdict {
                 instance: id.instance(index),
                 fingerprint: goal.fingerprint,
             };
-            let is_of_both = target.has_before(id, &run);
-            if is_of_both && !target.unproven {
+            let is_as_before = target.before(id, &run).is_some_and(|before| before.asks_the_same(goal));
+            if is_as_before && !target.unproven {
                 continue;
             }
-            let is_irreplaceable = is_of_both || target.fallback.is_none();
+            let is_irreplaceable = is_as_before || target.fallback.is_none();
             match instances.get(&run) {
                 Some(seen) if seen.stands() || is_irreplaceable && is_healthy(seen) => {}
-                Some(seen) if seen.has_failed() && !is_of_both => return Verdict::Failed { run },
+                Some(seen) if seen.has_failed() && !is_as_before => return Verdict::Failed { run },
                 _ => verdict = Verdict::Ongoing,
             }
         }
@@ -77,9 +77,9 @@ fn is_healthy(seen: &Seen) -> bool {
 }
 
 impl Target {
-    /// Whether the fallback has this run too.
-    fn has_before(&self, id: &ServiceId, run: &RunId) -> bool {
+    /// What the fallback says of this run, if it has it too.
+    fn before(&self, id: &ServiceId, run: &RunId) -> Option<&Goal> {
         let before = self.fallback.as_ref().and_then(|fallback| fallback.get(id));
-        before.is_some_and(|goal: &Goal| goal.wants(run))
+        before.filter(|goal| goal.wants(run))
     }
 }

@@ -146,6 +146,12 @@ impl Board {
             .for_each(|course| course.look_at_the_clock(now_ms));
     }
 
+    /// The applications of which what was good before is in the place of the newest.
+    pub(super) fn withdrawn(&self, now: Instant) -> BTreeSet<AppName> {
+        let withdrawn = self.courses.iter().filter(|(_, course)| course.is_withdrawn(now));
+        withdrawn.map(|(name, _)| name.clone()).collect()
+    }
+
     /// When time alone may change what is to be done.
     pub(super) fn wakes_at(&self, now: Instant) -> Option<Instant> {
         let troubles = self

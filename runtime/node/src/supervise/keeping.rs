@@ -1,10 +1,12 @@
 //! What an instance keeps on disk of itself, and what it shows and tells of itself.
 
+use aerolith_plan::trial::Proof;
 use aerolith_plan::{Fitness, VersionId};
 use aerolith_plugin_wire::{Code, Error};
 
 use super::Phase;
 use super::life::Instance;
+use super::view::View;
 use crate::plugins::{self, Engine};
 use crate::time::now_ms;
 
@@ -19,8 +21,18 @@ impl Instance {
             .map_err(|e| e.to_string())
     }
 
+    /// Takes its terms up. Who is asked otherwise than before must prove himself anew.
+    pub(super) fn take_terms(&mut self) {
+        let terms = self.terms.borrow_and_update().clone();
+        if terms.probes != self.record.terms.probes {
+            self.record.proof = Proof::default();
+            self.record.proof.begin(self.clock.now());
+        }
+        self.record.terms = terms;
+    }
+
     pub(super) async fn save(&mut self) -> Result<(), String> {
-        self.record.terms = self.terms.borrow().clone();
+        self.take_terms();
         self.record.row = self.policy.row();
         let (records, record) = (self.shared.records.clone(), self.record.clone());
         blocking(move || records.put(&record)).await
@@ -71,9 +83,7 @@ impl Instance {
         view.answered_ms = None;
         view.is_stuck = false;
         view.next_try_ms = None;
-        view.trial = self.record.proof.outcome();
-        self.record.proof.reason().clone_into(&mut view.trial_reason);
-        view.is_late = self.record.proof.is_late();
+        self.put_trial(&mut view);
         drop(view);
         self.shared.changed.notify_one();
     }
@@ -95,11 +105,17 @@ impl Instance {
 
     pub(super) fn show_trial(&self) {
         let mut view = self.watched.lock();
-        view.trial = self.record.proof.outcome();
-        self.record.proof.reason().clone_into(&mut view.trial_reason);
-        view.is_late = self.record.proof.is_late();
+        self.put_trial(&mut view);
         drop(view);
         self.shared.changed.notify_one();
+    }
+
+    /// What it has proven under terms that are no more its own says nothing.
+    fn put_trial(&self, view: &mut View) {
+        match self.terms.borrow().probes == self.record.terms.probes {
+            true => view.try_as(&self.record.proof),
+            false => view.try_as(&Proof::default()),
+        }
     }
 
     pub(super) fn tell(&self, what: &str, data: &serde_json::Value) {

@@ -44,10 +44,8 @@ impl Instance {
         self.address = status.address;
         self.show(Phase::Running, String::new());
         self.tell("started", &json!({"pid": status.pid, "restarts": self.record.restarts}));
-        let (probes, window) = {
-            let terms = self.terms.borrow_and_update();
-            (terms.probes.clone(), terms.window)
-        };
+        self.take_terms();
+        let (probes, window) = (self.record.terms.probes.clone(), self.record.terms.window);
         let health = Health::new(probes, window, self.policy.since(), self.record.has_begun, now);
         Next::Watch(handle, Box::new(health))
     }
@@ -149,9 +147,11 @@ impl Instance {
     }
 
     fn follow(&mut self, health: &mut Health, questions: &mut Questions) {
-        let terms = self.terms.borrow_and_update().clone();
-        health.follow(terms.probes, terms.window, self.clock.now());
+        self.take_terms();
+        let terms = &self.record.terms;
+        health.follow(terms.probes.clone(), terms.window, self.clock.now());
         questions.drop_all();
+        self.show_trial();
     }
 
     /// Takes an answer; when it was one too many, how the instance was found.

@@ -1,5 +1,6 @@
 //! How an instance is, for planning and for people.
 
+use aerolith_plan::trial::Proof;
 use aerolith_plan::{Fitness, State, Trial};
 use aerolith_plugin_wire::engine::Exit;
 use serde::Serialize;
@@ -80,6 +81,13 @@ impl View {
             is_late: record.proof.is_late(),
             is_stuck: false,
         }
+    }
+
+    /// Whether it has proven itself, and why not.
+    pub(super) fn try_as(&mut self, proof: &Proof) {
+        self.trial = proof.outcome();
+        proof.reason().clone_into(&mut self.trial_reason);
+        self.is_late = proof.is_late();
     }
 
     /// Whether another try may be asked for.
