@@ -332,7 +332,7 @@ fn packages(goal: &Goal) -> impl Iterator<Item = &str> {
         VolumeSource::Config(name) => Some(name.as_str()),
         _ => None,
     });
-    let run = goal.service.program_config.iter().map(|name| name.as_str());
+    let run = goal.service.program_config.iter().map(aerolith_model::Name::as_str);
     run.chain(mounted)
 }
 

@@ -14,6 +14,7 @@ use crash::step;
 
 /// One change on disk.
 #[cfg_attr(not(test), expect(dead_code, reason = "only tests keep account of what was changed"))]
+#[derive(Clone, Copy)]
 enum Change<'a> {
     Create(&'a Path, u32),
     Write(&'a Path, &'a [u8]),

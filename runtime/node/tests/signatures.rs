@@ -421,6 +421,10 @@ async fn the_version_before_a_refused_update_is_started_again_as_long_as_somebod
             })
             .await;
         }
+        until("it is good", || {
+            application_of(&node, "shop").filter(|shop| shop.settled)
+        })
+        .await;
         let node = shop.reopen(node, Signatures::Required).await;
         let changed = format!("{RUN}# changed\n");
         shop.world.serve("test://h/run.sh", &changed);

@@ -14,10 +14,9 @@ fn desired(all: &[&str]) -> Desired {
         .collect();
     let (generations, failures) = anew(&resources, &Fingerprints::default());
     assert!(failures.is_empty(), "{failures:?}");
-    let generations = generations.into_iter();
     Desired {
         resources,
-        generations: generations.map(|(name, goals)| (name, goals.into())).collect(),
+        generations,
         ..Desired::default()
     }
 }

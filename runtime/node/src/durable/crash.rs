@@ -62,17 +62,17 @@ pub(super) fn step<T>(change: Change<'_>, make: impl FnOnce() -> io::Result<T>) 
     let made = result.and_then(|()| make())?;
     DISK.with_borrow_mut(|disk| {
         if let Some(disk) = disk {
-            disk.note(&change);
+            disk.note(change);
         }
     });
     Ok(made)
 }
 
 impl Disk {
-    fn note(&mut self, change: &Change<'_>) {
+    fn note(&mut self, change: Change<'_>) {
         let (root, model) = (&self.root, &mut self.model);
         let within = |path: &Path| path.strip_prefix(root).unwrap().to_owned();
-        match *change {
+        match change {
             Change::Create(path, mode) => model.add(&within(path), Node::file(mode)),
             Change::Write(path, bytes) => model.write(model.at(&within(path)), 0, bytes),
             Change::Sync(path) => {

@@ -250,7 +250,7 @@ impl Engine for Scripted {
         self.asked("remove")?;
         if *self.removes_in_silence.lock().unwrap() {
             self.forget(&request.instance);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         Ok(())
     }
@@ -539,10 +539,10 @@ pub async fn reboot(world: &World, node: Node) -> Node {
         run.exit.send_replace(Some(code(137)));
     }
     // A write that was going on when it died may come to its end meanwhile.
-    let emptied = || fs::remove_dir_all(world.path("run"));
-    until("the runtime folder is gone", || match emptied() {
-        Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => None,
-        removed => Some(removed.unwrap()),
+    until("the runtime folder is gone", || {
+        let removed = fs::remove_dir_all(world.path("run"));
+        let is_filled = |error: &std::io::Error| error.kind() == ErrorKind::DirectoryNotEmpty;
+        (!removed.as_ref().is_err_and(is_filled)).then(|| removed.unwrap())
     })
     .await;
     world.boots.fetch_add(1, Ordering::Relaxed);
