@@ -35,7 +35,7 @@ fn a_file_is_made_all_that_is_desired_in_one_revision() {
     assert_eq!(node.processes().len(), 2);
     let told = node.done(&["apply", "-f", &name, "--prune", "--wait"]);
     assert!(
-        told.starts_with("revision 2\n") && told.contains("delete   secret/cert"),
+        told.starts_with("revision 2\n") && told.contains("removed  secret/cert"),
         "{told}"
     );
     node.until("the other is gone", |status| {

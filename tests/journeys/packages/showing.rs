@@ -191,7 +191,7 @@ fn who_waits_without_a_terminal_is_told_each_stage_on_a_line_and_what_is_used_ag
     );
     assert!(told.err.ends_with("shop: running\n"), "{}", told.err);
     let told = waited(&node, &app("twin", &object), &[]);
-    let reused = format!("twin/main: reused {key}, 1.05 MB\ntwin/main: reused twin-pp, unpacked before\n");
+    let reused = format!("twin.main: reused {key}, 1.05 MB\ntwin.main: reused twin-pp, unpacked before\n");
     assert!(
         told.err.contains(&reused) && !told.err.contains("fetched"),
         "{}",
