@@ -404,7 +404,9 @@ impl World {
                 );
             }
         }
-        let is_kept = |id: &ServiceId| self.candidate.as_ref().is_some_and(|it| it.contains_key(id));
+        // What was to run no more owes nothing, though it is wanted again later.
+        let wanted = |id: &ServiceId| self.candidate.as_ref()?.get(id);
+        let is_kept = |id: &ServiceId| wanted(id).is_some_and(|goal| goal.count() > 0);
         self.served.retain(is_kept);
         self.served.extend(serving);
     }
