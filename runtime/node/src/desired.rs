@@ -1,5 +1,7 @@
 //! What is desired, as planning and executing need it: resources with packages resolved for this machine, and goals.
 
+mod resolving;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,16 +10,17 @@ use aerolith_model::{
     Strategy, VolumeSource,
 };
 use aerolith_plan::{Fingerprints, Generation, Goal, Library, ServiceId, Updates, VersionId};
-use aerolith_plugin_wire::Error;
-use aerolith_plugin_wire::arch::{Choice, Object, Objects};
 use aerolith_plugin_wire::engine::Features;
 
 use crate::pins::Pinned;
-use crate::plugins::{self, NoProvider, Plugins, Resolver};
+use crate::plugins::Plugins;
 use crate::policy::Rules;
 use crate::state::{Damaged, ResourceId};
 use crate::uses::uses;
 use crate::workload::engine_kind;
+
+use resolving::resolve;
+pub(crate) use resolving::{choose, narrow};
 
 /// Whoever has the same one has the same version of it.
 pub(crate) type Resources = BTreeMap<ResourceId, Arc<Resource>>;
@@ -87,7 +90,7 @@ impl Desired {
 
     /// Why nobody can say what a service is made of, where that is so.
     pub(crate) fn unresolved(&self, goal: &Goal) -> Option<(&str, &str)> {
-        let mut packages = packages(goal).filter_map(|name| self.unresolved.get_key_value(name));
+        let mut packages = names_used(goal).filter_map(|(name, _)| self.unresolved.get_key_value(name));
         packages.next().map(|(name, reason)| (name.as_str(), reason.as_str()))
     }
 
@@ -162,13 +165,7 @@ impl Desired {
 
     /// The configurations that a service is made of, and whether it runs or mounts each.
     pub(crate) fn used_by<'a>(&'a self, goal: &'a Goal) -> impl Iterator<Item = (&'a Configuration, bool)> {
-        let mounted = goal.volumes.iter().filter_map(|volume| match &volume.source {
-            VolumeSource::Config(name) => Some((name, false)),
-            _ => None,
-        });
-        let run = goal.service.program_config.iter().map(|name| (name, true));
-        let used = run.chain(mounted);
-        used.filter_map(|(name, is_program)| Some((self.configuration(name.as_str())?, is_program)))
+        names_used(goal).filter_map(|(name, is_program)| Some((self.configuration(name)?, is_program)))
     }
 
     /// Whether something that a service is made of, or is fetched with, is another version than it was. That may be so of
@@ -317,8 +314,8 @@ pub(crate) fn anew(
 }
 
 /// Says of a goal what plugins say. Where its engine hands no sockets over, what asks for it is restarted, and warned of.
-pub(crate) fn suit(goal: &mut Goal, unresolved: &BTreeMap<String, String>, engines: &BTreeMap<String, Features>) {
-    let is_unresolved = packages(goal).any(|name| unresolved.contains_key(name));
+fn suit(goal: &mut Goal, unresolved: &BTreeMap<String, String>, engines: &BTreeMap<String, Features>) {
+    let is_unresolved = names_used(goal).any(|(name, _)| unresolved.contains_key(name));
     goal.is_resolved = !is_unresolved;
     let hands_over = engines.get(&engine_kind(goal)).is_some_and(|engine| engine.handover);
     if goal.strategy == Strategy::Handover && !hands_over {
@@ -326,13 +323,13 @@ pub(crate) fn suit(goal: &mut Goal, unresolved: &BTreeMap<String, String>, engin
     }
 }
 
-/// The configurations that a service runs or mounts.
-fn packages(goal: &Goal) -> impl Iterator<Item = &str> {
+/// The configurations that a service is made of by their names, and whether it runs or mounts each.
+fn names_used(goal: &Goal) -> impl Iterator<Item = (&str, bool)> {
     let mounted = goal.volumes.iter().filter_map(|volume| match &volume.source {
-        VolumeSource::Config(name) => Some(name.as_str()),
+        VolumeSource::Config(name) => Some((name.as_str(), false)),
         _ => None,
     });
-    let run = goal.service.program_config.iter().map(aerolith_model::Name::as_str);
+    let run = goal.service.program_config.iter().map(|name| (name.as_str(), true));
     run.chain(mounted)
 }
 
@@ -369,83 +366,6 @@ fn as_secret(resource: &Resource) -> Option<&Secret> {
         Resource::Secret(secret) => Some(secret),
         _ => None,
     }
-}
-
-/// Takes from every package the objects that are not for this machine, and answers of which nobody could say it.
-async fn resolve(
-    resources: &mut Resources,
-    versions: &BTreeMap<ResourceId, u64>,
-    known: Known<'_>,
-    plugins: &dyn Plugins,
-) -> BTreeMap<String, String> {
-    let resolver = plugins::resolver(plugins);
-    let mut unresolved = BTreeMap::new();
-    for (id, resource) in resources {
-        let Some(package) = as_configuration(resource) else {
-            continue;
-        };
-        if !package.is_package() || package.objects().next().is_none() {
-            continue;
-        }
-        let resolved = known.resolved(id, versions.get(id));
-        if let Some(resolved) = resolved.filter(|_| !known.is_old) {
-            *resource = resolved.clone();
-            continue;
-        }
-        match (ask(&resolver, package).await, resolved) {
-            (Ok(choice), _) => {
-                let mut package = package.clone();
-                narrow(&mut package, &choice);
-                *resource = Arc::new(Resource::Configuration(package));
-            }
-            (Err(refusal), Some(resolved)) if refusal.is_passing => *resource = resolved.clone(),
-            (Err(refusal), _) => drop(unresolved.insert(package.name.to_string(), refusal.reason)),
-        }
-    }
-    unresolved
-}
-
-/// Why a resolver does not say what is for this machine, and whether it may in a moment.
-struct Refusal {
-    reason: String,
-    is_passing: bool,
-}
-
-async fn ask(resolver: &Result<Resolver, NoProvider>, package: &Configuration) -> Result<Choice, Refusal> {
-    let resolver = resolver.as_ref().map_err(|error| Refusal {
-        reason: error.to_string(),
-        is_passing: true,
-    })?;
-    choose(resolver, package, None).await.map_err(|error| Refusal {
-        is_passing: error.retryable,
-        reason: error.to_string(),
-    })
-}
-
-/// Asks which objects of a package are for a platform, or for this machine's own.
-pub(crate) async fn choose(
-    resolver: &Resolver,
-    package: &Configuration,
-    platform: Option<&str>,
-) -> Result<Choice, Error> {
-    let objects = package.objects().map(|(key, object)| Object {
-        name: key.to_string(),
-        platform: object.platform.map(|_| "any".to_owned()),
-    });
-    let objects = Objects {
-        objects: objects.collect(),
-        platform: platform.map(str::to_owned),
-    };
-    let choice = resolver.resolve(&objects).await?;
-    tracing::debug!(package = %package.name, platform = choice.platform, reason = choice.reason, "resolved");
-    Ok(choice)
-}
-
-/// Takes from a package the objects that were not chosen.
-pub(crate) fn narrow(package: &mut Configuration, choice: &Choice) {
-    package.data.retain(|key, entry| {
-        matches!(entry, aerolith_model::Entry::Text(_)) || choice.chosen.iter().any(|name| name == key.as_str())
-    });
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! From a goal to what an engine is asked to run.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use aerolith_model::{ImagePullPolicy, Quantity, Service};
 use aerolith_plan::{Goal, RunId};
@@ -27,6 +28,12 @@ pub(crate) fn engine_kind(goal: &Goal) -> String {
     goal.service.engine.clone().unwrap_or_else(|| fitting.to_owned())
 }
 
+/// Where an instance of it starts, below its folder.
+pub(crate) fn start_in(goal: &Goal) -> PathBuf {
+    let path = goal.service.working_dir.as_ref();
+    path.map(|path| relative(path.as_str())).unwrap_or_default()
+}
+
 /// What an instance runs; its token is given at each start.
 pub(crate) fn workload(
     folders: &Folders,
@@ -40,12 +47,6 @@ pub(crate) fn workload(
     let version = desired
         .application(id.service.application.as_str())
         .map_or("", |a| a.version.as_str());
-    let start_in = goal
-        .service
-        .working_dir
-        .as_ref()
-        .map(|path| relative(path.as_str()))
-        .unwrap_or_default();
     let command = if goal.service.image.is_some() {
         goal.service.command.as_slice()
     } else {
@@ -60,7 +61,7 @@ pub(crate) fn workload(
         image: goal.service.image.clone(),
         arguments: command.iter().chain(&goal.service.args).cloned().collect(),
         environment: environment(host, id, version, &goal.service),
-        directory: folders.instance(run).join(start_in).display().to_string(),
+        directory: folders.instance(run).join(start_in(goal)).display().to_string(),
         output: folders.output(id).display().to_string(),
         resources: resources(&goal.service),
         user: goal.service.security.user.clone(),

@@ -8,12 +8,11 @@ use tokio::time::Instant;
 use super::board::Trouble;
 use super::{Driver, Look, Stale};
 use crate::admission::judge;
-use crate::layout::relative;
 use crate::policy::Asked;
 use crate::prepare::{self, Fresh, PrepareError, blocking};
 use crate::record::Terms;
 use crate::supervise::{Launch, Phase, Workspace};
-use crate::workload::{engine_kind, workload};
+use crate::workload::{engine_kind, start_in, workload};
 
 impl Driver {
     /// Takes every step that may be taken, and answers the last look, after which there was none that may give others at
@@ -155,12 +154,6 @@ impl Driver {
             }
         };
         works.board().troubles.remove(&version);
-        let start_in = goal
-            .service
-            .working_dir
-            .as_ref()
-            .map(|path| relative(path.as_str()))
-            .unwrap_or_default();
         works.supervisor.start(Launch {
             run: run.clone(),
             depends_on: goal.depends_on.keys().cloned().collect(),
@@ -180,7 +173,7 @@ impl Driver {
             workspace: Workspace {
                 home: works.preparer.folders.home(run),
                 places,
-                start_in,
+                start_in: start_in(goal),
             },
         });
         true
@@ -188,13 +181,15 @@ impl Driver {
 
     /// The run of another version that hands its sockets over to a new one.
     fn former(&self, run: &RunId, goal: &Goal) -> Option<RunId> {
-        let takes_over = goal.strategy == Strategy::Handover;
+        if goal.strategy != Strategy::Handover {
+            return None;
+        }
         let mut others = self.works.supervisor.all().into_iter().filter(|other| {
             other.run.instance == run.instance
                 && other.run.fingerprint != run.fingerprint
                 && other.view().phase == Phase::Running
         });
-        others.next().filter(|_| takes_over).map(|other| other.run.clone())
+        others.next().map(|other| other.run.clone())
     }
 
     async fn remove(&self, version: VersionId) -> bool {
