@@ -402,15 +402,21 @@ async fn metrics_are_text_and_the_version_is_told() {
     assert_eq!(served.json("GET", "/v1/instances", "").await.1[0]["id"], "a.b.1");
 }
 
-#[tokio::test]
-async fn the_end_lets_a_stream_go_and_removes_the_socket() {
-    let served = Served::start();
+/// Who follows the events, and has been heard.
+async fn follower(served: &Served) -> UnixStream {
     let mut stream = UnixStream::connect(served.socket()).await.unwrap();
     stream
         .write_all(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
         .await
         .unwrap();
     stream.readable().await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn the_end_lets_a_stream_go_and_removes_the_socket() {
+    let served = Served::start();
+    let _stream = follower(&served).await;
     let Served { folder, stop, task, .. } = served;
     stop.send(()).unwrap();
     task.await.unwrap();
@@ -420,12 +426,7 @@ async fn the_end_lets_a_stream_go_and_removes_the_socket() {
 #[tokio::test]
 async fn who_leaves_a_quiet_stream_is_forgotten() {
     let served = Served::start();
-    let mut stream = UnixStream::connect(served.socket()).await.unwrap();
-    stream
-        .write_all(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await
-        .unwrap();
-    stream.readable().await.unwrap();
+    let stream = follower(&served).await;
     assert_eq!(served.node.listeners(), 1);
     drop(stream);
     while served.node.listeners() > 0 {
@@ -455,13 +456,7 @@ async fn whoever_asks_something_gets_through_however_many_follow_streams() {
     let served = Served::start();
     let mut streams = Vec::new();
     for _ in 0..64 {
-        let mut stream = UnixStream::connect(served.socket()).await.unwrap();
-        stream
-            .write_all(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
-            .await
-            .unwrap();
-        stream.readable().await.unwrap();
-        streams.push(stream);
+        streams.push(follower(&served).await);
     }
     for target in ["/v1/events", "/v1/instances/a.b.1/logs?follow=true"] {
         let (status, refused) = served.json("GET", target, "").await;

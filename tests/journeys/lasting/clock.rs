@@ -7,7 +7,7 @@ use crate::support::node::Node;
 use crate::support::socket::Events;
 use serde_json::json;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -53,15 +53,21 @@ fn until_larger(file: &Path, bytes: u64) {
     }
 }
 
-#[test]
-fn a_clock_that_jumps_moves_no_restart_and_no_probe_and_disturbs_nothing_that_runs() {
-    let Some(library) = faketime::library() else { return };
+/// A node whose clock says 1970 and follows a file; nothing where that cannot be had, which is said.
+fn node_of_1970() -> Option<(Node, PathBuf)> {
+    let library = faketime::library()?;
     let mut node = Node::new();
     let clock = node.path("clock");
     faketime::set(&clock, "@1970-01-01 00:00:20");
     let mut daemon = node.daemon();
     faketime::follow(&mut daemon, &library, &clock);
     node.start_as(daemon);
+    Some((node, clock))
+}
+
+#[test]
+fn a_clock_that_jumps_moves_no_restart_and_no_probe_and_disturbs_nothing_that_runs() {
+    let Some((node, clock)) = node_of_1970() else { return };
     let probed = node.path("probed");
     let probe = json!({"exec": {"command": ["sh", "-c", format!("echo >> {}", probed.display())]}, "periodSeconds": 1,
         "failureThreshold": 1});
@@ -114,13 +120,7 @@ fn heard(events: Events) -> serde_json::Value {
 
 #[test]
 fn what_waits_for_a_time_of_day_follows_a_clock_that_jumps_and_what_has_begun_is_not_undone() {
-    let Some(library) = faketime::library() else { return };
-    let mut node = Node::new();
-    let clock = node.path("clock");
-    faketime::set(&clock, "@1970-01-01 00:00:20");
-    let mut daemon = node.daemon();
-    faketime::follow(&mut daemon, &library, &clock);
-    node.start_as(daemon);
+    let Some((node, clock)) = node_of_1970() else { return };
     let version = |argument: &str, start_at: &str| {
         let web = json!({"args": [argument], "update": {"window": "15s"}});
         let mut shop = application("shop", &[service("web", "stay", web)]);

@@ -98,10 +98,11 @@ fn first_wrong(conditions: &[Condition]) -> Option<&Condition> {
     Some(wrong.next().filter(|_| is_on_its_way).unwrap_or(first))
 }
 
-fn with_reason(reason: &str, message: &str) -> String {
-    match message {
-        "" => reason.to_owned(),
-        message => format!("{reason}: {message}"),
+/// What is so, with why where that is known.
+pub(super) fn with_reason(what: &str, reason: &str) -> String {
+    match reason {
+        "" => what.to_owned(),
+        reason => format!("{what}: {reason}"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use aerolith_api::{Application, Applied, Condition, NodeStatus, Service, Step};
 
+use crate::command::status::with_reason;
 use crate::target::named;
 
 /// What is waited for, from a revision of the desired state on.
@@ -120,7 +121,7 @@ fn undeployed(application: &Application) -> Option<&Condition> {
 fn told(application: &Application) -> Vec<String> {
     let name = &application.name;
     if let Some((word, deployed)) = ended(application) {
-        return vec![with_reason(format!("{name} {word}"), &deployed.message)];
+        return vec![with_reason(&format!("{name} {word}"), &deployed.message)];
     }
     let services: Vec<String> = application
         .services
@@ -129,9 +130,9 @@ fn told(application: &Application) -> Vec<String> {
         .collect();
     match undeployed(application) {
         _ if !services.is_empty() => services,
-        Some(deployed) => vec![with_reason(format!("{name} is not deployed yet"), &deployed.message)],
+        Some(deployed) => vec![with_reason(&format!("{name} is not deployed yet"), &deployed.message)],
         None => vec![with_reason(
-            format!("{name} is {}", application.state),
+            &format!("{name} is {}", application.state),
             &application.reason,
         )],
     }
@@ -140,10 +141,10 @@ fn told(application: &Application) -> Vec<String> {
 fn of_service(application: &str, service: &Service) -> Option<String> {
     if !matches!(&*service.state, "running" | "completed") {
         let is = format!("{} is {}", named(application, &service.name), service.state);
-        return Some(with_reason(is, &service.reason));
+        return Some(with_reason(&is, &service.reason));
     }
     let (id, ready) = unready(service)?;
-    Some(with_reason(format!("{id} is not ready"), &ready.message))
+    Some(with_reason(&format!("{id} is not ready"), &ready.message))
 }
 
 /// An instance with whose version, the one that is wanted, a probe is not content. The old one may run well beside it.
@@ -153,13 +154,6 @@ fn unready(service: &Service) -> Option<(&str, &Condition)> {
         let ready = Condition::of(&instance.conditions, "Ready").filter(|ready| ready.reason == "NotReady")?;
         Some((instance.id.as_str(), ready))
     })
-}
-
-fn with_reason(what: String, reason: &str) -> String {
-    match reason {
-        "" => what,
-        reason => format!("{what}: {reason}"),
-    }
 }
 
 #[cfg(test)]
