@@ -33,6 +33,26 @@ pub mod enforce {
     pub const CPU: &str = "cpu";
     /// `Resources::memory_bytes`.
     pub const MEMORY: &str = "memory";
+    /// `Resources::swap_bytes`.
+    pub const SWAP: &str = "swap";
+    /// `Resources::pids`.
+    pub const PIDS: &str = "pids";
+    /// `Resources::cpus`.
+    pub const CPUS: &str = "cpus";
+    /// `Resources::io_weight`.
+    pub const IO_WEIGHT: &str = "ioWeight";
+    /// `Resources::open_files`.
+    pub const OPEN_FILES: &str = "openFiles";
+    /// `Sandbox::capabilities`.
+    pub const CAPABILITIES: &str = "capabilities";
+    /// `Sandbox::files`.
+    pub const FILES: &str = "files";
+    /// `Sandbox::system_calls`.
+    pub const SYSTEM_CALLS: &str = "systemCalls";
+    /// `Sandbox::private_tmp`.
+    pub const PRIVATE_TMP: &str = "privateTmp";
+    /// `Sandbox::read_only_host`.
+    pub const READ_ONLY_HOST: &str = "readOnlyHost";
     /// `Workload::user`.
     pub const USER: &str = "user";
     /// `Workload::privileged`.
@@ -87,6 +107,16 @@ pub struct Workload {
     pub output: String,
     /// What it may use at most.
     pub resources: Resources,
+    /// What is kept from it.
+    pub sandbox: Sandbox,
+    /// Names of variables that it is given as the engine itself has them, unless `environment` has them.
+    pub passed_environment: Vec<String>,
+    /// Whether it tells how it is over a socket (sd_notify(3)): then [`Engine::notices`] delivers what it says.
+    pub notifies: Option<Notifies>,
+    /// Sockets that it is given open (sd_listen_fds(3)), in this order.
+    pub sockets: Vec<Socket>,
+    /// Of whom it takes these sockets over, while that one runs: the run that it replaces.
+    pub successor_of: Option<Handle>,
     /// Name or number of the user that it runs as; the engine's own choice when absent.
     pub user: Option<String>,
     /// Whether nothing of the host is kept from it.
@@ -113,8 +143,93 @@ pub struct Resources {
     pub cpu_millis: Option<u64>,
     /// Bytes of memory.
     pub memory_bytes: Option<u64>,
+    /// Bytes of swap, beside the memory.
+    pub swap_bytes: Option<u64>,
+    /// Processes and threads.
+    pub pids: Option<u64>,
+    /// Processors that it may run on, as the kernel lists them: `0-3,6`.
+    pub cpus: Option<String>,
+    /// Its share of the disks when they are busy, from 1 to 10,000; 100 is everybody's.
+    pub io_weight: Option<u64>,
+    /// Descriptors open in one process.
+    pub open_files: Option<u64>,
     /// Everything else by name, such as `nvidia.com/gpu`, in whole units.
     pub others: BTreeMap<String, u64>,
+}
+
+/// What is kept from an instance. The default is the least that an ordinary program needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sandbox {
+    /// All that it keeps of root's powers when it starts as root, as in capabilities(7) without `CAP_`; the engine's own
+    /// choice when absent.
+    pub capabilities: Option<Vec<String>>,
+    /// The files that it may open; every one that its user may when absent.
+    pub files: Option<Files>,
+    /// The system calls that it may make; every one when absent.
+    pub system_calls: Option<SystemCalls>,
+    /// Whether it has a `/tmp` and `/var/tmp` of its own, which end with it.
+    pub private_tmp: bool,
+    /// Whether it can write to nothing of the host but its own folder and what is mounted for writing.
+    pub read_only_host: bool,
+}
+
+/// Files that an instance may open, each with all below it. Its package, its own folder and what is mounted need no word.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Files {
+    /// Absolute paths for reading and executing.
+    pub read: Vec<String>,
+    /// Absolute paths for writing, too.
+    pub write: Vec<String>,
+}
+
+/// System calls that an instance may make. One that it may not make fails with EPERM.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SystemCalls {
+    /// Refused though the engine's own list allows them: names as in syscalls(2).
+    pub deny: Vec<String>,
+    /// Allowed though the engine's own list refuses them.
+    pub allow: Vec<String>,
+}
+
+/// How an instance tells how it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notifies {
+    /// Milliseconds within which it is to say that it lives, again and again; it is told by `WATCHDOG_USEC`.
+    pub watchdog_ms: Option<u64>,
+}
+
+/// What an instance said of itself (sd_notify(3)).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notice {
+    /// It has started (`READY=1`).
+    pub ready: bool,
+    /// It reads its configuration anew and is not ready until it says so (`RELOADING=1`).
+    pub reloading: bool,
+    /// It ends (`STOPPING=1`).
+    pub stopping: bool,
+    /// It lives (`WATCHDOG=1`).
+    pub alive: bool,
+    /// It asks to be ended (`WATCHDOG=trigger`).
+    pub trouble: bool,
+    /// How it is, for people (`STATUS=`).
+    pub status: Option<String>,
+}
+
+/// A socket that listens, or a datagram socket that is bound.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Socket {
+    /// Told in `LISTEN_FDNAMES`.
+    pub name: String,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// Where it is bound, as `127.0.0.1:80` or `[::]:80`.
+    pub address: String,
 }
 
 /// A port that an instance opens.
@@ -222,6 +337,8 @@ pub struct Status {
     pub pid: Option<u32>,
     /// Milliseconds since it started, where known.
     pub up_ms: Option<u64>,
+    /// What of its workload could not be applied, and why; each for people.
+    pub unenforced: Vec<String>,
     /// Network address that reaches it from the host, where it has one of its own.
     pub address: Option<String>,
 }
@@ -244,8 +361,26 @@ pub struct Usage {
     pub cpu_seconds: Option<f64>,
     /// Resident memory in bytes.
     pub memory_bytes: Option<u64>,
+    /// Its own part of memory that is shared, in bytes (PSS).
+    pub proportional_bytes: Option<u64>,
+    /// Bytes read from disks since its start.
+    pub read_bytes: Option<u64>,
+    /// Bytes written to disks since its start.
+    pub written_bytes: Option<u64>,
+    /// Processes.
+    pub processes: Option<u64>,
     /// Threads of all its processes.
     pub threads: Option<u64>,
+    /// Open descriptors of all its processes.
+    pub descriptors: Option<u64>,
+    /// Seconds that it was held back by its processor limit.
+    pub throttled_seconds: Option<f64>,
+    /// Part of the last ten seconds in which something of it waited for a processor, from 0 to 1 (PSI).
+    pub cpu_pressure: Option<f64>,
+    /// The same for memory.
+    pub memory_pressure: Option<f64>,
+    /// The same for disks.
+    pub io_pressure: Option<f64>,
 }
 
 /// Which output is wanted.

@@ -76,6 +76,7 @@ pub(crate) fn workload(
             ImagePullPolicy::Always => Pull::Always,
             ImagePullPolicy::Never => Pull::Never,
         },
+        ..Workload::default()
     }
 }
 
@@ -94,6 +95,7 @@ fn resources(service: &Service) -> Resources {
             .into_iter()
             .map(|(name, quantity)| (name, quantity.whole()))
             .collect(),
+        ..Resources::default()
     }
 }
 
