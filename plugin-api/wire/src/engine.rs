@@ -45,6 +45,8 @@ pub mod enforce {
     pub const OPEN_FILES: &str = "openFiles";
     /// `Sandbox::capabilities`.
     pub const CAPABILITIES: &str = "capabilities";
+    /// `Sandbox::escalates`.
+    pub const ESCALATION: &str = "escalation";
     /// `Sandbox::files`.
     pub const FILES: &str = "files";
     /// `Sandbox::system_calls`.
@@ -109,6 +111,10 @@ pub struct Workload {
     pub resources: Resources,
     /// What is kept from it.
     pub sandbox: Sandbox,
+    /// Folders that are its own: they belong to the user that it runs as.
+    pub own: Vec<String>,
+    /// Places of the host that are shown to it.
+    pub shown: Vec<Shown>,
     /// Names of variables that it is given as the engine itself has them, unless `environment` has them.
     pub passed_environment: Vec<String>,
     /// Whether it tells how it is over a socket (sd_notify(3)): then [`Engine::notices`] delivers what it says.
@@ -161,20 +167,32 @@ pub struct Resources {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sandbox {
-    /// All that it keeps of root's powers when it starts as root, as in capabilities(7) without `CAP_`; the engine's own
-    /// choice when absent.
-    pub capabilities: Option<Vec<String>>,
+    /// Powers of root beside the engine's own choice, as in capabilities(7) without `CAP_`; `ALL` is every one.
+    pub capabilities: Capabilities,
+    /// Whether a program that it starts may have more power than it has itself (setuid).
+    pub escalates: bool,
     /// The files that it may open; every one that its user may when absent.
     pub files: Option<Files>,
     /// The system calls that it may make; every one when absent.
     pub system_calls: Option<SystemCalls>,
     /// Whether it has a `/tmp` and `/var/tmp` of its own, which end with it.
     pub private_tmp: bool,
-    /// Whether it can write to nothing of the host but its own folder and what is mounted for writing.
+    /// Whether it can write to nothing of the host but its own folders and what is shown to it for writing.
     pub read_only_host: bool,
 }
 
-/// Files that an instance may open, each with all below it. Its package, its own folder and what is mounted need no word.
+/// Powers of root that an instance has more and less than others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Capabilities {
+    /// Those that it has too.
+    pub add: Vec<String>,
+    /// Those that are taken from it; what is in both is added.
+    pub drop: Vec<String>,
+}
+
+/// Files that an instance may open, each with all below it. Its package, its own folders, what is shown to it and what every
+/// program needs (libraries, name service, certificates, `/dev/null`) need no word.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Files {
@@ -218,6 +236,16 @@ pub struct Notice {
     pub trouble: bool,
     /// How it is, for people (`STATUS=`).
     pub status: Option<String>,
+}
+
+/// A place of the host that is shown to an instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Shown {
+    /// Absolute path on the host.
+    pub path: String,
+    /// Whether it may not be written to.
+    pub read_only: bool,
 }
 
 /// A socket that listens, or a datagram socket that is bound.

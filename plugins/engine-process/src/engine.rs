@@ -5,7 +5,7 @@ use crate::instance::Instance;
 use crate::plugin::ProcessEngine;
 use crate::process::Process;
 use crate::recover::{Found, find};
-use crate::{launch, logs, proc, program, recover, usage};
+use crate::{launch, logs, proc, recover, sandbox, usage};
 use aerolith_plugin::wire::engine::{
     Engine, Exec, Executed, Exit, Features, Fingerprint, Handle, Logs, Recover, Recovered, Signal, Status, Stop, Usage,
     Workload,
@@ -25,8 +25,7 @@ impl Engine for ProcessEngine {
             kind: "process".into(),
             survives: true,
             exec: true,
-            // It limits nothing yet, and says so.
-            enforces: Vec::new(),
+            enforces: sandbox::enforced(),
             handover: false,
         })
     }
@@ -38,8 +37,7 @@ impl Engine for ProcessEngine {
     }
 
     async fn prepare(&self, workload: Workload) -> Result<()> {
-        self.blocking(move |_| Ok(program::check(&launch::program(&workload)?, &workload.environment)?))
-            .await
+        self.blocking(move |_| launch::check(&workload)).await
     }
 
     async fn start(&self, workload: Workload) -> Result<Handle> {
@@ -72,7 +70,7 @@ impl Engine for ProcessEngine {
 
     async fn status(&self, handle: Handle) -> Result<Status> {
         Ok(match self.find(handle).await? {
-            Found::Here(instance) => usage::status(instance.running()),
+            Found::Here(instance) => usage::status(&instance),
             Found::Gone(_) => Status::default(),
         })
     }

@@ -1,5 +1,6 @@
 //! Why a request cannot be done: what was wanted, what was found, what to do.
 
+use crate::sandbox::Step;
 use aerolith_plugin::{Code, Error};
 use std::io;
 use std::path::PathBuf;
@@ -66,6 +67,27 @@ pub(crate) enum StartError {
     TextBusy(PathBuf),
     #[error("program {name} is in none of {path}: name its path or install it")]
     NotOnPath { name: String, path: String },
+    #[error("user `{user}`: {reason}")]
+    NoUser { user: String, reason: String },
+    #[error("user {user} may not execute {program}: it and each folder above it must be open to that user")]
+    NotForUser { program: PathBuf, user: u32 },
+    #[error("capability `{0}` is none that Linux has: write it as in capabilities(7), such as NET_RAW, or ALL")]
+    NoCapability(String),
+    #[error("system call `{0}` is none of this machine: write it as in syscalls(2)")]
+    NoSystemCall(String),
+    #[error("system calls cannot be filtered on this machine: {0}; leave `security.systemCalls` away")]
+    NoFilter(String),
+    #[error("its files cannot be shut away: {0}")]
+    NoRules(String),
+    #[error(
+        "a `/tmp` of its own would hide {0}, which it needs: keep the data folder elsewhere, or leave \
+         `security.privateTmp` away"
+    )]
+    Hidden(PathBuf),
+    #[error("{step} failed: {cause}")]
+    Sandbox { step: Step, cause: io::Error },
+    #[error("folder {folder} cannot be given to its user: {cause}")]
+    NotGiven { folder: PathBuf, cause: io::Error },
     #[error("output file {path}: {cause}")]
     Output { path: PathBuf, cause: io::Error },
     #[error("{path}: {cause}")]
@@ -85,6 +107,7 @@ impl StartError {
             Self::NoInterpreter { .. } | Self::NoLoader { .. } => Code::NotFound,
             Self::TextBusy(_) => Code::Busy,
             Self::Output { .. } | Self::Unreadable { .. } | Self::Other { .. } => Code::Io,
+            Self::Sandbox { .. } | Self::NotGiven { .. } => Code::Io,
             _ => Code::Invalid,
         }
     }

@@ -8,6 +8,7 @@ use crate::proc::{self, Patience};
 use crate::process::Process;
 use crate::program;
 use crate::registry::Registry;
+use crate::sandbox::{Sandbox, User};
 use crate::spawn::{self, Image};
 use aerolith_plugin::wire::engine::{Exec, Executed};
 use aerolith_plugin::wire::host::ProcessEvent;
@@ -76,11 +77,13 @@ impl Command {
         let program = found(name, &environment, &directory)?;
         let variables = environment.iter().filter_map(|entry| split(entry));
         let image = Image::new(&program, arguments.iter().map(String::as_str), variables)?;
+        let sandbox = Sandbox::like(beside).map_err(unreadable(format!("/proc/{beside}/status")))?;
+        let user = sandbox.user().map(User::number);
         let (pipe, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(Error::io)?;
         let errors = writer.try_clone().map_err(Error::io)?;
         let process = begin(registry, || {
-            spawn::spawn(image, &directory, writer.into(), errors.into())
-                .map_err(|e| program::explain(&program, &directory, e).into())
+            spawn::spawn(image, sandbox, &directory, writer.into(), errors.into())
+                .map_err(|e| program::explain(&program, &directory, user, e).into())
         })?;
         Ok((
             Self {

@@ -16,9 +16,17 @@ pub(crate) struct Identity {
     pub(crate) known: Known,
     /// `/proc/sys/kernel/random/boot_id`.
     pub(crate) boot: String,
+    /// What of its workload could not be applied. An instance that is found by its mark alone tells nothing of it.
+    #[serde(default)]
+    pub(crate) unenforced: Vec<String>,
 }
 
 impl Identity {
+    /// Whether both mean the same process.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.known == other.known && self.boot == other.boot
+    }
+
     /// Reads a handle; nothing when it holds none, since the core never learned it.
     ///
     /// # Errors
@@ -63,8 +71,9 @@ impl Instance {
         let Identity {
             known: Known { pid, start },
             boot,
+            unenforced,
         } = &self.identity;
-        let state = serde_json::json!({ "pid": pid, "start": start, "boot": boot });
+        let state = serde_json::json!({ "pid": pid, "start": start, "boot": boot, "unenforced": unenforced });
         Handle {
             instance: self.mark.instance.clone(),
             token: self.mark.token.clone(),
@@ -138,6 +147,7 @@ mod tests {
         let identity = Identity {
             known: Known { pid: 7, start: 9 },
             boot: "b".into(),
+            unenforced: vec!["privateTmp: no".into()],
         };
         let instance = Instance::new(Mark::new("a.b.1", "t").unwrap(), identity.clone(), None, None);
         assert_eq!(Identity::of(&instance.handle()).unwrap(), Some(identity));
@@ -157,6 +167,7 @@ mod tests {
         let identity = Identity {
             known: Known { pid: 7, start: 9 },
             boot: "b".into(),
+            unenforced: vec!["privateTmp: no".into()],
         };
         let instance = Instance::new(Mark::new("a.b.1", "t").unwrap(), identity, None, None);
         assert!(instance.exit().unwrap().unknown && !instance.reap());

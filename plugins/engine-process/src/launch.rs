@@ -1,17 +1,20 @@
 //! From a workload to a running process.
 
+use crate::environment;
 use crate::error::{RequestError, StartError};
 use crate::instance::Instance;
 use crate::proc::Mark;
 use crate::process::Process;
 use crate::program;
 use crate::registry::Registry;
+use crate::sandbox::{Sandbox, User};
 use crate::spawn::{self, Image};
 use aerolith_plugin::wire::engine::Workload;
 use aerolith_plugin::wire::host::ProcessEvent;
 use aerolith_plugin::{Code, Error, Result, tracing};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -22,7 +25,7 @@ use std::sync::Arc;
 /// Starts a workload and answers for it.
 ///
 /// # Errors
-/// What is wrong with the workload, its program, its directory or its output file. Nothing runs then.
+/// What is wrong with the workload, its program, its sandbox, its directory or its output file. Nothing runs then.
 pub(crate) fn launch(registry: &Registry, workload: &Workload) -> Result<Arc<Instance>> {
     let mark = Mark::new(&workload.instance, &workload.token)?;
     if registry.has(&mark.token) {
@@ -36,12 +39,39 @@ pub(crate) fn launch(registry: &Registry, workload: &Workload) -> Result<Arc<Ins
     if !directory.is_dir() {
         return Err(StartError::NoDirectory(directory).into());
     }
-    let image = image(workload, &program, &mark)?;
+    let (sandbox, unenforced) = Sandbox::of(workload)?;
+    let user = sandbox.user().map(User::number);
+    let environment = environment::of(workload, &mark, sandbox.user());
+    let image = image(workload, &program, &environment)?;
     let (output, errors) = output(Path::new(&workload.output))?;
+    give(workload, sandbox.user())?;
     let process = begin(registry, || {
-        spawn::spawn(image, &directory, output, errors).map_err(|e| program::explain(&program, &directory, e).into())
+        spawn::spawn(image, sandbox, &directory, output, errors)
+            .map_err(|e| program::explain(&program, &directory, user, e).into())
     })?;
-    Ok(registry.add(mark, process))
+    Ok(registry.add(mark, process, unenforced))
+}
+
+/// Looks at a workload before anything depends on it.
+///
+/// # Errors
+/// Why it cannot be started, as far as it can be told now.
+pub(crate) fn check(workload: &Workload) -> Result<()> {
+    program::check(&program(workload)?, &workload.environment)?;
+    Sandbox::of(workload)?;
+    Ok(())
+}
+
+/// Gives the folders of an instance to the user that it runs as.
+fn give(workload: &Workload, user: Option<&User>) -> Result<(), StartError> {
+    let Some(user) = user else { return Ok(()) };
+    let mut own = workload.own.iter().map(Path::new).filter(|folder| folder.exists());
+    own.try_for_each(|folder| {
+        user.take(folder).map_err(|cause| StartError::NotGiven {
+            folder: folder.into(),
+            cause,
+        })
+    })
 }
 
 /// The program's path.
@@ -88,12 +118,15 @@ fn abandon(registry: &Registry, pid: u32) {
     }
 }
 
-fn image(workload: &Workload, program: &Path, mark: &Mark) -> Result<Image, RequestError> {
-    let marks = mark.variables();
-    let given = workload.environment.iter().map(|(n, v)| (n.as_str(), v.as_str()));
-    let given = given.filter(|(name, _)| marks.iter().all(|(mark, _)| mark != name));
-    let environment = given.chain(marks).map(|(n, v)| (OsStr::new(n), OsStr::new(v)));
-    Image::new(program, workload.arguments.iter().map(String::as_str), environment)
+fn image(
+    workload: &Workload,
+    program: &Path,
+    environment: &BTreeMap<OsString, OsString>,
+) -> Result<Image, RequestError> {
+    let variables = environment
+        .iter()
+        .map(|(name, value)| (name.as_os_str(), value.as_os_str()));
+    Image::new(program, workload.arguments.iter().map(String::as_str), variables)
 }
 
 /// The output file, twice: for standard output and for standard error.

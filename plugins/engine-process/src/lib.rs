@@ -5,6 +5,7 @@
 //! starts carries its mark in the environment.
 
 mod engine;
+mod environment;
 mod error;
 mod exec;
 mod format;
@@ -18,6 +19,7 @@ mod program;
 mod readable;
 mod recover;
 mod registry;
+mod sandbox;
 mod spawn;
 mod stop;
 mod usage;

@@ -2,6 +2,7 @@
 
 use crate::error::StartError;
 use crate::format::{self, Format, Machine};
+use crate::sandbox::Refused;
 use aerolith_plugin::wire::engine::Program;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
@@ -42,8 +43,14 @@ pub(crate) fn check(program: &Path, environment: &BTreeMap<String, String>) -> R
     }
 }
 
-/// The reason behind the system's refusal to execute a program in a directory.
-pub(crate) fn explain(program: &Path, directory: &Path, cause: io::Error) -> StartError {
+/// The reason behind the refusal to execute a program in a directory, as another user or not.
+pub(crate) fn explain(program: &Path, directory: &Path, user: Option<u32>, cause: io::Error) -> StartError {
+    if let Some(refused) = cause.raw_os_error().and_then(Refused::unpack) {
+        return StartError::Sandbox {
+            step: refused.step,
+            cause: refused.errno.into(),
+        };
+    }
     let errno = Errno::from_io_error(&cause);
     if !directory.is_dir() {
         return StartError::NoDirectory(directory.into());
@@ -54,8 +61,12 @@ pub(crate) fn explain(program: &Path, directory: &Path, cause: io::Error) -> Sta
     if let Err(reason) = inspect(program, None) {
         return reason;
     }
-    match errno {
-        Some(Errno::NOEXEC) => StartError::UnknownFormat(program.into()),
+    match (errno, user) {
+        (Some(Errno::NOEXEC), _) => StartError::UnknownFormat(program.into()),
+        (Some(Errno::ACCESS), Some(user)) => StartError::NotForUser {
+            program: program.into(),
+            user,
+        },
         _ => StartError::Other {
             program: program.into(),
             directory: directory.into(),

@@ -26,7 +26,7 @@ pub(crate) fn recover(registry: &Registry, request: &Recover) -> Result<Recovere
     let identity = request.handle.as_ref().map(Identity::of).transpose()?.flatten();
     let found = match (registry.get(&mark), identity) {
         (Some(instance), None) => Found::Here(instance),
-        (Some(instance), Some(identity)) if instance.identity == identity => Found::Here(instance),
+        (Some(instance), Some(identity)) if instance.identity.is(&identity) => Found::Here(instance),
         (_, Some(identity)) => by_identity(registry, &mark, &identity)?,
         (None, None) => by_mark(registry, &mark)?,
     };
@@ -82,7 +82,7 @@ fn by_identity(registry: &Registry, mark: &Mark, identity: &Identity) -> Result<
     if proc::environment(pid, &Patience::new()).is_ok_and(|environment| mark.is_denied_by(&environment)) {
         return Ok(Found::Gone(format!("process {pid} carries the mark of another start")));
     }
-    Ok(Found::Here(adopt(registry, mark, process)))
+    Ok(Found::Here(adopt(registry, mark, process, identity.unenforced.clone())))
 }
 
 fn by_mark(registry: &Registry, mark: &Mark) -> Result<Found> {
@@ -94,7 +94,7 @@ fn by_mark(registry: &Registry, mark: &Mark) -> Result<Found> {
         }));
     };
     match Process::open(leader.into()).map_err(Error::io)? {
-        Some(process) => Ok(Found::Here(adopt(registry, mark, process))),
+        Some(process) => Ok(Found::Here(adopt(registry, mark, process, Vec::new()))),
         None => Ok(Found::Gone(format!(
             "process {} ended while it was looked at",
             leader.pid
@@ -109,9 +109,9 @@ fn first(marked: &[Stat]) -> Option<&Stat> {
     marked.iter().filter(leads).min_by_key(|p| p.start)
 }
 
-fn adopt(registry: &Registry, mark: &Mark, process: Process) -> Arc<Instance> {
+fn adopt(registry: &Registry, mark: &Mark, process: Process, unenforced: Vec<String>) -> Arc<Instance> {
     registry.tell_or_log(process.known().pid, ProcessEvent::Registered);
-    registry.add(mark.clone(), process)
+    registry.add(mark.clone(), process, unenforced)
 }
 
 #[cfg(test)]

@@ -51,11 +51,12 @@ impl Registry {
     }
 
     /// Answers for a process from now on. The one that is there already stays: two may adopt at once.
-    pub(crate) fn add(&self, mark: Mark, process: Process) -> Arc<Instance> {
+    pub(crate) fn add(&self, mark: Mark, process: Process, unenforced: Vec<String>) -> Arc<Instance> {
         let known = process.known();
         let identity = Identity {
             known,
             boot: self.boot.clone(),
+            unenforced,
         };
         let instance = Arc::new(Instance::new(mark, identity, Some(process), None));
         self.lock()

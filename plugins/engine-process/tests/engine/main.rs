@@ -14,4 +14,5 @@ mod lifecycle;
 mod output;
 mod recovery;
 mod rig;
+mod sandbox;
 mod tree;

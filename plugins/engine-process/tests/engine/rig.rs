@@ -41,6 +41,14 @@ impl Rig {
         }
     }
 
+    /// A rig with its folder at a place of its own choice.
+    pub(crate) fn below(place: &str) -> Self {
+        Self {
+            folder: tempfile::tempdir_in(place).unwrap(),
+            ..Self::new()
+        }
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
