@@ -24,6 +24,7 @@ mod restart;
 #[cfg(feature = "schema")]
 mod schema;
 mod secret;
+mod security;
 mod service;
 mod signature;
 mod text;
@@ -50,11 +51,12 @@ pub use program::ProgramManifest;
 pub use resource::{Resource, ResourceKind};
 pub use restart::{Backoff, InvalidRestart, Restart, RestartPolicy, Retry};
 pub use secret::{InvalidSecret, SECRET_TYPE_LABEL, Secret, SecretBytes, SecretType};
-pub use service::{DEFAULT_GRACE_PERIOD, Device, EnvVar, ImagePullPolicy, PackageMode, Security, Service, VolumeMount};
+pub use security::{Capabilities, Files, Security, SystemCalls};
+pub use service::{DEFAULT_GRACE_PERIOD, Device, EnvVar, ImagePullPolicy, PackageMode, Service, VolumeMount};
 pub use signature::Signature;
 pub use text::{
-    AppName, CUT, DevicePolicy, EnvName, Hostname, InvalidText, Key, Md5, MountPath, Name, ServiceName, Sha256, Url,
-    VolumeName,
+    AbsolutePath, AppName, CUT, CapabilityName, DevicePolicy, EnvName, Hostname, InvalidText, Key, Md5, MountPath,
+    Name, ServiceName, Sha256, SystemCallName, Url, VolumeName,
 };
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use update::{InvalidUpdate, Strategy, Update};

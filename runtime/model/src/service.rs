@@ -8,6 +8,7 @@ use crate::limits::Resources;
 use crate::port::Port;
 use crate::probe::Probe;
 use crate::restart::Restart;
+use crate::security::Security;
 use crate::text::{DevicePolicy, EnvName, Hostname, MountPath, Name, ServiceName, VolumeName};
 use crate::update::Update;
 
@@ -63,6 +64,9 @@ pub struct Service {
     /// Whether the service gets its own copy of its package.
     #[serde(default, skip_serializing_if = "is_default")]
     pub package_mode: PackageMode,
+    /// Variables of the daemon's own environment that it is given too (ours).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_passthrough: Vec<EnvName>,
     /// How a new version takes the place of the old one.
     #[serde(default, skip_serializing_if = "is_default")]
     pub update: Update,
@@ -118,6 +122,7 @@ impl Service {
             grace_period: DEFAULT_GRACE_PERIOD,
             depends_on: Vec::new(),
             package_mode: PackageMode::default(),
+            env_passthrough: Vec::new(),
             update: Update::default(),
             startup_probe: None,
             liveness_probe: None,
@@ -181,19 +186,6 @@ pub struct Device {
     /// What it is for, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-}
-
-/// As whom a service runs, and what it may do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Security {
-    /// Whether nothing is kept from it (Baetyl v2).
-    #[serde(skip_serializing_if = "is_default")]
-    pub privileged: bool,
-    /// Name or number of the user that it runs as (ours).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
 }
 
 /// When an image is pulled (Kubernetes).

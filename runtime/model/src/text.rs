@@ -148,6 +148,30 @@ checked_text!(
     |t| accept(t, !t.is_empty() && !t.split(['/', '\\']).any(|part| part == "..") && !t.chars().any(char::is_control))
 );
 checked_text!(
+    /// A place of the host.
+    AbsolutePath,
+    "absolute path",
+    "begins with `/`, no `..` component, no control character",
+    r"^/(?!(.*/)?\.\.(/|$))[^\x00-\x1f\x7f]*$",
+    |t| accept(t, t.starts_with('/') && !t.split('/').any(|part| part == "..") && !t.chars().any(char::is_control))
+);
+checked_text!(
+    /// A power of root (capabilities(7)).
+    CapabilityName,
+    "capability",
+    "A-Z and `_`, as in capabilities(7) with `CAP_` in front or not, or `ALL`",
+    r"^[A-Z_]+$",
+    |t| accept(t, !t.is_empty() && t.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+);
+checked_text!(
+    /// A system call (syscalls(2)).
+    SystemCallName,
+    "system call",
+    "a-z, 0-9 and `_`, as in syscalls(2)",
+    r"^[a-z0-9_]+$",
+    |t| accept(t, !t.is_empty() && t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
+);
+checked_text!(
     /// Address of an object, `scheme:rest`; which schemes exist is the business of the fetchers.
     Url,
     "URL",
@@ -316,6 +340,20 @@ mod tests {
         for bad in ["", "..", "/a/../b", "a\\..\\b", "a\0"] {
             assert!(!valid::<MountPath>(bad), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_place_of_the_host_is_absolute_and_never_climbs() {
+        assert!(valid::<AbsolutePath>("/") && valid::<AbsolutePath>("/etc/a..b"));
+        for bad in ["", "etc", "/..", "/a/../b", "/a\n"] {
+            assert!(!valid::<AbsolutePath>(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn capabilities_and_system_calls_are_written_as_the_manual_does() {
+        assert!(valid::<CapabilityName>("CAP_NET_RAW") && !valid::<CapabilityName>("net_raw"));
+        assert!(valid::<SystemCallName>("io_uring_setup") && !valid::<SystemCallName>("Mount"));
     }
 
     #[test]

@@ -155,6 +155,12 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     Ok(found)
 }
 
+/// Makes a folder with its parents through which everybody may pass and into which nobody else may look.
+pub(crate) fn passage(path: &Path) -> Result<(), FileError> {
+    folder(path, false)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o711)).on("set the mode of", path)
+}
+
 /// Makes a folder with its parents, for its owner alone when it is `private`.
 pub(crate) fn folder(path: &Path, private: bool) -> Result<(), FileError> {
     step(Change::Folder(path), || fs::create_dir_all(path)).on("create the folder", path)?;

@@ -1,6 +1,6 @@
 //! What a service asks and its engine cannot hold it to. Pure.
 
-use aerolith_model::{Medium, Service, Volume, VolumeSource};
+use aerolith_model::{Capabilities, Medium, Service, Volume, VolumeSource};
 use aerolith_plugin_wire::engine::{Features, enforce};
 
 /// What a service asks in vain with the volumes that it mounts, in words. It runs all the same.
@@ -49,6 +49,43 @@ pub(crate) fn unenforced(service: &Service, volumes: &[Volume], features: &Featu
             ),
         ),
     ];
+    let security = &service.security;
+    let added = security.capabilities.add.iter().map(|name| name.as_str());
+    let kept = [
+        (
+            enforce::CAPABILITIES,
+            security.capabilities != Capabilities::default(),
+            format!(
+                "capabilities are not as asked for ({}): the {kind} engine does not change them",
+                added.collect::<Vec<_>>().join(", ")
+            ),
+        ),
+        (
+            enforce::ESCALATION,
+            security.allow_privilege_escalation,
+            format!("its programs cannot have more power than it has: the {kind} engine does not let them"),
+        ),
+        (
+            enforce::PRIVATE_TMP,
+            security.private_tmp,
+            format!("it shares /tmp with everybody: the {kind} engine gives it none of its own"),
+        ),
+        (
+            enforce::READ_ONLY_HOST,
+            security.read_only_host,
+            format!("it can write to the host: the {kind} engine does not keep it from that"),
+        ),
+        (
+            enforce::FILES,
+            security.files.is_some(),
+            format!("it can open every file of its user: the {kind} engine does not keep it from that"),
+        ),
+        (
+            enforce::SYSTEM_CALLS,
+            security.system_calls.is_some(),
+            format!("it can make every system call: the {kind} engine does not filter them"),
+        ),
+    ];
     let read_only = service.volume_mounts.iter().filter(|mount| mount.read_only);
     let read_only = read_only.map(|mount| {
         let path = &mount.mount_path;
@@ -56,7 +93,7 @@ pub(crate) fn unenforced(service: &Service, volumes: &[Volume], features: &Featu
             format!("the mount at {path} is not read-only: the {kind} engine does not keep it from being written");
         (enforce::READ_ONLY, true, what)
     });
-    let all = limits.chain(others).chain(read_only);
+    let all = limits.chain(others).chain(kept).chain(read_only);
     all.filter(|(name, is_asked, _)| *is_asked && !features.enforces(name))
         .map(|(_, _, what)| what)
         .chain(volumes.iter().flat_map(unlimited))
@@ -144,6 +181,24 @@ mod tests {
                 r#","devices":[{"devicePath":"/dev/a"}]"#,
                 "devices",
                 "access to /dev/a is neither given",
+            ),
+            (
+                r#","security":{"capabilities":{"add":["NET_RAW"]}}"#,
+                "capabilities",
+                "capabilities are not as asked for (NET_RAW)",
+            ),
+            (
+                r#","security":{"allowPrivilegeEscalation":true}"#,
+                "escalation",
+                "its programs cannot have more power",
+            ),
+            (r#","security":{"privateTmp":true}"#, "privateTmp", "it shares /tmp"),
+            (r#","security":{"readOnlyHost":true}"#, "readOnlyHost", "it can write"),
+            (r#","security":{"files":{}}"#, "files", "it can open every file"),
+            (
+                r#","security":{"systemCalls":{}}"#,
+                "systemCalls",
+                "it can make every system call",
             ),
             (r#","runtime":"nvidia""#, "runtime", "runtime nvidia is not used"),
             (

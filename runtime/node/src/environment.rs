@@ -19,6 +19,8 @@ pub(crate) struct Host {
     pub(crate) serial: String,
     /// The data folder.
     pub(crate) data: String,
+    /// As whom programs run whose service names no user.
+    pub(crate) default_user: Option<String>,
 }
 
 const PREFIXES: [&str; 2] = ["BAETYL", "OPENEDGE"];
@@ -96,6 +98,7 @@ mod tests {
             id: "4711".into(),
             serial: "SN-1".into(),
             data: "/var/lib/x".into(),
+            default_user: None,
         };
         environment(
             &host,

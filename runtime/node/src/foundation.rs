@@ -109,7 +109,8 @@ impl Foundation {
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
         durable::folder(&settings.data, false)?;
         let lock = lock(&settings.data)?;
-        durable::folder(&settings.runtime, true)?;
+        // Services that run as somebody else reach their secrets through it.
+        durable::passage(&settings.runtime)?;
         let state = State::open(settings.data.join("state"), settings.data.join("node.key"))?;
         let kv = Kv::new(settings.data.join("kv"));
         let runtime = tokio::runtime::Handle::current();

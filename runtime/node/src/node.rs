@@ -233,6 +233,7 @@ fn open(
         id,
         serial: settings.serial.clone(),
         data: folders.data().display().to_string(),
+        default_user: settings.workloads.default_user.clone(),
     };
     let downloads = Downloads::new(
         store.clone(),

@@ -75,16 +75,15 @@ impl Preparer {
         let places = self.places(desired, goal, prepared)?;
         let kind = engine_kind(goal);
         let engine = plugins::engine(&*self.plugins, &kind).await?;
-        let user = goal.service.security.user.as_deref();
-        let features = desired.engines.get(&kind);
-        if let Some(wrong) = features.and_then(|features| is_somebody_else(user, features)) {
-            return Err(wrong.into());
-        }
         let run = RunId {
             instance: id.instance(1),
             fingerprint: goal.fingerprint,
         };
         let workload = workload(&self.folders, &self.host, desired, goal, prepared, &run);
+        let (user, features) = (workload.user.as_deref(), desired.engines.get(&kind));
+        if let Some(wrong) = features.and_then(|features| is_somebody_else(user, features)) {
+            return Err(wrong.into());
+        }
         self.try_mounts(places, &workload).await?;
         let done = need.meet(engine.prepare(&workload)).await?;
         done.map_err(|error| PrepareError::Engine { kind, error })?;

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use aerolith_model::{ImagePullPolicy, Quantity, Service};
+use aerolith_model::{ImagePullPolicy, Quantity, Security, Service};
 use aerolith_plan::{Goal, RunId};
-use aerolith_plugin_wire::engine::{Device, Pull, Resources, Workload};
+use aerolith_plugin_wire::engine::{
+    Capabilities, Device, Files, Pull, Resources, Sandbox, Shown, SystemCalls, Workload,
+};
 
 use crate::desired::Desired;
 use crate::environment::{Host, environment};
 use crate::folders::Folders;
 use crate::layout::relative;
+use crate::policy::Asked;
 use crate::ports::ports;
 use crate::prepare::Prepared;
 
@@ -44,6 +47,8 @@ pub(crate) fn workload(
     run: &RunId,
 ) -> Workload {
     let id = &run.instance;
+    let home = folders.home(run);
+    let own = [home.folder, home.secrets];
     let version = desired
         .application(id.service.application.as_str())
         .map_or("", |a| a.version.as_str());
@@ -64,7 +69,11 @@ pub(crate) fn workload(
         directory: folders.instance(run).join(start_in(goal)).display().to_string(),
         output: folders.output(id).display().to_string(),
         resources: resources(&goal.service),
-        user: goal.service.security.user.clone(),
+        sandbox: sandbox(&goal.service.security),
+        passed_environment: goal.service.env_passthrough.iter().map(ToString::to_string).collect(),
+        own: own.iter().map(|folder| folder.display().to_string()).collect(),
+        shown: shown(folders, goal, prepared),
+        user: user(host, &goal.service),
         privileged: goal.service.security.privileged,
         host_network: goal.service.host_network,
         hostname: goal.service.hostname.as_ref().map(ToString::to_string),
@@ -78,6 +87,49 @@ pub(crate) fn workload(
         },
         ..Workload::default()
     }
+}
+
+/// As whom it runs. A container's image says that itself.
+fn user(host: &Host, service: &Service) -> Option<String> {
+    let default = host.default_user.as_ref().filter(|_| service.image.is_none());
+    service.security.user.as_ref().or(default).cloned()
+}
+
+fn sandbox(security: &Security) -> Sandbox {
+    fn texts<T: ToString>(all: &[T]) -> Vec<String> {
+        all.iter().map(T::to_string).collect()
+    }
+    Sandbox {
+        capabilities: Capabilities {
+            add: texts(&security.capabilities.add),
+            drop: texts(&security.capabilities.drop),
+        },
+        escalates: security.allow_privilege_escalation,
+        files: security.files.as_ref().map(|files| Files {
+            read: texts(&files.read),
+            write: texts(&files.write),
+        }),
+        system_calls: security.system_calls.as_ref().map(|calls| SystemCalls {
+            deny: texts(&calls.deny),
+            allow: texts(&calls.allow),
+        }),
+        private_tmp: security.private_tmp,
+        read_only_host: security.read_only_host,
+    }
+}
+
+/// What its mounts lead to outside of its own folder: places of the host, and downloaded objects, which are kept as they came.
+fn shown(folders: &Folders, goal: &Goal, prepared: &Prepared) -> Vec<Shown> {
+    let asked = Asked::by(&goal.service, &goal.volumes);
+    let of_host = asked.host_paths.iter().map(|place| Shown {
+        path: folders.host().join(&place.path).display().to_string(),
+        read_only: place.read_only,
+    });
+    let downloaded = prepared.volumes.values().map(|folder| Shown {
+        path: folder.display().to_string(),
+        read_only: true,
+    });
+    of_host.chain(downloaded).collect()
 }
 
 /// What it may use at most. What it asks to be there at least is for who places it, which is nobody on one machine.

@@ -11,6 +11,8 @@ mod policies;
 mod ports;
 mod probes;
 mod resolving;
+mod security;
+mod security;
 mod stopping;
 mod survival;
 pub(crate) mod texts;

@@ -109,17 +109,17 @@ impl User {
         self.home.as_deref()
     }
 
-    /// Gives it a folder with what the engine's own user has in it. Links are not followed, and a file that has another name
-    /// elsewhere stays whose it is: what a program put there since is not trusted.
+    /// Gives it a folder with what the engine's own user has in it, once: the folder itself is given last. Links are not
+    /// followed, and a file that has another name elsewhere stays whose it is.
     ///
     /// # Errors
     /// What the system says.
     pub(crate) fn take(&self, folder: &Path) -> io::Result<()> {
         let owner = geteuid().as_raw();
-        if owner == self.user.as_raw() {
+        if owner == self.number() || fs::symlink_metadata(folder)?.uid() != owner {
             return Ok(());
         }
-        let mut left = vec![folder.to_owned()];
+        let (mut left, mut given) = (vec![folder.to_owned()], Vec::new());
         while let Some(path) = left.pop() {
             let seen = fs::symlink_metadata(&path)?;
             if seen.is_dir() {
@@ -128,10 +128,11 @@ impl User {
                 }
             }
             if seen.uid() == owner && (seen.is_dir() || seen.nlink() == 1) {
-                lchown(&path, Some(self.user.as_raw()), Some(self.group.as_raw()))?;
+                given.push(path);
             }
         }
-        Ok(())
+        let mut deepest_first = given.iter().rev();
+        deepest_first.try_for_each(|path| lchown(path, Some(self.number()), Some(self.group.as_raw())))
     }
 }
 

@@ -97,13 +97,17 @@ fn directory_environment_arguments_and_session_are_exactly_as_given() {
     let _left_open = rustix::io::dup(fs::File::open("/dev/null").unwrap()).unwrap();
     let handle = rig.start(&workload);
     assert_eq!(rig.wait(&handle), code(0));
-    let (cwd, environment, arguments, leads, descriptors, input): Report =
+    let (cwd, mut environment, arguments, leads, descriptors, input): Report =
         serde_json::from_str(&rig.read("output")).unwrap();
     assert_eq!(cwd, workload.directory);
     let mut expected = workload.environment.clone();
     expected.insert("AEROLITH_INSTANCE".into(), workload.instance.clone());
     expected.insert("AEROLITH_TOKEN".into(), workload.token.clone());
     expected.extend(environment.get("LC_CTYPE").map(|c| ("LC_CTYPE".to_owned(), c.clone())));
+    // What every program expects, as the daemon has it.
+    for name in ["PATH", "HOME", "LANG", "TZ"] {
+        assert!(environment.remove(name).is_some() || name == "TZ", "{name}");
+    }
     assert_eq!(environment, expected);
     assert_eq!(arguments[0], rig.path("script").display().to_string());
     assert_eq!(arguments[1..], workload.arguments);

@@ -25,6 +25,14 @@ pub(crate) struct Workloads {
     privileged: bool,
     /// Users that a service may run as.
     users: Vec<String>,
+    /// As whom programs run that name nobody.
+    default_user: Option<String>,
+    /// Powers of root that a service may have beside everybody's.
+    capabilities: Vec<String>,
+    /// Whether programs of a service may have more power than it has.
+    privilege_escalation: bool,
+    /// Variables of the daemon's environment that a service may ask for.
+    environment: Vec<String>,
     /// Folders of the host that may be shown.
     #[cfg_attr(test, schemars(with = "Vec<String>", inner(regex(pattern = "^/"))))]
     host_paths: Vec<HostPath>,
@@ -68,6 +76,10 @@ impl Workloads {
         WorkloadPolicy {
             privileged: self.privileged,
             users: self.users.clone(),
+            default_user: self.default_user.clone(),
+            capabilities: self.capabilities.clone(),
+            privilege_escalation: self.privilege_escalation,
+            environment: self.environment.clone(),
             host_paths: self.host_paths.iter().map(|path| path.0.clone()).collect(),
             devices: self.devices.clone(),
             host_network: self.host_network,

@@ -145,7 +145,7 @@ impl ServiceView {
             runtime: self.runtime,
             security: Security {
                 privileged: self.security.privileged,
-                user: None,
+                ..Security::default()
             },
             host_network: self.host_network,
             startup_probe: probe("startupProbe", self.startup_probe)?,

@@ -42,6 +42,11 @@ pub enum Fault {
         /// Where.
         path: MountPath,
     },
+    /// Everything is granted and something is kept back.
+    #[error(
+        "service `{0}` is privileged, which keeps nothing from it: take `privileged` away, or the rest of `security` but `user`"
+    )]
+    PrivilegedAndKept(ServiceName),
     /// A variable is set twice.
     #[error("service `{service}` sets variable `{variable}` twice")]
     DuplicateVariable {

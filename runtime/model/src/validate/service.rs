@@ -6,11 +6,13 @@ use super::fault::Fault;
 use super::{Checked, fault_at};
 use crate::limits::Quantity;
 use crate::probe::{Check, Probe, ProbePort};
+use crate::security::Security;
 use crate::service::Service;
 
 /// Checks what a service says by itself, wherever it stands. `path` is where.
 pub(super) fn check(path: &str, service: &Service) -> Checked {
     check_texts(path, service)?;
+    check_security(path, service)?;
     check_lists(path, service)?;
     for (name, probe) in probes(service) {
         check_probe(path, service, name, probe)?;
@@ -68,6 +70,22 @@ fn check_texts(path: &str, service: &Service) -> Checked {
         Some((field, _)) => fault_at(format!("{path}.{field}"), Fault::Empty { service: name(), field }),
         None => Ok(()),
     }
+}
+
+fn check_security(path: &str, service: &Service) -> Checked {
+    let asked = &service.security;
+    let alone = Security {
+        privileged: true,
+        user: asked.user.clone(),
+        ..Security::default()
+    };
+    if asked.privileged && *asked != alone {
+        return fault_at(
+            format!("{path}.security.privileged"),
+            Fault::PrivilegedAndKept(service.name.clone()),
+        );
+    }
+    Ok(())
 }
 
 fn check_lists(path: &str, service: &Service) -> Checked {

@@ -61,6 +61,11 @@ fn each_fault_of_a_service_stands_at_its_field() {
         (r#""engine":"""#, "engine", "`engine` of service `db` is empty"),
         (r#""security":{"user":""}"#, "security.user", "`security.user`"),
         (
+            r#""security":{"privileged":true,"user":"nobody","privateTmp":true}"#,
+            "security.privileged",
+            "take `privileged` away",
+        ),
+        (
             r#""livenessProbe":{"tcpSocket":{"port":1},"successThreshold":2}"#,
             "livenessProbe.successThreshold",
             "must be 1",

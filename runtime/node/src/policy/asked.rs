@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use aerolith_model::{Service, Volume, VolumeMount, VolumeSource};
+use aerolith_model::{CapabilityName, Service, Volume, VolumeMount, VolumeSource};
 use serde::{Deserialize, Serialize};
 
 use crate::layout::relative;
@@ -15,6 +15,11 @@ use crate::layout::relative;
 pub(crate) struct Asked {
     pub(crate) privileged: bool,
     pub(crate) user: Option<String>,
+    /// Powers of root beside those of everybody.
+    pub(crate) capabilities: BTreeSet<String>,
+    pub(crate) escalation: bool,
+    /// Variables of the daemon's environment.
+    pub(crate) environment: BTreeSet<String>,
     pub(crate) host_paths: BTreeSet<HostPath>,
     pub(crate) devices: BTreeSet<String>,
     /// Of an engine that could give it another network.
@@ -57,6 +62,9 @@ impl Asked {
         Self {
             privileged: service.security.privileged,
             user: service.security.user.clone(),
+            capabilities: service.security.capabilities.add.iter().map(bare).collect(),
+            escalation: service.security.allow_privilege_escalation,
+            environment: service.env_passthrough.iter().map(ToString::to_string).collect(),
             host_paths: service.volume_mounts.iter().filter_map(shown).collect(),
             devices: service
                 .devices
@@ -68,4 +76,10 @@ impl Asked {
             image: service.image.clone(),
         }
     }
+}
+
+/// A capability without the prefix that it may be written with.
+fn bare(name: &CapabilityName) -> String {
+    let name = name.as_str();
+    name.strip_prefix("CAP_").unwrap_or(name).to_owned()
 }

@@ -14,6 +14,15 @@ pub struct WorkloadPolicy {
     pub privileged: bool,
     /// Users that a service may run as; `*` is every one but root, who must be named.
     pub users: Vec<String>,
+    /// As whom programs run whose service names no user; as the daemon when nobody is named.
+    pub default_user: Option<String>,
+    /// Powers of root that a service may have beside those that every one keeps, as in capabilities(7) without `CAP_`; `ALL`
+    /// is every one.
+    pub capabilities: Vec<String>,
+    /// Whether programs that a service starts may have more power than it has itself.
+    pub privilege_escalation: bool,
+    /// Variables of the daemon's environment that a service may ask for, with `*` for any text within a name.
+    pub environment: Vec<String>,
     /// Folders of the host that may be shown to services, with all below them.
     pub host_paths: Vec<HostPathRule>,
     /// Devices, with `*` for any text within a name.
@@ -44,6 +53,20 @@ pub enum NotAllowed {
     /// `security.user`.
     #[error("it asks to run as user `{0}`, which `{0}` in `policy.users` of aerolith.yml would allow")]
     User(String),
+    /// `security.capabilities.add`.
+    #[error("it asks for the capability `{0}`, which `{0}` in `policy.capabilities` of aerolith.yml would allow")]
+    Capability(String),
+    /// `security.allowPrivilegeEscalation`.
+    #[error(
+        "it asks for programs with more power than its own, which `policy.privilegeEscalation: true` in aerolith.yml would \
+         allow"
+    )]
+    Escalation,
+    /// `envPassthrough`.
+    #[error(
+        "it asks for `{0}` of the daemon's environment, which `{0}` in `policy.environment` of aerolith.yml would allow"
+    )]
+    Environment(String),
     /// A host path that no rule has.
     #[error("it asks for the host path {asked}, which `{path}` in `policy.hostPaths` of aerolith.yml would allow")]
     HostPath {
@@ -149,6 +172,11 @@ impl Rules {
         if asked.host_network && !policy.host_network {
             return Err(NotAllowed::HostNetwork);
         }
+        if asked.escalation && !policy.privilege_escalation {
+            return Err(NotAllowed::Escalation);
+        }
+        let capability = asked.capabilities.iter().find(|name| !policy.allows_capability(name));
+        let variable = asked.environment.iter().find(|name| !policy.allows_variable(name));
         let user = asked.user.as_ref().filter(|user| !policy.allows_user(user));
         let runtime = asked.runtime.as_ref().filter(|name| !policy.runtimes.contains(name));
         let device = asked.devices.iter().find(|device| !policy.allows_device(device));
@@ -156,6 +184,8 @@ impl Rules {
         let image = image.filter(|image| policy.require_digest && !has_digest(image));
         let refused = [
             user.cloned().map(NotAllowed::User),
+            capability.cloned().map(NotAllowed::Capability),
+            variable.cloned().map(NotAllowed::Environment),
             runtime.cloned().map(NotAllowed::Runtime),
             device.cloned().map(NotAllowed::Device),
             image.cloned().map(NotAllowed::NoDigest),
@@ -171,6 +201,19 @@ impl WorkloadPolicy {
     fn allows_user(&self, user: &str) -> bool {
         let named = |name: &str| self.users.iter().any(|listed| listed == name);
         named(user) || named("*") && !is_root(user)
+    }
+
+    fn allows_capability(&self, name: &str) -> bool {
+        let named = |name: &str| {
+            self.capabilities
+                .iter()
+                .any(|listed| listed.strip_prefix("CAP_").unwrap_or(listed) == name)
+        };
+        named(name) || named("ALL")
+    }
+
+    fn allows_variable(&self, name: &str) -> bool {
+        self.environment.iter().any(|pattern| matches(pattern, name))
     }
 
     fn allows_device(&self, device: &str) -> bool {

@@ -30,7 +30,7 @@ impl Instance {
     }
 
     async fn be_allowed(&self, engine: &Engine) -> Result<(), Refused> {
-        if let Some(user) = self.record.asked.user.as_deref() {
+        if let Some(user) = self.record.workload.user.as_deref() {
             let features = engine
                 .capabilities()
                 .await

@@ -61,6 +61,38 @@ fn every_key_of_the_policy_refuses_and_allows() {
             },
         ),
         (
+            r#""image":"i","security":{"capabilities":{"add":["CAP_NET_RAW"]}}"#,
+            "`NET_RAW` in `policy.capabilities`",
+            WorkloadPolicy {
+                capabilities: list(&["NET_RAW"]),
+                ..none()
+            },
+        ),
+        (
+            r#""image":"i","security":{"capabilities":{"add":["ALL"]}}"#,
+            "`ALL` in `policy.capabilities`",
+            WorkloadPolicy {
+                capabilities: list(&["ALL"]),
+                ..none()
+            },
+        ),
+        (
+            r#""image":"i","security":{"allowPrivilegeEscalation":true}"#,
+            "`policy.privilegeEscalation: true`",
+            WorkloadPolicy {
+                privilege_escalation: true,
+                ..none()
+            },
+        ),
+        (
+            r#""image":"i","envPassthrough":["HTTP_PROXY"]"#,
+            "`HTTP_PROXY` in `policy.environment`",
+            WorkloadPolicy {
+                environment: list(&["HTTP_*"]),
+                ..none()
+            },
+        ),
+        (
             r#""image":"i","security":{"user":"app"}"#,
             "`app` in `policy.users`",
             WorkloadPolicy {
