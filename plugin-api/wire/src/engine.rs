@@ -511,6 +511,11 @@ mod tests {
                 cpu_millis: Some(1500),
                 memory_bytes: Some(1 << 28),
                 others: [("nvidia.com/gpu".to_owned(), 1)].into(),
+                ..Resources::default()
+            },
+            sandbox: Sandbox {
+                system_calls: Some(SystemCalls::default()),
+                ..Sandbox::default()
             },
             user: Some("app".into()),
             ports: vec![Port {
