@@ -12,7 +12,6 @@ mod ports;
 mod probes;
 mod resolving;
 mod security;
-mod security;
 mod stopping;
 mod survival;
 pub(crate) mod texts;
