@@ -1,5 +1,6 @@
 //! `engine/1`: each method in a few lines.
 
+use crate::cgroup::{self, Cgroups};
 use crate::error::RequestError;
 use crate::instance::Instance;
 use crate::plugin::ProcessEngine;
@@ -25,14 +26,13 @@ impl Engine for ProcessEngine {
             kind: "process".into(),
             survives: true,
             exec: true,
-            // It limits nothing yet, and says so.
-            enforces: Vec::new(),
+            enforces: cgroup::enforced(self.registry.cgroups.controllers()),
             handover: false,
         })
     }
 
     async fn fingerprint(&self, into: Stream<Fingerprint>) -> Result<()> {
-        into.write(&fingerprint()).await?;
+        into.write(&fingerprint(&self.registry.cgroups)).await?;
         // Nothing of it changes while the machine runs.
         std::future::pending().await
     }
@@ -72,7 +72,7 @@ impl Engine for ProcessEngine {
 
     async fn status(&self, handle: Handle) -> Result<Status> {
         Ok(match self.find(handle).await? {
-            Found::Here(instance) => usage::status(instance.running()),
+            Found::Here(instance) => usage::status(&instance),
             Found::Gone(_) => Status::default(),
         })
     }
@@ -136,12 +136,13 @@ pub(crate) fn running(instance: &Instance) -> Result<&Process> {
     instance.running().ok_or_else(ended)
 }
 
-fn fingerprint() -> Fingerprint {
+fn fingerprint(cgroups: &Cgroups) -> Fingerprint {
     let system = rustix::system::uname();
     let text = |t: &std::ffi::CStr| t.to_string_lossy().into_owned();
     let attributes = BTreeMap::from([
         ("kernel.release".to_owned(), text(system.release())),
         ("machine".to_owned(), text(system.machine())),
+        ("cgroups".to_owned(), cgroups.words()),
     ]);
     match Process::child(std::process::id()) {
         Ok(_) => Fingerprint {

@@ -1,5 +1,6 @@
 //! Why a request cannot be done: what was wanted, what was found, what to do.
 
+use crate::confine;
 use aerolith_plugin::{Code, Error};
 use std::io;
 use std::path::PathBuf;
@@ -21,6 +22,8 @@ pub(crate) enum RequestError {
     NoCommand,
     #[error("signal {0} is not one that a process can be sent by name: 1 to 31 are")]
     Signal(i32),
+    #[error("the processors {0:?} are none: list them as the kernel does, `0-3,6`")]
+    Cpus(String),
     #[error("the handle of instance {instance} is not one of this engine: {cause}")]
     Handle { instance: String, cause: serde_json::Error },
     #[error(
@@ -66,6 +69,8 @@ pub(crate) enum StartError {
     TextBusy(PathBuf),
     #[error("program {name} is in none of {path}: name its path or install it")]
     NotOnPath { name: String, path: String },
+    #[error("{step} failed: {cause}")]
+    Confinement { step: confine::Step, cause: io::Error },
     #[error("output file {path}: {cause}")]
     Output { path: PathBuf, cause: io::Error },
     #[error("{path}: {cause}")]
@@ -84,7 +89,7 @@ impl StartError {
             Self::NoDirectory(_) | Self::NotFound(_) | Self::NotOnPath { .. } => Code::NotFound,
             Self::NoInterpreter { .. } | Self::NoLoader { .. } => Code::NotFound,
             Self::TextBusy(_) => Code::Busy,
-            Self::Output { .. } | Self::Unreadable { .. } | Self::Other { .. } => Code::Io,
+            Self::Output { .. } | Self::Unreadable { .. } | Self::Confinement { .. } | Self::Other { .. } => Code::Io,
             _ => Code::Invalid,
         }
     }

@@ -1,5 +1,6 @@
 //! One start of one instance: who it is, and how it ended.
 
+use crate::cgroup::Group;
 use crate::error::RequestError;
 use crate::proc::{Known, Mark};
 use crate::process::Process;
@@ -16,9 +17,17 @@ pub(crate) struct Identity {
     pub(crate) known: Known,
     /// `/proc/sys/kernel/random/boot_id`.
     pub(crate) boot: String,
+    /// What of its workload could not be applied. An instance that is found by its mark alone tells nothing of it.
+    #[serde(default)]
+    pub(crate) unenforced: Vec<String>,
 }
 
 impl Identity {
+    /// Whether both mean the same process.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.known == other.known && self.boot == other.boot
+    }
+
     /// Reads a handle; nothing when it holds none, since the core never learned it.
     ///
     /// # Errors
@@ -38,12 +47,20 @@ pub(crate) struct Instance {
     pub(crate) identity: Identity,
     /// Absent when it was gone before it could be held.
     process: Option<Process>,
+    /// Absent where the host has none, or an engine started it that used none.
+    pub(crate) group: Option<Group>,
     exit: OnceLock<Exit>,
     reaped: AtomicBool,
 }
 
 impl Instance {
-    pub(crate) fn new(mark: Mark, identity: Identity, process: Option<Process>, exit: Option<Exit>) -> Self {
+    pub(crate) fn new(
+        mark: Mark,
+        identity: Identity,
+        process: Option<Process>,
+        group: Option<Group>,
+        exit: Option<Exit>,
+    ) -> Self {
         let cell = OnceLock::new();
         if let Some(exit) = exit {
             // A new cell is empty.
@@ -53,6 +70,7 @@ impl Instance {
             mark,
             identity,
             process,
+            group,
             exit: cell,
             reaped: AtomicBool::new(false),
         }
@@ -63,8 +81,9 @@ impl Instance {
         let Identity {
             known: Known { pid, start },
             boot,
+            unenforced,
         } = &self.identity;
-        let state = serde_json::json!({ "pid": pid, "start": start, "boot": boot });
+        let state = serde_json::json!({ "pid": pid, "start": start, "boot": boot, "unenforced": unenforced });
         Handle {
             instance: self.mark.instance.clone(),
             token: self.mark.token.clone(),
@@ -82,13 +101,15 @@ impl Instance {
         if let Some(exit) = self.exit.get() {
             return Some(exit.clone());
         }
-        let seen = match &self.process {
+        let mut seen = match &self.process {
             Some(process) => process.exit()?,
             None => Exit {
                 unknown: true,
                 ..Exit::default()
             },
         };
+        // One of its processes may have been killed and the first have gone on: then it ended well, or by itself later.
+        seen.oom = seen.code != Some(0) && self.group.as_ref().is_some_and(Group::ran_out_of_memory);
         Some(self.exit.get_or_init(|| seen).clone())
     }
 
@@ -138,8 +159,9 @@ mod tests {
         let identity = Identity {
             known: Known { pid: 7, start: 9 },
             boot: "b".into(),
+            unenforced: vec!["memory limit".into()],
         };
-        let instance = Instance::new(Mark::new("a.b.1", "t").unwrap(), identity.clone(), None, None);
+        let instance = Instance::new(Mark::new("a.b.1", "t").unwrap(), identity.clone(), None, None, None);
         assert_eq!(Identity::of(&instance.handle()).unwrap(), Some(identity));
     }
 
@@ -157,8 +179,9 @@ mod tests {
         let identity = Identity {
             known: Known { pid: 7, start: 9 },
             boot: "b".into(),
+            unenforced: vec!["memory limit".into()],
         };
-        let instance = Instance::new(Mark::new("a.b.1", "t").unwrap(), identity, None, None);
+        let instance = Instance::new(Mark::new("a.b.1", "t").unwrap(), identity, None, None, None);
         assert!(instance.exit().unwrap().unknown && !instance.reap());
     }
 }

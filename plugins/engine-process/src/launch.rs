@@ -1,5 +1,7 @@
 //! From a workload to a running process.
 
+use crate::cgroup::{self, Group};
+use crate::confine::{self, Confinement};
 use crate::error::{RequestError, StartError};
 use crate::instance::Instance;
 use crate::proc::Mark;
@@ -38,10 +40,37 @@ pub(crate) fn launch(registry: &Registry, workload: &Workload) -> Result<Arc<Ins
     }
     let image = image(workload, &program, &mark)?;
     let (output, errors) = output(Path::new(&workload.output))?;
+    let (group, confinement, unenforced) = confine(registry, workload, &mark)?;
     let process = begin(registry, || {
-        spawn::spawn(image, &directory, output, errors).map_err(|e| program::explain(&program, &directory, e).into())
-    })?;
-    Ok(registry.add(mark, process))
+        spawn::spawn(image, confinement, &directory, output, errors)
+            .map_err(|e| program::explain(&program, &directory, e).into())
+    });
+    match process {
+        Ok(process) => Ok(registry.add(mark, process, group, unenforced)),
+        Err(e) => {
+            // Nobody is in it: the next one to clear up finds it when it cannot be removed now.
+            let _ = group.map(|group| group.remove());
+            Err(e)
+        }
+    }
+}
+
+/// What it is limited by, and what of that is not to be had here.
+fn confine(
+    registry: &Registry,
+    workload: &Workload,
+    mark: &Mark,
+) -> Result<(Option<Group>, Confinement, Vec<String>)> {
+    let resources = &workload.resources;
+    let cpus = resources.cpus.as_deref().map(confine::cpus).transpose()?;
+    let plan = cgroup::plan(resources, registry.cgroups.controllers());
+    let (group, kept) = Group::make(&registry.cgroups, mark, &plan);
+    let mut confinement = Confinement::within(group.as_ref()).map_err(Error::io)?;
+    if let Some(cpus) = cpus.filter(|_| plan.affinity.is_some()) {
+        confinement = confinement.on(cpus);
+    }
+    let files = resources.open_files.and_then(|files| confinement.opening(files));
+    Ok((group, confinement, plan.unmet.into_iter().chain(kept).chain(files).collect()))
 }
 
 /// The program's path.

@@ -1,5 +1,6 @@
 //! Whether a program can be executed on this machine, and why not.
 
+use crate::confine;
 use crate::error::StartError;
 use crate::format::{self, Format, Machine};
 use aerolith_plugin::wire::engine::Program;
@@ -44,6 +45,9 @@ pub(crate) fn check(program: &Path, environment: &BTreeMap<String, String>) -> R
 
 /// The reason behind the system's refusal to execute a program in a directory.
 pub(crate) fn explain(program: &Path, directory: &Path, cause: io::Error) -> StartError {
+    if let Some((step, cause)) = confine::Step::told(&cause) {
+        return StartError::Confinement { step, cause };
+    }
     let errno = Errno::from_io_error(&cause);
     if !directory.is_dir() {
         return StartError::NoDirectory(directory.into());

@@ -1,5 +1,6 @@
 //! Finds an instance again after the core or the engine was away. It only looks: nothing is ever signalled here.
 
+use crate::cgroup::Group;
 use crate::instance::{Identity, Instance};
 use crate::proc::{self, Known, Mark, Patience, Stat};
 use crate::process::Process;
@@ -26,7 +27,7 @@ pub(crate) fn recover(registry: &Registry, request: &Recover) -> Result<Recovere
     let identity = request.handle.as_ref().map(Identity::of).transpose()?.flatten();
     let found = match (registry.get(&mark), identity) {
         (Some(instance), None) => Found::Here(instance),
-        (Some(instance), Some(identity)) if instance.identity == identity => Found::Here(instance),
+        (Some(instance), Some(identity)) if instance.identity.is(&identity) => Found::Here(instance),
         (_, Some(identity)) => by_identity(registry, &mark, &identity)?,
         (None, None) => by_mark(registry, &mark)?,
     };
@@ -82,11 +83,13 @@ fn by_identity(registry: &Registry, mark: &Mark, identity: &Identity) -> Result<
     if proc::environment(pid, &Patience::new()).is_ok_and(|environment| mark.is_denied_by(&environment)) {
         return Ok(Found::Gone(format!("process {pid} carries the mark of another start")));
     }
-    Ok(Found::Here(adopt(registry, mark, process)))
+    Ok(Found::Here(adopt(registry, mark, process, identity.unenforced.clone())))
 }
 
+/// By the group of its name, else by the marks that processes carry.
 fn by_mark(registry: &Registry, mark: &Mark) -> Result<Found> {
-    let marked = proc::marked(&proc::all(), mark);
+    let group = Group::find(&registry.cgroups, mark);
+    let marked = group.map_or_else(|| proc::marked(&proc::all(), mark), |group| group.members());
     let Some(leader) = first(&marked) else {
         return Ok(Found::Gone(match marked.len() {
             0 => "no process carries its mark".into(),
@@ -94,7 +97,7 @@ fn by_mark(registry: &Registry, mark: &Mark) -> Result<Found> {
         }));
     };
     match Process::open(leader.into()).map_err(Error::io)? {
-        Some(process) => Ok(Found::Here(adopt(registry, mark, process))),
+        Some(process) => Ok(Found::Here(adopt(registry, mark, process, Vec::new()))),
         None => Ok(Found::Gone(format!(
             "process {} ended while it was looked at",
             leader.pid
@@ -109,9 +112,10 @@ fn first(marked: &[Stat]) -> Option<&Stat> {
     marked.iter().filter(leads).min_by_key(|p| p.start)
 }
 
-fn adopt(registry: &Registry, mark: &Mark, process: Process) -> Arc<Instance> {
+fn adopt(registry: &Registry, mark: &Mark, process: Process, unenforced: Vec<String>) -> Arc<Instance> {
     registry.tell_or_log(process.known().pid, ProcessEvent::Registered);
-    registry.add(mark.clone(), process)
+    let group = Group::find(&registry.cgroups, mark);
+    registry.add(mark.clone(), process, group, unenforced)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The instances that this engine answers for, and what it tells the core of their processes.
 
+use crate::cgroup::{Cgroups, Group};
 use crate::error::RequestError;
 use crate::instance::{Identity, Instance};
 use crate::proc::Mark;
@@ -25,14 +26,16 @@ pub(crate) struct Registry {
     pub(crate) context: Context,
     /// Of this boot.
     pub(crate) boot: String,
+    pub(crate) cgroups: Arc<Cgroups>,
     instances: Mutex<BTreeMap<String, Arc<Instance>>>,
 }
 
 impl Registry {
-    pub(crate) const fn new(context: Context, boot: String) -> Self {
+    pub(crate) const fn new(context: Context, boot: String, cgroups: Arc<Cgroups>) -> Self {
         Self {
             context,
             boot,
+            cgroups,
             instances: Mutex::new(BTreeMap::new()),
         }
     }
@@ -51,13 +54,20 @@ impl Registry {
     }
 
     /// Answers for a process from now on. The one that is there already stays: two may adopt at once.
-    pub(crate) fn add(&self, mark: Mark, process: Process) -> Arc<Instance> {
+    pub(crate) fn add(
+        &self,
+        mark: Mark,
+        process: Process,
+        group: Option<Group>,
+        unenforced: Vec<String>,
+    ) -> Arc<Instance> {
         let known = process.known();
         let identity = Identity {
             known,
             boot: self.boot.clone(),
+            unenforced,
         };
-        let instance = Arc::new(Instance::new(mark, identity, Some(process), None));
+        let instance = Arc::new(Instance::new(mark, identity, Some(process), group, None));
         self.lock()
             .entry(instance.mark.token.clone())
             .or_insert(instance)
@@ -131,10 +141,9 @@ impl Registry {
         if process.is_some() {
             self.tell_or_log(left.identity.known.pid, ProcessEvent::Registered);
         }
-        self.lock().insert(
-            left.token,
-            Arc::new(Instance::new(mark, left.identity, process, left.exit)),
-        );
+        let group = Group::find(&self.cgroups, &mark);
+        let instance = Instance::new(mark, left.identity, process, group, left.exit);
+        self.lock().insert(left.token, Arc::new(instance));
         Ok(())
     }
 }

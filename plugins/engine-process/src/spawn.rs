@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code, reason = "what runs between fork and exec")]
 
+use crate::confine::Confinement;
 use crate::error::RequestError;
 use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::io::FdFlags;
@@ -79,14 +80,21 @@ impl Texts {
     }
 }
 
-/// Starts a process in a session and group of its own, with default signals and no descriptor but the three standard ones;
+/// Starts a process in a session and group of its own, confined, with default signals and no descriptor but the three standard ones;
 /// standard input is empty. Answers its pid; the caller must wait for it.
 ///
 /// `execve` is called directly, since the C library's `execvp` hands a file of a wrong format to a shell.
 ///
 /// # Errors
-/// What the system said to the fork, the directory or the program.
-pub(crate) fn spawn(image: Image, directory: &Path, output: Stdio, errors: Stdio) -> io::Result<u32> {
+/// What the system said to the fork, the directory or the program; a step of the confinement as
+/// [`Step::told`](crate::confine::Step::told) reads it.
+pub(crate) fn spawn(
+    image: Image,
+    confinement: Confinement,
+    directory: &Path,
+    output: Stdio,
+    errors: Stdio,
+) -> io::Result<u32> {
     let mut command = Command::new(OsStr::from_bytes(image.program.as_bytes()));
     command
         .current_dir(directory)
@@ -94,12 +102,15 @@ pub(crate) fn spawn(image: Image, directory: &Path, output: Stdio, errors: Stdio
         .stdout(output)
         .stderr(errors);
     // SAFETY: the closure makes system calls only; it neither allocates nor locks.
-    unsafe { command.pre_exec(move || Err(become_image(&image))) };
+    unsafe { command.pre_exec(move || Err(become_image(&image, &confinement))) };
     Ok(command.spawn()?.id())
 }
 
 /// Runs in the child; comes back only with an error.
-fn become_image(image: &Image) -> io::Error {
+fn become_image(image: &Image, confinement: &Confinement) -> io::Error {
+    if let Err(e) = confinement.enter() {
+        return e;
+    }
     if let Err(e) = rustix::process::setsid().and_then(|_| close_others_on_exec()) {
         return e.into();
     }

@@ -1,7 +1,7 @@
 //! How an instance is and what it uses.
 
+use crate::instance::Instance;
 use crate::proc::{self, Known, Stat};
-use crate::process::Process;
 use aerolith_plugin::wire::engine::{Status, Usage};
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::time::{ClockId, clock_gettime};
@@ -14,17 +14,19 @@ pub(crate) fn usage(all: &[Stat], leader: Known) -> Usage {
         cpu_seconds: sum(|p| p.ticks).map(|ticks| ticks as f64 / clock_ticks_per_second() as f64),
         memory_bytes: sum(|p| p.resident_pages).map(|pages| pages * page_size() as u64),
         threads: sum(|p| p.threads),
+        ..Usage::default()
     }
 }
 
-/// The status of a process, or of one that has ended.
-pub(crate) fn status(process: Option<&Process>) -> Status {
-    process.map_or_else(Status::default, |process| {
+/// The status of an instance, or of one that has ended.
+pub(crate) fn status(instance: &Instance) -> Status {
+    instance.running().map_or_else(Status::default, |process| {
         let Known { pid, start } = process.known();
         Status {
             running: true,
             pid: Some(pid),
             up_ms: Some(up_ms(start)),
+            unenforced: instance.identity.unenforced.clone(),
             address: None,
         }
     })
