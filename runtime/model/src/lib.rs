@@ -53,7 +53,7 @@ pub use secret::{InvalidSecret, SECRET_TYPE_LABEL, Secret, SecretBytes, SecretTy
 pub use service::{DEFAULT_GRACE_PERIOD, Device, EnvVar, ImagePullPolicy, PackageMode, Security, Service, VolumeMount};
 pub use signature::Signature;
 pub use text::{
-    AppName, CUT, DevicePolicy, EnvName, Hostname, InvalidText, Key, Md5, MountPath, Name, ServiceName, Sha256, Url,
+    AppName, CUT, CpuList, DevicePolicy, EnvName, Hostname, InvalidText, Key, Md5, MountPath, Name, ServiceName, Sha256, Url,
     VolumeName,
 };
 pub use timestamp::{InvalidTimestamp, Timestamp};
