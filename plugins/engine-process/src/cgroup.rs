@@ -5,9 +5,11 @@
 mod group;
 mod hierarchy;
 mod limits;
+mod readings;
 
 pub(crate) use group::{Group, kill_each};
 pub(crate) use limits::{enforced, plan, unmet};
+pub(crate) use readings::Readings;
 
 use hierarchy::{Controller, Controllers, Hierarchy, Version, detect};
 use rustix::fd::OwnedFd;

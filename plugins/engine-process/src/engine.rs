@@ -6,7 +6,7 @@ use crate::instance::Instance;
 use crate::plugin::ProcessEngine;
 use crate::process::Process;
 use crate::recover::{Found, find};
-use crate::{launch, logs, proc, program, recover, usage};
+use crate::{launch, logs, program, recover, usage};
 use aerolith_plugin::wire::engine::{
     Engine, Exec, Executed, Exit, Features, Fingerprint, Handle, Logs, Recover, Recovered, Signal, Status, Stop, Usage,
     Workload,
@@ -86,8 +86,9 @@ impl Engine for ProcessEngine {
     }
 
     async fn stats(&self, handle: Handle) -> Result<Usage> {
-        let leader = running(&*self.instance(handle).await?)?.known();
-        self.blocking(move |_| Ok(usage::usage(&proc::all(), leader))).await
+        let instance = self.instance(handle).await?;
+        running(&instance)?;
+        self.blocking(move |_| Ok(usage::usage(&instance))).await
     }
 
     async fn logs(&self, request: Logs, into: Stream<Bytes>) -> Result<()> {

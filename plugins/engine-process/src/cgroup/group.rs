@@ -125,9 +125,15 @@ impl Group {
     }
 
     fn freezer(&self) -> Option<(PathBuf, Version)> {
-        let two = || self.entered.iter().find(|at| self.cgroups.hierarchies[**at].version == Version::Two);
-        let two = || two().map(|at| (self.cgroups.folder(*at).join(&*self.name), Version::Two));
-        self.with(Controller::Freezer).or_else(two)
+        self.with(Controller::Freezer)
+            .or_else(|| Some((self.unified()?, Version::Two)))
+    }
+
+    /// The group of v2, whatever limits it there.
+    pub(super) fn unified(&self) -> Option<PathBuf> {
+        let is_two = |at: &&usize| self.cgroups.hierarchies[**at].version == Version::Two;
+        let at = self.entered.iter().find(is_two)?;
+        Some(self.cgroups.folder(*at).join(&*self.name))
     }
 
     /// Whether the kernel killed one of its members for want of memory.

@@ -141,7 +141,7 @@ fn cpu(millis: u64) -> Limit {
 
 fn memory_of(bytes: u64) -> Limit {
     Limit {
-        words: format!("memory limit {bytes} bytes"),
+        words: format!("memory limit {}", binary(bytes)),
         controller: Controller::Memory,
         one: vec![vec![("memory.limit_in_bytes", text(bytes))]],
         two: vec![vec![("memory.max", text(bytes))]],
@@ -152,7 +152,7 @@ fn memory_of(bytes: u64) -> Limit {
 fn swap(bytes: u64, memory: Option<u64>) -> Limit {
     let both = memory.map(|memory| text(memory.saturating_add(bytes)));
     Limit {
-        words: format!("swap limit {bytes} bytes"),
+        words: format!("swap limit {}", binary(bytes)),
         controller: Controller::Memory,
         one: both.into_iter().map(|both| vec![("memory.memsw.limit_in_bytes", both)]).collect(),
         two: vec![vec![("memory.swap.max", text(bytes))]],
@@ -192,6 +192,14 @@ fn io_weight(weight: u64) -> Limit {
             ("io.bfq.weight", text(format!("default {bfq}"))),
         ]],
     }
+}
+
+/// A number of bytes in the largest unit that it is a whole number of.
+fn binary(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")].into_iter();
+    let mut fitting = units.filter(|(bits, _)| bytes != 0 && bytes.trailing_zeros() >= *bits);
+    let fitting = fitting.next();
+    fitting.map_or_else(|| format!("{bytes} bytes"), |(bits, unit)| format!("{} {unit}", bytes >> bits))
 }
 
 fn text(value: impl ToString) -> Value {
@@ -268,7 +276,7 @@ mod tests {
         let told = plan.unmet.join("
 ");
         assert_eq!(plan.unmet.len(), 5, "{told}");
-        for words in ["cpu limit 500m is not enforced: this host has no", "memory limit 67108864 bytes", "`pids`"] {
+        for words in ["cpu limit 500m is not enforced: this host has no", "memory limit 64 MiB", "`pids`"] {
             assert!(told.contains(words), "{told}");
         }
     }

@@ -101,6 +101,25 @@ fn four_spinning_processes_share_the_half_processor_that_they_may_use() {
 }
 
 #[test]
+fn what_an_instance_uses_is_read_from_its_groups_and_its_processes() {
+    let Some(host) = Grouped::enforcing(&[enforce::CPU, enforce::MEMORY]) else { return };
+    let resources = Resources {
+        cpu_millis: Some(200),
+        memory_bytes: Some(256 << 20),
+        ..Resources::default()
+    };
+    let script = "python3 -c 'sum(range(3000000))'; setsid sleep 60 & echo yes > ready; exec sleep 60";
+    let handle = host.rig.start(&limited(host.rig.shell("uses", script), resources));
+    host.rig.written("ready");
+    let usage = host.rig.within(host.rig.engine.stats(&handle)).unwrap();
+    assert!(usage.cpu_seconds.unwrap() > 0.02, "what has ended is counted: {usage:?}");
+    assert!(usage.throttled_seconds.is_some() && usage.memory_bytes.unwrap() > 0, "{usage:?}");
+    assert!(usage.proportional_bytes.unwrap() > 0 && usage.descriptors.unwrap() >= 6, "{usage:?}");
+    assert_eq!((usage.processes, usage.threads), (Some(2), Some(2)), "who left the session is counted");
+    host.rig.stop(&handle, 0);
+}
+
+#[test]
 fn what_eats_memory_is_killed_alone_and_reported_as_out_of_memory() {
     let Some(host) = Grouped::enforcing(&[enforce::MEMORY]) else { return };
     let resources = Resources { memory_bytes: Some(64 << 20), swap_bytes: Some(0), ..Resources::default() };
@@ -226,7 +245,7 @@ fn without_control_groups_it_runs_and_each_limit_that_is_not_kept_is_told() {
     let handle = rig.start(&limited(rig.shell("free", "exec sleep 60"), resources));
     let told = rig.within(rig.engine.status(&handle)).unwrap().unenforced;
     let words: Vec<_> = told.iter().map(|text| text.split(" is not").next().unwrap()).collect();
-    assert_eq!(words, ["cpu limit 100m", "memory limit 1073741824 bytes", "pids limit 50"]);
+    assert_eq!(words, ["cpu limit 100m", "memory limit 1 GiB", "pids limit 50"]);
     assert_eq!(rig.stop(&handle, 5000), signal(15));
     assert_eq!(rig.wait(&rig.start(&rig.shell("ends", "exit 4"))), code(4));
 }
