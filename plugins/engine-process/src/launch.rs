@@ -7,7 +7,7 @@ use crate::instance::Instance;
 use crate::proc::Mark;
 use crate::process::Process;
 use crate::program;
-use crate::registry::Registry;
+use crate::registry::{Applied, Registry};
 use crate::spawn::{self, Image};
 use aerolith_plugin::wire::engine::Workload;
 use aerolith_plugin::wire::host::ProcessEvent;
@@ -40,13 +40,13 @@ pub(crate) fn launch(registry: &Registry, workload: &Workload) -> Result<Arc<Ins
     }
     let image = image(workload, &program, &mark)?;
     let (output, errors) = output(Path::new(&workload.output))?;
-    let (group, confinement, unenforced) = confine(registry, workload, &mark)?;
+    let (group, confinement, applied) = confine(registry, workload, &mark)?;
     let process = begin(registry, || {
         spawn::spawn(image, confinement, &directory, output, errors)
             .map_err(|e| program::explain(&program, &directory, e).into())
     });
     match process {
-        Ok(process) => Ok(registry.add(mark, process, group, unenforced)),
+        Ok(process) => Ok(registry.add(mark, process, group, applied)),
         Err(e) => {
             // Nobody is in it: the next one to clear up finds it when it cannot be removed now.
             let _ = group.map(|group| group.remove());
@@ -60,7 +60,7 @@ fn confine(
     registry: &Registry,
     workload: &Workload,
     mark: &Mark,
-) -> Result<(Option<Group>, Confinement, Vec<String>)> {
+) -> Result<(Option<Group>, Confinement, Applied)> {
     let resources = &workload.resources;
     let cpus = resources.cpus.as_deref().map(confine::cpus).transpose()?;
     let plan = cgroup::plan(resources, registry.cgroups.controllers());
@@ -70,7 +70,11 @@ fn confine(
         confinement = confinement.on(cpus);
     }
     let files = resources.open_files.and_then(|files| confinement.opening(files));
-    Ok((group, confinement, plan.unmet.into_iter().chain(kept).chain(files).collect()))
+    let applied = Applied {
+        unenforced: plan.unmet.into_iter().chain(kept).chain(files).collect(),
+        watched_bytes: plan.watched_bytes,
+    };
+    Ok((group, confinement, applied))
 }
 
 /// The program's path.

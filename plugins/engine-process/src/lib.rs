@@ -23,6 +23,7 @@ mod registry;
 mod spawn;
 mod stop;
 mod usage;
+mod watch;
 
 pub use plugin::{Config, ProcessEngine};
 

@@ -5,11 +5,13 @@ use crate::error::RequestError;
 use crate::instance::{Identity, Instance};
 use crate::proc::Mark;
 use crate::process::Process;
+use crate::watch;
 use aerolith_plugin::wire::engine::Exit;
 use aerolith_plugin::wire::host::{Process as Told, ProcessEvent};
 use aerolith_plugin::{Code, Context, Error, Result, Sent, tracing};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is handed to a successor: everything known of one instance.
@@ -19,6 +21,15 @@ struct Left {
     token: String,
     identity: Identity,
     exit: Option<Exit>,
+}
+
+/// How a workload was applied.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// What of it was not, and why.
+    pub(crate) unenforced: Vec<String>,
+    /// Bytes of memory above which the instance is to be killed.
+    pub(crate) watched_bytes: Option<u64>,
 }
 
 /// Instances by token, which is unique for each start.
@@ -59,19 +70,28 @@ impl Registry {
         mark: Mark,
         process: Process,
         group: Option<Group>,
-        unenforced: Vec<String>,
+        applied: Applied,
     ) -> Arc<Instance> {
         let known = process.known();
         let identity = Identity {
             known,
             boot: self.boot.clone(),
-            unenforced,
+            unenforced: applied.unenforced,
+            watched_bytes: applied.watched_bytes,
         };
-        let instance = Arc::new(Instance::new(mark, identity, Some(process), group, None));
-        self.lock()
-            .entry(instance.mark.token.clone())
-            .or_insert(instance)
-            .clone()
+        self.keep(Instance::new(mark, identity, Some(process), group, None))
+    }
+
+    /// The one that is there already stays.
+    fn keep(&self, instance: Instance) -> Arc<Instance> {
+        match self.lock().entry(instance.mark.token.clone()) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(place) => {
+                let instance = place.insert(Arc::new(instance)).clone();
+                watch::watch(&self.context, &instance);
+                instance
+            }
+        }
     }
 
     /// Gives the pid of an ended instance free. What ended stays known.
@@ -142,8 +162,7 @@ impl Registry {
             self.tell_or_log(left.identity.known.pid, ProcessEvent::Registered);
         }
         let group = Group::find(&self.cgroups, &mark);
-        let instance = Instance::new(mark, left.identity, process, group, left.exit);
-        self.lock().insert(left.token, Arc::new(instance));
+        self.keep(Instance::new(mark, left.identity, process, group, left.exit));
         Ok(())
     }
 }

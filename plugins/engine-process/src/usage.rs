@@ -9,16 +9,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// What an instance uses: by its control groups, which count those that have ended too, else summed over its processes.
 pub(crate) fn usage(instance: &Instance) -> Usage {
-    let members = match &instance.group {
-        Some(group) => group.members(),
-        None => {
-            let all = proc::all();
-            let family = proc::family(&all, instance.identity.known, &[]);
-            family.into_iter().cloned().collect()
-        }
-    };
     let readings = instance.group.as_ref().map(Group::readings).unwrap_or_default();
-    with(readings, summed(&members))
+    with(readings, summed(&instance.members()))
 }
 
 /// Readings of groups where there are some, else those of processes.

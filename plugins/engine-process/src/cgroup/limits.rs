@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) settings: Vec<Setting>,
     /// Processors that it is bound to by itself, since no group does it.
     pub(crate) affinity: Option<String>,
+    /// Bytes of memory above which it is to be killed, since no group bounds it.
+    pub(crate) watched_bytes: Option<u64>,
     /// What cannot be limited here and why, for people.
     pub(crate) unmet: Vec<String>,
 }
@@ -66,6 +68,9 @@ pub(crate) fn plan(resources: &Resources, have: &Controllers) -> Plan {
             None => plan.unmet.push(unmet(&limit.words, &absent(limit.controller))),
         }
     }
+    if !have.contains_key(&Controller::Memory) {
+        plan.watched_bytes = resources.memory_bytes;
+    }
     plan
 }
 
@@ -85,7 +90,12 @@ impl Limit {
 }
 
 fn absent(controller: Controller) -> String {
-    format!("this host has no control group with `{}` that the daemon may use", controller.name())
+    let watched = match controller {
+        Controller::Memory => "; an instance that is seen above its memory limit is killed",
+        _ => "",
+    };
+    let name = controller.name();
+    format!("this host has no control group with `{name}` that the daemon may use{watched}")
 }
 
 /// A limit that is not kept, for people.
@@ -273,6 +283,7 @@ mod tests {
     fn without_groups_each_limit_is_told_and_processors_are_bound_by_affinity() {
         let plan = plan(&everything(), &Controllers::new());
         assert_eq!((written(&plan), plan.affinity.as_deref()), (vec![], Some("0-1")));
+        assert_eq!(plan.watched_bytes, Some(1 << 26));
         let told = plan.unmet.join("
 ");
         assert_eq!(plan.unmet.len(), 5, "{told}");

@@ -251,6 +251,20 @@ fn without_control_groups_it_runs_and_each_limit_that_is_not_kept_is_told() {
 }
 
 #[test]
+fn without_control_groups_too_what_eats_memory_is_killed_alone_and_reported_so() {
+    let rig = Rig::configured(r#"{"cgroup":false}"#);
+    let resources = Resources { memory_bytes: Some(64 << 20), ..Resources::default() };
+    let other = rig.start(&Workload { instance: "shop.web.2".into(), ..rig.shell("slim", "exec sleep 60") });
+    let handle = rig.start(&limited(rig.shell("eats", EATS), resources));
+    let told = rig.within(rig.engine.status(&handle)).unwrap().unenforced;
+    assert!(told.len() == 1 && told[0].ends_with("above its memory limit is killed"), "{told:?}");
+    let exit = rig.wait(&handle);
+    assert!(exit.oom && exit.signal == Some(9), "{exit:?}");
+    assert!(alive(pid(&other)));
+    assert!(!rig.stop(&other, 0).oom);
+}
+
+#[test]
 fn a_parent_that_is_none_is_refused() {
     let host = aerolith_plugin::testing::Host::new();
     for (config, words) in [
