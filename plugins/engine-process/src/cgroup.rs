@@ -64,7 +64,11 @@ impl Cgroups {
         let tracking = (0..hierarchies.len()).min_by_key(|at| rank(&hierarchies[*at]));
         let each = |hierarchy: &Hierarchy| {
             let version = hierarchy.version;
-            hierarchy.controllers.clone().into_iter().map(move |controller| (controller, version))
+            hierarchy
+                .controllers
+                .clone()
+                .into_iter()
+                .map(move |controller| (controller, version))
         };
         Self {
             controllers: hierarchies.iter().flat_map(each).collect(),
@@ -98,7 +102,12 @@ impl Cgroups {
 
     fn lock(&self) -> Option<OwnedFd> {
         let folder = self.folder(self.tracking?);
-        let claim = open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let claim = open(
+            folder,
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .ok()?;
         if flock(&claim, FlockOperation::NonBlockingLockExclusive).is_ok() {
             self.clear();
         }
@@ -127,11 +136,16 @@ fn establish(hierarchy: Hierarchy, parent: &Path) -> Option<Hierarchy> {
         made(fs::create_dir(&folder)).ok()?;
         if hierarchy.version == Version::One && controllers.contains(&Controller::Cpuset) {
             // A group of v1 without processors and memory nodes takes nobody.
-            as_above(&folder, "cpuset.cpus").and_then(|()| as_above(&folder, "cpuset.mems")).ok()?;
+            as_above(&folder, "cpuset.cpus")
+                .and_then(|()| as_above(&folder, "cpuset.mems"))
+                .ok()?;
         }
         controllers = enable(&folder, &hierarchy);
     }
-    Some(Hierarchy { controllers, ..hierarchy })
+    Some(Hierarchy {
+        controllers,
+        ..hierarchy
+    })
 }
 
 /// Hands controllers down to the groups below a group of v2, one by one, since one may be refused: to a group that is not the

@@ -67,20 +67,34 @@ impl Confinement {
         Ok(Self {
             doors: group.map(Group::doors).transpose()?.unwrap_or_default(),
             affinity: None,
-            open_files: Rlimit { current: Some(hard.map_or(OPEN_FILES, |hard| hard.min(OPEN_FILES))), maximum: hard },
+            open_files: Rlimit {
+                current: Some(hard.map_or(OPEN_FILES, |hard| hard.min(OPEN_FILES))),
+                maximum: hard,
+            },
         })
     }
 
     /// Bound to processors.
     pub(crate) fn on(self, cpus: CpuSet) -> Self {
-        Self { affinity: Some(cpus), ..self }
+        Self {
+            affinity: Some(cpus),
+            ..self
+        }
     }
 
     /// With so many descriptors at most; answers what is not kept where the host allows less.
     pub(crate) fn opening(&mut self, files: u64) -> Option<String> {
         let allowed = most_open_files().min(files);
-        self.open_files = Rlimit { current: Some(allowed), maximum: Some(allowed) };
-        (allowed < files).then(|| unmet(&format!("openFiles limit {files}"), &format!("this host allows {allowed}")))
+        self.open_files = Rlimit {
+            current: Some(allowed),
+            maximum: Some(allowed),
+        };
+        (allowed < files).then(|| {
+            unmet(
+                &format!("openFiles limit {files}"),
+                &format!("this host allows {allowed}"),
+            )
+        })
     }
 
     /// Takes it upon the calling process, which is a child that becomes the program next.

@@ -137,7 +137,10 @@ impl Instance {
             Some(group) => group.members(),
             None => {
                 let all = proc::all();
-                proc::family(&all, self.identity.known, &[]).into_iter().cloned().collect()
+                proc::family(&all, self.identity.known, &[])
+                    .into_iter()
+                    .cloned()
+                    .collect()
             }
         }
     }

@@ -56,11 +56,7 @@ pub(crate) fn launch(registry: &Registry, workload: &Workload) -> Result<Arc<Ins
 }
 
 /// What it is limited by, and what of that is not to be had here.
-fn confine(
-    registry: &Registry,
-    workload: &Workload,
-    mark: &Mark,
-) -> Result<(Option<Group>, Confinement, Applied)> {
+fn confine(registry: &Registry, workload: &Workload, mark: &Mark) -> Result<(Option<Group>, Confinement, Applied)> {
     let resources = &workload.resources;
     let cpus = resources.cpus.as_deref().map(confine::cpus).transpose()?;
     let plan = cgroup::plan(resources, registry.cgroups.controllers());

@@ -18,7 +18,10 @@ pub struct Config {
 
 /// Below which control group those of the instances are made.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "`cgroup` is neither the name of a group, such as `aerolith`, nor `false`")]
+#[serde(
+    untagged,
+    expecting = "`cgroup` is neither the name of a group, such as `aerolith`, nor `false`"
+)]
 enum Parent {
     /// That of this name, or whether any is.
     Named(PathBuf),
@@ -39,7 +42,9 @@ impl Parent {
             Self::Named(name) if is_inside(name) => Ok(Cgroups::claim(name)),
             Self::Named(name) => {
                 let name = name.display();
-                Err(Error::invalid(format!("`cgroup` is `{name}`: it must be a relative path without `..`")))
+                Err(Error::invalid(format!(
+                    "`cgroup` is `{name}`: it must be a relative path without `..`"
+                )))
             }
         }
     }

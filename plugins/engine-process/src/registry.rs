@@ -65,13 +65,7 @@ impl Registry {
     }
 
     /// Answers for a process from now on. The one that is there already stays: two may adopt at once.
-    pub(crate) fn add(
-        &self,
-        mark: Mark,
-        process: Process,
-        group: Option<Group>,
-        applied: Applied,
-    ) -> Arc<Instance> {
+    pub(crate) fn add(&self, mark: Mark, process: Process, group: Option<Group>, applied: Applied) -> Arc<Instance> {
         let known = process.known();
         let identity = Identity {
             known,

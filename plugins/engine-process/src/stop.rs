@@ -126,7 +126,9 @@ impl ProcessEngine {
             if left.is_empty() {
                 return Ok(());
             }
-            family.kill(&left).map_err(|e| Error::io(format!("{}: {e}", mark.instance)).permanent())?;
+            family
+                .kill(&left)
+                .map_err(|e| Error::io(format!("{}: {e}", mark.instance)).permanent())?;
             for process in &left {
                 timeout_at(deadline, process.ended())
                     .await
@@ -164,10 +166,18 @@ impl Family {
     fn held(&self) -> Result<Vec<Process>> {
         let members = match self {
             Self::Group(group) => group.members(),
-            Self::Seen { mark, leader, witnesses } => {
+            Self::Seen {
+                mark,
+                leader,
+                witnesses,
+            } => {
                 let all = proc::all();
                 let marked = proc::marked(&all, mark);
-                let roots: Vec<_> = marked.iter().map(Known::from).chain(witnesses.iter().copied()).collect();
+                let roots: Vec<_> = marked
+                    .iter()
+                    .map(Known::from)
+                    .chain(witnesses.iter().copied())
+                    .collect();
                 proc::family(&all, *leader, &roots).into_iter().cloned().collect()
             }
         };

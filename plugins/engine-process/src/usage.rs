@@ -75,8 +75,17 @@ mod tests {
     #[test]
     fn this_process_uses_something_of_everything() {
         let own = summed(&[proc::stat(std::process::id()).unwrap()]);
-        let all = [own.memory_bytes, own.proportional_bytes, own.processes, own.threads, own.descriptors];
-        assert!(all.iter().all(|reading| reading.is_some_and(|reading| reading > 0)), "{own:?}");
+        let all = [
+            own.memory_bytes,
+            own.proportional_bytes,
+            own.processes,
+            own.threads,
+            own.descriptors,
+        ];
+        assert!(
+            all.iter().all(|reading| reading.is_some_and(|reading| reading > 0)),
+            "{own:?}"
+        );
         assert!(own.cpu_seconds.is_some() && own.read_bytes.is_some() && own.written_bytes.is_some());
     }
 
@@ -109,10 +118,22 @@ mod tests {
 
     #[test]
     fn what_a_group_counts_goes_before_what_processes_tell() {
-        let of_processes = Usage { cpu_seconds: Some(1.0), memory_bytes: Some(5), threads: Some(2), ..Usage::default() };
-        let of_groups = Readings { cpu_seconds: Some(2.0), io_bytes: Some((3, 4)), ..Readings::default() };
+        let of_processes = Usage {
+            cpu_seconds: Some(1.0),
+            memory_bytes: Some(5),
+            threads: Some(2),
+            ..Usage::default()
+        };
+        let of_groups = Readings {
+            cpu_seconds: Some(2.0),
+            io_bytes: Some((3, 4)),
+            ..Readings::default()
+        };
         let usage = with(of_groups, of_processes);
-        assert_eq!((usage.cpu_seconds, usage.memory_bytes, usage.threads), (Some(2.0), Some(5), Some(2)));
+        assert_eq!(
+            (usage.cpu_seconds, usage.memory_bytes, usage.threads),
+            (Some(2.0), Some(5), Some(2))
+        );
         assert_eq!((usage.read_bytes, usage.written_bytes), (Some(3), Some(4)));
     }
 }

@@ -13,7 +13,9 @@ const APART: Duration = Duration::from_secs(1);
 
 /// Begins to look at an instance that is to be watched, until it ends or is forgotten.
 pub(crate) fn watch(context: &Context, instance: &Arc<Instance>) {
-    let Some(limit) = instance.identity.watched_bytes else { return };
+    let Some(limit) = instance.identity.watched_bytes else {
+        return;
+    };
     let watched = Arc::downgrade(instance);
     context.spawn(async move {
         loop {
@@ -29,10 +31,16 @@ pub(crate) fn watch(context: &Context, instance: &Arc<Instance>) {
 
 /// Kills an instance that uses more than so many bytes; whether it is to be looked at again.
 fn is_worth_another_look(watched: &Weak<Instance>, limit: u64) -> bool {
-    let Some(instance) = watched.upgrade().filter(|instance| instance.running().is_some()) else { return false };
+    let Some(instance) = watched.upgrade().filter(|instance| instance.running().is_some()) else {
+        return false;
+    };
     let members = instance.members();
     if resident_bytes(&members) > limit {
-        tracing::warn!(instance = instance.mark.instance, limit, "killed, since it uses more memory than it may");
+        tracing::warn!(
+            instance = instance.mark.instance,
+            limit,
+            "killed, since it uses more memory than it may"
+        );
         instance.exhaust();
         if let Err(error) = kill_each(members.iter().map(Known::from)) {
             tracing::warn!(instance = instance.mark.instance, %error, "it goes on using more memory than it may");
@@ -42,5 +50,8 @@ fn is_worth_another_look(watched: &Weak<Instance>, limit: u64) -> bool {
 }
 
 fn resident_bytes(members: &[Stat]) -> u64 {
-    members.iter().map(|member| member.resident_pages * page_size() as u64).sum()
+    members
+        .iter()
+        .map(|member| member.resident_pages * page_size() as u64)
+        .sum()
 }

@@ -53,8 +53,8 @@ pub use secret::{InvalidSecret, SECRET_TYPE_LABEL, Secret, SecretBytes, SecretTy
 pub use service::{DEFAULT_GRACE_PERIOD, Device, EnvVar, ImagePullPolicy, PackageMode, Security, Service, VolumeMount};
 pub use signature::Signature;
 pub use text::{
-    AppName, CUT, CpuList, DevicePolicy, EnvName, Hostname, InvalidText, Key, Md5, MountPath, Name, ServiceName, Sha256, Url,
-    VolumeName,
+    AppName, CUT, CpuList, DevicePolicy, EnvName, Hostname, InvalidText, Key, Md5, MountPath, Name, ServiceName,
+    Sha256, Url, VolumeName,
 };
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use update::{InvalidUpdate, Strategy, Update};

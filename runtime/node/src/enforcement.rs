@@ -71,7 +71,10 @@ fn limits(service: &Service) -> Vec<(&str, String)> {
     let resources = &service.resources;
     let limits = resources.limits.iter();
     let limits = limits.map(|(name, quantity)| (name.as_str(), format!("{name} limit {quantity}")));
-    let cpus = resources.cpuset.iter().map(|cpus| (enforce::CPUS, format!("cpuset {cpus}")));
+    let cpus = resources
+        .cpuset
+        .iter()
+        .map(|cpus| (enforce::CPUS, format!("cpuset {cpus}")));
     let weight = resources.io_weight.iter();
     let weight = weight.map(|weight| (enforce::IO_WEIGHT, format!("ioWeight {weight}")));
     limits.chain(cpus).chain(weight).collect()
@@ -148,11 +151,7 @@ mod tests {
                 "nvidia.com/gpu",
                 "nvidia.com/gpu limit 1 is not enforced",
             ),
-            (
-                r#","resources":{"cpuset":"0-1"}"#,
-                "cpus",
-                "cpuset 0-1 is not enforced",
-            ),
+            (r#","resources":{"cpuset":"0-1"}"#, "cpus", "cpuset 0-1 is not enforced"),
             (
                 r#","resources":{"ioWeight":50}"#,
                 "ioWeight",
@@ -178,7 +177,11 @@ mod tests {
         ] {
             let told_of = unenforced(&service(more), &[], &engine(&[]), &[]);
             assert!(told_of.len() == 1 && told_of[0].starts_with(told), "{told_of:?}");
-            assert_eq!(unenforced(&service(more), &[], &engine(&[name]), &[]), [""; 0], "{name}");
+            assert_eq!(
+                unenforced(&service(more), &[], &engine(&[name]), &[]),
+                [""; 0],
+                "{name}"
+            );
         }
         let asks_nothing = r#","hostNetwork":true,"resources":{"requests":{"memory":"1Gi"}}"#;
         assert_eq!(unenforced(&service(asks_nothing), &[], &engine(&[]), &[]), [""; 0]);
@@ -192,7 +195,10 @@ mod tests {
         let gpu = "nvidia.com/gpu limit 1 is not enforced: the process engine does not limit nvidia.com/gpu";
         assert_eq!(said, [gpu, told[0].as_str()]);
         let refused = ["pids limit 9 is not enforced: pids.max: no".to_owned()];
-        assert_eq!(unenforced(&asks, &[], &engine(&["pids", "memory"]), &refused).last(), Some(&refused[0]));
+        assert_eq!(
+            unenforced(&asks, &[], &engine(&["pids", "memory"]), &refused).last(),
+            Some(&refused[0])
+        );
     }
 
     #[test]

@@ -42,7 +42,10 @@ impl Group {
             }
             let is_made = made(fs::create_dir(&folder));
             let refused: Vec<_> = match &is_made {
-                Ok(()) => settings.iter().filter_map(|setting| refusal(&folder, setting)).collect(),
+                Ok(()) => settings
+                    .iter()
+                    .filter_map(|setting| refusal(&folder, setting))
+                    .collect(),
                 Err(e) => settings.iter().filter_map(|s| told(s, &folder, e)).collect(),
             };
             let is_set = refused.is_empty() || !cgroups.needs_all(at);
@@ -53,7 +56,11 @@ impl Group {
                 let _ = remove_tree(&folder);
             }
         }
-        let group = Self { cgroups: cgroups.clone(), name: name(mark), entered: entered.into() };
+        let group = Self {
+            cgroups: cgroups.clone(),
+            name: name(mark),
+            entered: entered.into(),
+        };
         (group.settled(), kept)
     }
 
@@ -68,10 +75,16 @@ impl Group {
     /// The groups of a start that were made before, by whomever; nothing when there are none.
     pub(crate) fn find(cgroups: &Arc<Cgroups>, mark: &Mark) -> Option<Self> {
         let name = name(mark);
-        let first = cgroups.tracking.filter(|at| cgroups.folder(*at).join(&*name).is_dir())?;
+        let first = cgroups
+            .tracking
+            .filter(|at| cgroups.folder(*at).join(&*name).is_dir())?;
         let is_there = |at: &usize| *at == first || cgroups.folder(*at).join(&*name).is_dir();
         let entered = cgroups.tracking_first().filter(is_there).collect();
-        Some(Self { cgroups: cgroups.clone(), name, entered })
+        Some(Self {
+            cgroups: cgroups.clone(),
+            name,
+            entered,
+        })
     }
 
     /// What a process writes `0` to, so that it and all that it starts are members.
@@ -79,13 +92,21 @@ impl Group {
     /// # Errors
     /// When one cannot be opened.
     pub(crate) fn doors(&self) -> io::Result<Vec<OwnedFd>> {
-        let door = |folder: PathBuf| open(folder.join("cgroup.procs"), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+        let door = |folder: PathBuf| {
+            open(
+                folder.join("cgroup.procs"),
+                OFlags::WRONLY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
+        };
         self.folders().map(|folder| Ok(door(folder)?)).collect()
     }
 
     /// Those of its members that run.
     pub(crate) fn members(&self) -> Vec<Stat> {
-        let Some(folder) = self.folders().next() else { return Vec::new() };
+        let Some(folder) = self.folders().next() else {
+            return Vec::new();
+        };
         let mut members = Vec::new();
         collect(&folder, &mut members);
         members
@@ -96,7 +117,9 @@ impl Group {
     /// # Errors
     /// When members belong to another user, whom this one may not kill.
     pub(crate) fn kill(&self) -> io::Result<()> {
-        let Some(folder) = self.folders().next() else { return Ok(()) };
+        let Some(folder) = self.folders().next() else {
+            return Ok(());
+        };
         match write(&folder.join("cgroup.kill"), "1") {
             // Older than Linux 5.14, or v1.
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {}
@@ -110,7 +133,9 @@ impl Group {
 
     /// Has nobody in it run, or everybody again, where the kernel can. Who is frozen forks nobody.
     fn freeze(&self, is_frozen: bool) {
-        let Some((folder, version)) = self.freezer() else { return };
+        let Some((folder, version)) = self.freezer() else {
+            return;
+        };
         let (file, to, seen) = match (version, is_frozen) {
             (Version::One, true) => ("freezer.state", "FROZEN", ("freezer.state", "FROZEN")),
             (Version::One, false) => ("freezer.state", "THAWED", ("freezer.state", "THAWED")),
@@ -120,7 +145,12 @@ impl Group {
         let holds = || fs::read_to_string(folder.join(seen.0)).is_ok_and(|text| text.contains(seen.1));
         if write(&folder.join(file), to).is_ok() {
             // One that waits for a device may take long: then the rest is killed while it moves.
-            let _ = (0..FREEZING.0).find(|_| holds() || { std::thread::sleep(FREEZING.1); false });
+            let _ = (0..FREEZING.0).find(|_| {
+                holds() || {
+                    std::thread::sleep(FREEZING.1);
+                    false
+                }
+            });
         }
     }
 
@@ -138,7 +168,9 @@ impl Group {
 
     /// Whether the kernel killed one of its members for want of memory.
     pub(crate) fn ran_out_of_memory(&self) -> bool {
-        let Some((folder, version)) = self.with(Controller::Memory) else { return false };
+        let Some((folder, version)) = self.with(Controller::Memory) else {
+            return false;
+        };
         let file = match version {
             Version::One => "memory.oom_control",
             Version::Two => "memory.events",
@@ -172,7 +204,10 @@ impl Group {
     /// The group by which a controller limits it.
     pub(super) fn with(&self, controller: Controller) -> Option<(PathBuf, Version)> {
         let hierarchies = &self.cgroups.hierarchies;
-        let at = self.entered.iter().find(|at| hierarchies[**at].controllers.contains(&controller))?;
+        let at = self
+            .entered
+            .iter()
+            .find(|at| hierarchies[**at].controllers.contains(&controller))?;
         Some((self.cgroups.folder(*at).join(&*self.name), hierarchies[*at].version))
     }
 }
@@ -236,12 +271,19 @@ fn collect(folder: &Path, members: &mut Vec<Stat>) {
 pub(crate) fn kill_each(seen: impl Iterator<Item = Known>) -> io::Result<()> {
     let refusal = |known: Known| match Process::open(known) {
         Ok(None) => None,
-        Ok(Some(process)) => Some(format!("process {}: {}", known.pid, process.signal(Signal::KILL).err()?)),
+        Ok(Some(process)) => Some(format!(
+            "process {}: {}",
+            known.pid,
+            process.signal(Signal::KILL).err()?
+        )),
         Err(e) => Some(format!("process {}: {e}", known.pid)),
     };
     let refusals: Vec<String> = seen.filter_map(refusal).collect();
     match refusals.is_empty() {
         true => Ok(()),
-        false => Err(io::Error::other(format!("cannot be killed by this user: {}", refusals.join(", ")))),
+        false => Err(io::Error::other(format!(
+            "cannot be killed by this user: {}",
+            refusals.join(", ")
+        ))),
     }
 }

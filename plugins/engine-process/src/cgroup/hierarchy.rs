@@ -93,7 +93,11 @@ pub(crate) fn detect(root: &Path, mountinfo: &str, membership: &str) -> Vec<Hier
 }
 
 fn one(root: &Path, mount: &Mount) -> Option<Hierarchy> {
-    let controllers: BTreeSet<_> = mount.options.iter().filter_map(|name| Controller::named(name)).collect();
+    let controllers: BTreeSet<_> = mount
+        .options
+        .iter()
+        .filter_map(|name| Controller::named(name))
+        .collect();
     let base = below(root, &mount.at);
     (!controllers.is_empty() && is_writable(&base)).then_some(Hierarchy {
         version: Version::One,

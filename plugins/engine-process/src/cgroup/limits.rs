@@ -59,11 +59,18 @@ type Files = Vec<(&'static str, Value)>;
 pub(crate) fn plan(resources: &Resources, have: &Controllers) -> Plan {
     let mut plan = Plan::default();
     let guard = (resources.pids.is_none() && have.contains_key(&Controller::Pids)).then(|| pids(PIDS));
-    plan.settings.extend(guard.into_iter().flat_map(|guard| guard.settings(Version::Two, false)));
+    plan.settings
+        .extend(guard.into_iter().flat_map(|guard| guard.settings(Version::Two, false)));
     for limit in limits(resources) {
-        match have.get(&limit.controller).map(|version| limit.settings(*version, true)) {
+        match have
+            .get(&limit.controller)
+            .map(|version| limit.settings(*version, true))
+        {
             Some(settings) if !settings.is_empty() => plan.settings.extend(settings),
-            Some(_) => plan.unmet.push(unmet(&limit.words, "control groups of version 1 bound it beside memory alone")),
+            Some(_) => plan.unmet.push(unmet(
+                &limit.words,
+                "control groups of version 1 bound it beside memory alone",
+            )),
             None if limit.controller == Controller::Cpuset => plan.affinity.clone_from(&resources.cpus),
             None => plan.unmet.push(unmet(&limit.words, &absent(limit.controller))),
         }
@@ -112,10 +119,16 @@ pub(crate) fn enforced(have: &Controllers) -> Vec<String> {
         (Controller::Pids, enforce::PIDS),
         (Controller::Io, enforce::IO_WEIGHT),
     ];
-    let by_group = by_group.into_iter().filter(|(controller, _)| have.contains_key(controller));
+    let by_group = by_group
+        .into_iter()
+        .filter(|(controller, _)| have.contains_key(controller));
     // A processor affinity and a limit of descriptors need no group.
     let always = [enforce::CPUS, enforce::OPEN_FILES];
-    by_group.map(|(_, name)| name).chain(always).map(str::to_owned).collect()
+    by_group
+        .map(|(_, name)| name)
+        .chain(always)
+        .map(str::to_owned)
+        .collect()
 }
 
 fn limits(resources: &Resources) -> Vec<Limit> {
@@ -164,7 +177,10 @@ fn swap(bytes: u64, memory: Option<u64>) -> Limit {
     Limit {
         words: format!("swap limit {}", binary(bytes)),
         controller: Controller::Memory,
-        one: both.into_iter().map(|both| vec![("memory.memsw.limit_in_bytes", both)]).collect(),
+        one: both
+            .into_iter()
+            .map(|both| vec![("memory.memsw.limit_in_bytes", both)])
+            .collect(),
         two: vec![vec![("memory.swap.max", text(bytes))]],
     }
 }
@@ -209,7 +225,10 @@ fn binary(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")].into_iter();
     let mut fitting = units.filter(|(bits, _)| bytes != 0 && bytes.trailing_zeros() >= *bits);
     let fitting = fitting.next();
-    fitting.map_or_else(|| format!("{bytes} bytes"), |(bits, unit)| format!("{} {unit}", bytes >> bits))
+    fitting.map_or_else(
+        || format!("{bytes} bytes"),
+        |(bits, unit)| format!("{} {unit}", bytes >> bits),
+    )
 }
 
 fn text(value: impl ToString) -> Value {
@@ -221,8 +240,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: [Controller; 5] =
-        [Controller::Cpu, Controller::Cpuset, Controller::Io, Controller::Memory, Controller::Pids];
+    const ALL: [Controller; 5] = [
+        Controller::Cpu,
+        Controller::Cpuset,
+        Controller::Io,
+        Controller::Memory,
+        Controller::Pids,
+    ];
 
     fn everything() -> Resources {
         Resources {
@@ -242,7 +266,11 @@ mod tests {
             Value::AsAbove => "as above".into(),
         };
         let one = |setting: &Setting| {
-            let ways: Vec<_> = setting.files.iter().map(|(file, to)| format!("{file} = {}", value(to))).collect();
+            let ways: Vec<_> = setting
+                .files
+                .iter()
+                .map(|(file, to)| format!("{file} = {}", value(to)))
+                .collect();
             ways.join(" or ")
         };
         plan.settings.iter().map(one).collect()
@@ -284,10 +312,16 @@ mod tests {
         let plan = plan(&everything(), &Controllers::new());
         assert_eq!((written(&plan), plan.affinity.as_deref()), (vec![], Some("0-1")));
         assert_eq!(plan.watched_bytes, Some(1 << 26));
-        let told = plan.unmet.join("
-");
+        let told = plan.unmet.join(
+            "
+",
+        );
         assert_eq!(plan.unmet.len(), 5, "{told}");
-        for words in ["cpu limit 500m is not enforced: this host has no", "memory limit 64 MiB", "`pids`"] {
+        for words in [
+            "cpu limit 500m is not enforced: this host has no",
+            "memory limit 64 MiB",
+            "`pids`",
+        ] {
             assert!(told.contains(words), "{told}");
         }
     }
@@ -301,7 +335,10 @@ mod tests {
 
     #[test]
     fn swap_alone_cannot_be_bounded_by_version_one() {
-        let swap = Resources { swap_bytes: Some(1), ..Resources::default() };
+        let swap = Resources {
+            swap_bytes: Some(1),
+            ..Resources::default()
+        };
         assert!(plan(&swap, &all(Version::One)).unmet[0].contains("beside memory"));
         assert!(plan(&swap, &all(Version::Two)).unmet.is_empty());
     }

@@ -38,7 +38,10 @@ impl Group {
 
     fn cpu_seconds(&self) -> Option<f64> {
         // Every group of v2 counts, also where its controller is one of v1.
-        if let Some(micros) = self.unified().and_then(|folder| number(&read(&folder.join("cpu.stat")), "usage_usec")) {
+        if let Some(micros) = self
+            .unified()
+            .and_then(|folder| number(&read(&folder.join("cpu.stat")), "usage_usec"))
+        {
             return Some(micros as f64 / 1e6);
         }
         let (folder, _) = self.with(Controller::Cpuacct)?;
@@ -68,7 +71,9 @@ impl Group {
     fn io_bytes(&self) -> Option<(u64, u64)> {
         let (folder, version) = self.with(Controller::Io)?;
         match version {
-            Version::One => Some(of_v1(&fs::read_to_string(folder.join("blkio.throttle.io_service_bytes_recursive")).ok()?)),
+            Version::One => Some(of_v1(
+                &fs::read_to_string(folder.join("blkio.throttle.io_service_bytes_recursive")).ok()?,
+            )),
             Version::Two => Some(of_v2(&fs::read_to_string(folder.join("io.stat")).ok()?)),
         }
     }
@@ -100,7 +105,9 @@ fn of_v1(text: &str) -> (u64, u64) {
 /// Read and written, from lines such as `8:0 rbytes=4096 wbytes=0 rios=1`.
 fn of_v2(text: &str) -> (u64, u64) {
     let of = |key| {
-        let amounts = text.split_whitespace().filter_map(|word| word.strip_prefix(key)?.parse::<u64>().ok());
+        let amounts = text
+            .split_whitespace()
+            .filter_map(|word| word.strip_prefix(key)?.parse::<u64>().ok());
         amounts.sum()
     };
     (of("rbytes="), of("wbytes="))

@@ -11,7 +11,9 @@ pub(crate) fn proportional_bytes(pid: u32) -> Option<u64> {
 
 /// Bytes that it and the children that it has waited for moved to or from disks: `read_bytes` or `write_bytes`.
 pub(crate) fn io_bytes(pid: u32, which: &str) -> Option<u64> {
-    value(&fs::read_to_string(format!("/proc/{pid}/io")).ok()?, which)?.parse().ok()
+    value(&fs::read_to_string(format!("/proc/{pid}/io")).ok()?, which)?
+        .parse()
+        .ok()
 }
 
 /// Its open descriptors.
@@ -36,7 +38,11 @@ mod tests {
 
     #[test]
     fn of_a_process_that_is_not_there_nothing_is_told() {
-        let told = [proportional_bytes(u32::MAX), io_bytes(u32::MAX, "read_bytes"), descriptors(u32::MAX)];
+        let told = [
+            proportional_bytes(u32::MAX),
+            io_bytes(u32::MAX, "read_bytes"),
+            descriptors(u32::MAX),
+        ];
         assert_eq!(told, [None; 3]);
     }
 }

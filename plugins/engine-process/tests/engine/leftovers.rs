@@ -60,9 +60,15 @@ fn a_lost_daemons_instance_is_found_by_its_group_though_it_has_neither_handle_no
     let handle = rig.start(&workload);
     let away = number(rig, "away");
     let cleared = format!("/proc/{}/environ", pid(&handle));
-    rig.until("the environment being thrown off", || std::fs::read(&cleared).is_ok_and(|bytes| bytes.is_empty()));
+    rig.until("the environment being thrown off", || {
+        std::fs::read(&cleared).is_ok_and(|bytes| bytes.is_empty())
+    });
     let later = Grouped::below(host.parent.clone());
-    let asked = Recover { instance: workload.instance, token: workload.token, handle: None };
+    let asked = Recover {
+        instance: workload.instance,
+        token: workload.token,
+        handle: None,
+    };
     let found = later.rig.within(later.rig.engine.recover(&asked)).unwrap();
     assert_eq!(found.handle.as_ref().map(pid), Some(pid(&handle)), "{}", found.reason);
     assert_eq!(later.rig.stop(&handle, 5000), signal(15));
@@ -75,7 +81,10 @@ fn groups_of_the_dead_go_when_nobody_else_uses_their_parent_and_those_of_the_liv
     let Some(host) = Grouped::enforcing(&[]) else { return };
     let start = |instance: &str, token: &str| -> Handle {
         let workload = host.rig.shell(token, "exec sleep 60");
-        host.rig.start(&aerolith_plugin::wire::engine::Workload { instance: instance.into(), ..workload })
+        host.rig.start(&aerolith_plugin::wire::engine::Workload {
+            instance: instance.into(),
+            ..workload
+        })
     };
     let (dead, living) = (start("shop.web.1", "dead"), start("shop.web.2", "living"));
     let process = Pid::from_raw(pid(&dead) as i32).unwrap();

@@ -48,9 +48,13 @@ impl Grouped {
     /// What the first of these files holds that the instance's groups have.
     fn file(&self, handle: &Handle, names: &[&str]) -> String {
         let folders = self.folders(&group(handle));
-        let files = folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
+        let files = folders
+            .iter()
+            .flat_map(|folder| names.iter().map(|name| folder.join(name)));
         let text = files.filter_map(|file| fs::read_to_string(file).ok()).next();
-        text.unwrap_or_else(|| panic!("none of {names:?} in {folders:?}")).trim().to_owned()
+        text.unwrap_or_else(|| panic!("none of {names:?} in {folders:?}"))
+            .trim()
+            .to_owned()
     }
 
     /// A number by its name in such a file.
@@ -86,13 +90,24 @@ const EATS: &str = "exec python3 -c 'b = b\"x\" * (300 << 20); import time; time
 
 #[test]
 fn four_spinning_processes_share_the_half_processor_that_they_may_use() {
-    let Some(host) = Grouped::enforcing(&[enforce::CPU]) else { return };
+    let Some(host) = Grouped::enforcing(&[enforce::CPU]) else {
+        return;
+    };
     let spins = "for i in 1 2 3 4; do (while :; do :; done) & done; wait";
-    let resources = Resources { cpu_millis: Some(500), ..Resources::default() };
+    let resources = Resources {
+        cpu_millis: Some(500),
+        ..Resources::default()
+    };
     let handle = host.rig.start(&limited(host.rig.shell("spins", spins), resources));
     let count = |key| host.count(&handle, &["cpu.stat"], key);
     host.rig.until("being held back", || count("nr_throttled") >= 20);
-    let usage = || host.rig.within(host.rig.engine.stats(&handle)).unwrap().cpu_seconds.unwrap();
+    let usage = || {
+        host.rig
+            .within(host.rig.engine.stats(&handle))
+            .unwrap()
+            .cpu_seconds
+            .unwrap()
+    };
     // In each period of 0.1 s at most 0.05 s; read before the periods, and with the one that is under way.
     let used = usage();
     let allowed = (count("nr_periods") + 1) as f64 * 0.05;
@@ -102,7 +117,9 @@ fn four_spinning_processes_share_the_half_processor_that_they_may_use() {
 
 #[test]
 fn what_an_instance_uses_is_read_from_its_groups_and_its_processes() {
-    let Some(host) = Grouped::enforcing(&[enforce::CPU, enforce::MEMORY]) else { return };
+    let Some(host) = Grouped::enforcing(&[enforce::CPU, enforce::MEMORY]) else {
+        return;
+    };
     let resources = Resources {
         cpu_millis: Some(200),
         memory_bytes: Some(256 << 20),
@@ -112,18 +129,40 @@ fn what_an_instance_uses_is_read_from_its_groups_and_its_processes() {
     let handle = host.rig.start(&limited(host.rig.shell("uses", script), resources));
     host.rig.written("ready");
     let usage = host.rig.within(host.rig.engine.stats(&handle)).unwrap();
-    assert!(usage.cpu_seconds.unwrap() > 0.02, "what has ended is counted: {usage:?}");
-    assert!(usage.throttled_seconds.is_some() && usage.memory_bytes.unwrap() > 0, "{usage:?}");
-    assert!(usage.proportional_bytes.unwrap() > 0 && usage.descriptors.unwrap() >= 6, "{usage:?}");
-    assert_eq!((usage.processes, usage.threads), (Some(2), Some(2)), "who left the session is counted");
+    assert!(
+        usage.cpu_seconds.unwrap() > 0.02,
+        "what has ended is counted: {usage:?}"
+    );
+    assert!(
+        usage.throttled_seconds.is_some() && usage.memory_bytes.unwrap() > 0,
+        "{usage:?}"
+    );
+    assert!(
+        usage.proportional_bytes.unwrap() > 0 && usage.descriptors.unwrap() >= 6,
+        "{usage:?}"
+    );
+    assert_eq!(
+        (usage.processes, usage.threads),
+        (Some(2), Some(2)),
+        "who left the session is counted"
+    );
     host.rig.stop(&handle, 0);
 }
 
 #[test]
 fn what_eats_memory_is_killed_alone_and_reported_as_out_of_memory() {
-    let Some(host) = Grouped::enforcing(&[enforce::MEMORY]) else { return };
-    let resources = Resources { memory_bytes: Some(64 << 20), swap_bytes: Some(0), ..Resources::default() };
-    let other = host.rig.start(&Workload { instance: "shop.web.2".into(), ..host.rig.shell("other", "exec sleep 60") });
+    let Some(host) = Grouped::enforcing(&[enforce::MEMORY]) else {
+        return;
+    };
+    let resources = Resources {
+        memory_bytes: Some(64 << 20),
+        swap_bytes: Some(0),
+        ..Resources::default()
+    };
+    let other = host.rig.start(&Workload {
+        instance: "shop.web.2".into(),
+        ..host.rig.shell("other", "exec sleep 60")
+    });
     let handle = host.rig.start(&limited(host.rig.shell("eats", EATS), resources));
     let exit = host.rig.wait(&handle);
     assert!(exit.oom && exit.signal == Some(9), "{exit:?}");
@@ -135,8 +174,13 @@ fn what_eats_memory_is_killed_alone_and_reported_as_out_of_memory() {
 
 #[test]
 fn a_helper_that_eats_the_memory_of_its_instance_counts_for_the_whole() {
-    let Some(host) = Grouped::enforcing(&[enforce::MEMORY]) else { return };
-    let resources = Resources { memory_bytes: Some(64 << 20), ..Resources::default() };
+    let Some(host) = Grouped::enforcing(&[enforce::MEMORY]) else {
+        return;
+    };
+    let resources = Resources {
+        memory_bytes: Some(64 << 20),
+        ..Resources::default()
+    };
     let eats = format!("({EATS})\nexit 3");
     let handle = host.rig.start(&limited(host.rig.shell("helper", &eats), resources));
     let exit = host.rig.wait(&handle);
@@ -146,23 +190,36 @@ fn a_helper_that_eats_the_memory_of_its_instance_counts_for_the_whole() {
 
 #[test]
 fn a_fork_bomb_is_held_and_ends_with_its_instance() {
-    let Some(host) = Grouped::enforcing(&[enforce::PIDS]) else { return };
-    let resources = Resources { pids: Some(30), ..Resources::default() };
+    let Some(host) = Grouped::enforcing(&[enforce::PIDS]) else {
+        return;
+    };
+    let resources = Resources {
+        pids: Some(30),
+        ..Resources::default()
+    };
     let bomb = "exec python3 -c 'import os
 while True:
     try: os.fork()
     except OSError: pass'";
     let handle = host.rig.start(&limited(host.rig.shell("bomb", bomb), resources));
-    host.rig.until("the limit being hit", || host.count(&handle, &["pids.events"], "max") >= 100);
+    host.rig.until("the limit being hit", || {
+        host.count(&handle, &["pids.events"], "max") >= 100
+    });
     let most: u64 = host.file(&handle, &["pids.current"]).parse().unwrap();
     assert!(most <= 30, "{most}");
     assert_eq!(host.rig.stop(&handle, 0).code, None);
-    assert_eq!(host.folders(&group(&handle)), [""; 0].map(PathBuf::from), "whoever is in a group keeps it");
+    assert_eq!(
+        host.folders(&group(&handle)),
+        [""; 0].map(PathBuf::from),
+        "whoever is in a group keeps it"
+    );
 }
 
 #[test]
 fn nobody_may_start_endlessly_many_processes_though_nobody_said_a_number() {
-    let Some(host) = Grouped::enforcing(&[enforce::PIDS]) else { return };
+    let Some(host) = Grouped::enforcing(&[enforce::PIDS]) else {
+        return;
+    };
     let handle = host.rig.start(&host.rig.shell("guard", "exec sleep 60"));
     assert_eq!(host.file(&handle, &["pids.max"]), "4915");
     assert_eq!(host.unenforced(&handle), [""; 0]);
@@ -176,11 +233,17 @@ fn an_instance_runs_on_its_processors_alone() {
         let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
         line.unwrap().trim().to_owned()
     };
-    let resources = Resources { cpus: Some("0".into()), ..Resources::default() };
+    let resources = Resources {
+        cpus: Some("0".into()),
+        ..Resources::default()
+    };
     // By a group where there is one, else by affinity.
     for config in ["{}", r#"{"cgroup":false}"#] {
         let rig = Rig::configured(config);
-        let handle = rig.start(&limited(rig.shell("bound", "echo yes > ready; exec sleep 60"), resources.clone()));
+        let handle = rig.start(&limited(
+            rig.shell("bound", "echo yes > ready; exec sleep 60"),
+            resources.clone(),
+        ));
         rig.written("ready");
         assert_eq!(allowed(pid(&handle)), "0", "{config}");
         assert_eq!(rig.within(rig.engine.status(&handle)).unwrap().unenforced, [""; 0]);
@@ -190,13 +253,26 @@ fn an_instance_runs_on_its_processors_alone() {
 
 #[test]
 fn processors_that_this_host_has_not_are_told_and_it_runs_all_the_same() {
-    let Some(host) = Grouped::enforcing(&[enforce::CPU]) else { return };
-    let resources = Resources { cpus: Some("1000".into()), ..Resources::default() };
-    let handle = host.rig.start(&limited(host.rig.shell("far", "exec sleep 60"), resources));
+    let Some(host) = Grouped::enforcing(&[enforce::CPU]) else {
+        return;
+    };
+    let resources = Resources {
+        cpus: Some("1000".into()),
+        ..Resources::default()
+    };
+    let handle = host
+        .rig
+        .start(&limited(host.rig.shell("far", "exec sleep 60"), resources));
     let told = host.unenforced(&handle);
-    assert!(told.len() == 1 && told[0].starts_with("cpuset 1000 is not enforced: "), "{told:?}");
+    assert!(
+        told.len() == 1 && told[0].starts_with("cpuset 1000 is not enforced: "),
+        "{told:?}"
+    );
     host.rig.stop(&handle, 0);
-    let nonsense = Resources { cpus: Some("two".into()), ..Resources::default() };
+    let nonsense = Resources {
+        cpus: Some("two".into()),
+        ..Resources::default()
+    };
     let odd = limited(host.rig.shell("odd", "exit 0"), nonsense);
     let error = host.rig.within(host.rig.engine.start(&odd)).unwrap_err();
     assert!(error.message.contains("\"two\""), "{error}");
@@ -206,17 +282,24 @@ fn processors_that_this_host_has_not_are_told_and_it_runs_all_the_same() {
 fn as_many_files_as_it_may_open_and_a_thousand_without_a_number() {
     let rig = Rig::new();
     let script = "echo $(ulimit -Sn) $(ulimit -Hn) > files";
-    let resources = Resources { open_files: Some(64), ..Resources::default() };
+    let resources = Resources {
+        open_files: Some(64),
+        ..Resources::default()
+    };
     rig.wait(&rig.start(&limited(rig.shell("few", script), resources)));
     assert_eq!(rig.written("files"), "64 64");
     rig.wait(&rig.start(&rig.shell("usual", script)));
-    let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap();
+    let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile)
+        .maximum
+        .unwrap();
     assert_eq!(rig.written("files"), format!("{} {hard}", hard.min(1024)));
 }
 
 #[test]
 fn a_command_beside_an_instance_is_limited_like_it() {
-    let Some(host) = Grouped::enforcing(&[enforce::PIDS]) else { return };
+    let Some(host) = Grouped::enforcing(&[enforce::PIDS]) else {
+        return;
+    };
     let handle = host.rig.start(&host.rig.shell("beside", "exec sleep 60"));
     let exec = Exec {
         handle: handle.clone(),
@@ -253,11 +336,20 @@ fn without_control_groups_it_runs_and_each_limit_that_is_not_kept_is_told() {
 #[test]
 fn without_control_groups_too_what_eats_memory_is_killed_alone_and_reported_so() {
     let rig = Rig::configured(r#"{"cgroup":false}"#);
-    let resources = Resources { memory_bytes: Some(64 << 20), ..Resources::default() };
-    let other = rig.start(&Workload { instance: "shop.web.2".into(), ..rig.shell("slim", "exec sleep 60") });
+    let resources = Resources {
+        memory_bytes: Some(64 << 20),
+        ..Resources::default()
+    };
+    let other = rig.start(&Workload {
+        instance: "shop.web.2".into(),
+        ..rig.shell("slim", "exec sleep 60")
+    });
     let handle = rig.start(&limited(rig.shell("eats", EATS), resources));
     let told = rig.within(rig.engine.status(&handle)).unwrap().unenforced;
-    assert!(told.len() == 1 && told[0].ends_with("above its memory limit is killed"), "{told:?}");
+    assert!(
+        told.len() == 1 && told[0].ends_with("above its memory limit is killed"),
+        "{told:?}"
+    );
     let exit = rig.wait(&handle);
     assert!(exit.oom && exit.signal == Some(9), "{exit:?}");
     assert!(alive(pid(&other)));

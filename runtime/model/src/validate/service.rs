@@ -133,9 +133,16 @@ fn check_resources(path: &str, service: &Service) -> Checked {
     let none = |name: &&&str| limits.get(**name).is_some_and(|limit| limit.thousandths() == 0);
     if let Some(name) = NEEDED.iter().find(none) {
         let (service, name) = (service.name.clone(), (*name).to_owned());
-        return fault_at(format!("{path}.resources.limits.{name}"), Fault::NothingLeft { service, name });
+        return fault_at(
+            format!("{path}.resources.limits.{name}"),
+            Fault::NothingLeft { service, name },
+        );
     }
-    if service.resources.io_weight.is_some_and(|weight| weight.get() > MOST_IO_WEIGHT) {
+    if service
+        .resources
+        .io_weight
+        .is_some_and(|weight| weight.get() > MOST_IO_WEIGHT)
+    {
         let service = service.name.clone();
         return fault_at(format!("{path}.resources.ioWeight"), Fault::IoWeight { service });
     }

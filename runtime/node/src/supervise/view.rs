@@ -135,9 +135,10 @@ pub(crate) fn words(exit: &Exit, memory: Option<u64>) -> String {
 fn binary(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")].into_iter();
     let mut fitting = units.filter(|(bits, _)| bytes != 0 && bytes.trailing_zeros() >= *bits);
-    fitting
-        .next()
-        .map_or_else(|| format!("{bytes} bytes"), |(bits, unit)| format!("{} {unit}", bytes >> bits))
+    fitting.next().map_or_else(
+        || format!("{bytes} bytes"),
+        |(bits, unit)| format!("{} {unit}", bytes >> bits),
+    )
 }
 
 /// How an instance ended, for the policy.
@@ -194,7 +195,10 @@ mod tests {
                 "ended in a way that nobody saw",
             ),
         ] {
-            assert_eq!((judged(&exit), words(&exit, Some(64 << 20)).as_str()), (judgement, text));
+            assert_eq!(
+                (judged(&exit), words(&exit, Some(64 << 20)).as_str()),
+                (judgement, text)
+            );
         }
     }
 }

@@ -57,7 +57,11 @@ fn beside_v1_stands_a_v2_that_limits_nothing_we_need() {
     let host = host(&[("sys/fs/cgroup/memory", ""), ("sys/fs/cgroup/unified", "hugetlb\n")]);
     let found = seen(&host, &format!("{V1}{UNIFIED}"), "0::/\n");
     let expected = [
-        (Version::One, vec![Controller::Memory], "sys/fs/cgroup/memory".to_owned()),
+        (
+            Version::One,
+            vec![Controller::Memory],
+            "sys/fs/cgroup/memory".to_owned(),
+        ),
         (Version::Two, vec![], "sys/fs/cgroup/unified".to_owned()),
     ];
     assert_eq!(found, expected);
@@ -66,7 +70,13 @@ fn beside_v1_stands_a_v2_that_limits_nothing_we_need() {
 #[test]
 fn without_a_manager_groups_of_v2_lie_at_the_top() {
     let host = host(&[("sys/fs/cgroup", "cpuset cpu io memory hugetlb pids\n")]);
-    let all = [Controller::Cpu, Controller::Cpuset, Controller::Io, Controller::Memory, Controller::Pids];
+    let all = [
+        Controller::Cpu,
+        Controller::Cpuset,
+        Controller::Io,
+        Controller::Memory,
+        Controller::Pids,
+    ];
     for membership in ["0::/\n", "0::/user.slice/session-1.scope\n", "0::/../elsewhere\n", ""] {
         let expected = [(Version::Two, all.to_vec(), "sys/fs/cgroup".to_owned())];
         assert_eq!(seen(&host, V2, membership), expected, "{membership}");
@@ -76,13 +86,24 @@ fn without_a_manager_groups_of_v2_lie_at_the_top() {
 #[test]
 fn in_a_unit_that_was_delegated_they_lie_below_the_unit() {
     let unit = "sys/fs/cgroup/system.slice/aerolith.service";
-    let host = host(&[("sys/fs/cgroup", "cpu memory pids"), (unit, "memory pids"), (&format!("{unit}/daemon"), "")]);
+    let host = host(&[
+        ("sys/fs/cgroup", "cpu memory pids"),
+        (unit, "memory pids"),
+        (&format!("{unit}/daemon"), ""),
+    ]);
     let set = setxattr(host.path().join(unit), "user.delegate", b"1", XattrFlags::empty());
     if set.is_err() {
         return eprintln!("SKIPPED: the folder for temporary files takes no attributes");
     }
-    let expected = [(Version::Two, vec![Controller::Memory, Controller::Pids], unit.to_owned())];
-    for own in ["0::/system.slice/aerolith.service", "0::/system.slice/aerolith.service/daemon"] {
+    let expected = [(
+        Version::Two,
+        vec![Controller::Memory, Controller::Pids],
+        unit.to_owned(),
+    )];
+    for own in [
+        "0::/system.slice/aerolith.service",
+        "0::/system.slice/aerolith.service/daemon",
+    ] {
         assert_eq!(seen(&host, V2, own), expected, "{own}");
     }
     assert_eq!(seen(&host, V2, "0::/system.slice")[0].2, "sys/fs/cgroup");
@@ -93,7 +114,10 @@ fn in_a_container_the_part_that_is_mounted_is_the_top() {
     let mounted = "26 25 0:22 /docker/c1 /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
     let host = host(&[("sys/fs/cgroup", "pids"), ("sys/fs/cgroup/inner", "pids")]);
     assert_eq!(seen(&host, mounted, "0::/docker/c1/inner")[0].2, "sys/fs/cgroup");
-    assert_eq!(seen(&host, &mounted.replace("rw - ", "ro - "), "0::/docker/c1/inner"), []);
+    assert_eq!(
+        seen(&host, &mounted.replace("rw - ", "ro - "), "0::/docker/c1/inner"),
+        []
+    );
 }
 
 #[test]
