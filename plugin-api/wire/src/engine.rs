@@ -510,6 +510,11 @@ mod tests {
             resources: Resources {
                 cpu_millis: Some(1500),
                 memory_bytes: Some(1 << 28),
+                swap_bytes: Some(0),
+                pids: Some(100),
+                cpus: Some("0-3,6".into()),
+                io_weight: Some(50),
+                open_files: Some(256),
                 others: [("nvidia.com/gpu".to_owned(), 1)].into(),
                 ..Resources::default()
             },

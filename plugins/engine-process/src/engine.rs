@@ -1,11 +1,12 @@
 //! `engine/1`: each method in a few lines.
 
+use crate::cgroup::{self, Cgroups};
 use crate::error::RequestError;
 use crate::instance::Instance;
 use crate::plugin::ProcessEngine;
 use crate::process::Process;
 use crate::recover::{Found, find};
-use crate::{launch, logs, proc, recover, sandbox, usage};
+use crate::{launch, logs, recover, sandbox, usage};
 use aerolith_plugin::wire::engine::{
     Engine, Exec, Executed, Exit, Features, Fingerprint, Handle, Logs, Recover, Recovered, Signal, Status, Stop, Usage,
     Workload,
@@ -25,13 +26,17 @@ impl Engine for ProcessEngine {
             kind: "process".into(),
             survives: true,
             exec: true,
-            enforces: sandbox::enforced(),
+            enforces: [
+                sandbox::enforced(),
+                cgroup::enforced(self.registry.cgroups.controllers()),
+            ]
+            .concat(),
             handover: false,
         })
     }
 
     async fn fingerprint(&self, into: Stream<Fingerprint>) -> Result<()> {
-        into.write(&fingerprint()).await?;
+        into.write(&fingerprint(&self.registry.cgroups)).await?;
         // Nothing of it changes while the machine runs.
         std::future::pending().await
     }
@@ -84,8 +89,9 @@ impl Engine for ProcessEngine {
     }
 
     async fn stats(&self, handle: Handle) -> Result<Usage> {
-        let leader = running(&*self.instance(handle).await?)?.known();
-        self.blocking(move |_| Ok(usage::usage(&proc::all(), leader))).await
+        let instance = self.instance(handle).await?;
+        running(&instance)?;
+        self.blocking(move |_| Ok(usage::usage(&instance))).await
     }
 
     async fn logs(&self, request: Logs, into: Stream<Bytes>) -> Result<()> {
@@ -134,12 +140,13 @@ pub(crate) fn running(instance: &Instance) -> Result<&Process> {
     instance.running().ok_or_else(ended)
 }
 
-fn fingerprint() -> Fingerprint {
+fn fingerprint(cgroups: &Cgroups) -> Fingerprint {
     let system = rustix::system::uname();
     let text = |t: &std::ffi::CStr| t.to_string_lossy().into_owned();
     let attributes = BTreeMap::from([
         ("kernel.release".to_owned(), text(system.release())),
         ("machine".to_owned(), text(system.machine())),
+        ("cgroups".to_owned(), cgroups.words()),
     ]);
     match Process::child(std::process::id()) {
         Ok(_) => Fingerprint {

@@ -1,6 +1,6 @@
 //! Why a request cannot be done: what was wanted, what was found, what to do.
 
-use crate::sandbox::Step;
+use crate::step::Step;
 use aerolith_plugin::{Code, Error};
 use std::io;
 use std::path::PathBuf;
@@ -22,6 +22,8 @@ pub(crate) enum RequestError {
     NoCommand,
     #[error("signal {0} is not one that a process can be sent by name: 1 to 31 are")]
     Signal(i32),
+    #[error("the processors {0:?} are none: list them as the kernel does, `0-3,6`")]
+    Cpus(String),
     #[error("the handle of instance {instance} is not one of this engine: {cause}")]
     Handle { instance: String, cause: serde_json::Error },
     #[error(
@@ -84,10 +86,10 @@ pub(crate) enum StartError {
          `security.privateTmp` away"
     )]
     Hidden(PathBuf),
-    #[error("{step} failed: {cause}")]
-    Sandbox { step: Step, cause: io::Error },
     #[error("folder {folder} cannot be given to its user: {cause}")]
     NotGiven { folder: PathBuf, cause: io::Error },
+    #[error("{step} failed: {cause}")]
+    Confinement { step: Step, cause: io::Error },
     #[error("output file {path}: {cause}")]
     Output { path: PathBuf, cause: io::Error },
     #[error("{path}: {cause}")]
@@ -106,8 +108,8 @@ impl StartError {
             Self::NoDirectory(_) | Self::NotFound(_) | Self::NotOnPath { .. } => Code::NotFound,
             Self::NoInterpreter { .. } | Self::NoLoader { .. } => Code::NotFound,
             Self::TextBusy(_) => Code::Busy,
-            Self::Output { .. } | Self::Unreadable { .. } | Self::Other { .. } => Code::Io,
-            Self::Sandbox { .. } | Self::NotGiven { .. } => Code::Io,
+            Self::Output { .. } | Self::Unreadable { .. } | Self::Confinement { .. } | Self::Other { .. } => Code::Io,
+            Self::NotGiven { .. } => Code::Io,
             _ => Code::Invalid,
         }
     }

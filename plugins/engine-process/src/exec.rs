@@ -1,5 +1,7 @@
 //! Runs a command beside an instance: in its environment and directory, in a session of its own.
 
+use crate::cgroup::Group;
+use crate::confine::Confinement;
 use crate::engine::running;
 use crate::error::{RequestError, StartError};
 use crate::launch::begin;
@@ -43,7 +45,7 @@ impl ProcessEngine {
         let beside = running(&instance)?.known().pid;
         let command = request.command;
         let (command, pipe) = self
-            .blocking(move |registry| Command::start(registry, beside, &command))
+            .blocking(move |registry| Command::start(registry, beside, instance.group.as_ref(), &command))
             .await?;
         let limit = (request.timeout_ms > 0).then(|| Duration::from_millis(request.timeout_ms));
         let output = collect(&command.process, pipe, limit).await.map_err(Error::io)?;
@@ -62,7 +64,7 @@ struct Command {
 }
 
 impl Command {
-    fn start(registry: &Registry, beside: u32, command: &[String]) -> Result<(Self, OwnedFd)> {
+    fn start(registry: &Registry, beside: u32, group: Option<&Group>, command: &[String]) -> Result<(Self, OwnedFd)> {
         let (name, arguments) = command.split_first().ok_or(RequestError::NoCommand)?;
         let unreadable = |path: String| {
             move |cause| StartError::Unreadable {
@@ -79,10 +81,11 @@ impl Command {
         let image = Image::new(&program, arguments.iter().map(String::as_str), variables)?;
         let sandbox = Sandbox::like(beside).map_err(unreadable(format!("/proc/{beside}/status")))?;
         let user = sandbox.user().map(User::number);
+        let confinement = Confinement::within(group).map_err(Error::io)?;
         let (pipe, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(Error::io)?;
         let errors = writer.try_clone().map_err(Error::io)?;
         let process = begin(registry, || {
-            spawn::spawn(image, sandbox, &directory, writer.into(), errors.into())
+            spawn::spawn(image, confinement, sandbox, &directory, writer.into(), errors.into())
                 .map_err(|e| program::explain(&program, &directory, user, e).into())
         })?;
         Ok((

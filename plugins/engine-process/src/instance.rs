@@ -1,7 +1,8 @@
 //! One start of one instance: who it is, and how it ended.
 
+use crate::cgroup::Group;
 use crate::error::RequestError;
-use crate::proc::{Known, Mark};
+use crate::proc::{self, Known, Mark, Stat};
 use crate::process::Process;
 use aerolith_plugin::wire::engine::{Exit, Handle};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,9 @@ pub(crate) struct Identity {
     /// What of its workload could not be applied. An instance that is found by its mark alone tells nothing of it.
     #[serde(default)]
     pub(crate) unenforced: Vec<String>,
+    /// Bytes of memory above which it is killed, where no control group bounds it.
+    #[serde(default)]
+    pub(crate) watched_bytes: Option<u64>,
 }
 
 impl Identity {
@@ -46,12 +50,22 @@ pub(crate) struct Instance {
     pub(crate) identity: Identity,
     /// Absent when it was gone before it could be held.
     process: Option<Process>,
+    /// Absent where the host has none, or an engine started it that used none.
+    pub(crate) group: Option<Group>,
     exit: OnceLock<Exit>,
     reaped: AtomicBool,
+    /// Whether it was killed since it used more memory than it may.
+    exhausted: AtomicBool,
 }
 
 impl Instance {
-    pub(crate) fn new(mark: Mark, identity: Identity, process: Option<Process>, exit: Option<Exit>) -> Self {
+    pub(crate) fn new(
+        mark: Mark,
+        identity: Identity,
+        process: Option<Process>,
+        group: Option<Group>,
+        exit: Option<Exit>,
+    ) -> Self {
         let cell = OnceLock::new();
         if let Some(exit) = exit {
             // A new cell is empty.
@@ -61,8 +75,10 @@ impl Instance {
             mark,
             identity,
             process,
+            group,
             exit: cell,
             reaped: AtomicBool::new(false),
+            exhausted: AtomicBool::new(false),
         }
     }
 
@@ -72,8 +88,11 @@ impl Instance {
             known: Known { pid, start },
             boot,
             unenforced,
+            watched_bytes,
         } = &self.identity;
-        let state = serde_json::json!({ "pid": pid, "start": start, "boot": boot, "unenforced": unenforced });
+        let state = serde_json::json!({
+            "pid": pid, "start": start, "boot": boot, "unenforced": unenforced, "watched_bytes": watched_bytes,
+        });
         Handle {
             instance: self.mark.instance.clone(),
             token: self.mark.token.clone(),
@@ -91,14 +110,39 @@ impl Instance {
         if let Some(exit) = self.exit.get() {
             return Some(exit.clone());
         }
-        let seen = match &self.process {
+        let mut seen = match &self.process {
             Some(process) => process.exit()?,
             None => Exit {
                 unknown: true,
                 ..Exit::default()
             },
         };
+        // One of its processes may have been killed and the first have gone on: then it ended well, or by itself later.
+        seen.oom = seen.code != Some(0) && self.ran_out_of_memory();
         Some(self.exit.get_or_init(|| seen).clone())
+    }
+
+    fn ran_out_of_memory(&self) -> bool {
+        self.exhausted.load(Ordering::Acquire) || self.group.as_ref().is_some_and(Group::ran_out_of_memory)
+    }
+
+    /// Has its end count as one for want of memory.
+    pub(crate) fn exhaust(&self) {
+        self.exhausted.store(true, Ordering::Release);
+    }
+
+    /// Everybody who runs for it, as far as no environment must be read to know.
+    pub(crate) fn members(&self) -> Vec<Stat> {
+        match &self.group {
+            Some(group) => group.members(),
+            None => {
+                let all = proc::all();
+                proc::family(&all, self.identity.known, &[])
+                    .into_iter()
+                    .cloned()
+                    .collect()
+            }
+        }
     }
 
     /// Waits for the end. Everybody who waits gets the same answer.
@@ -147,9 +191,10 @@ mod tests {
         let identity = Identity {
             known: Known { pid: 7, start: 9 },
             boot: "b".into(),
-            unenforced: vec!["privateTmp: no".into()],
+            unenforced: vec!["memory limit".into()],
+            watched_bytes: Some(5),
         };
-        let instance = Instance::new(Mark::new("a.b.1", "t").unwrap(), identity.clone(), None, None);
+        let instance = Instance::new(Mark::new("a.b.1", "t").unwrap(), identity.clone(), None, None, None);
         assert_eq!(Identity::of(&instance.handle()).unwrap(), Some(identity));
     }
 
@@ -167,9 +212,10 @@ mod tests {
         let identity = Identity {
             known: Known { pid: 7, start: 9 },
             boot: "b".into(),
-            unenforced: vec!["privateTmp: no".into()],
+            unenforced: vec!["memory limit".into()],
+            watched_bytes: Some(5),
         };
-        let instance = Instance::new(Mark::new("a.b.1", "t").unwrap(), identity, None, None);
+        let instance = Instance::new(Mark::new("a.b.1", "t").unwrap(), identity, None, None, None);
         assert!(instance.exit().unwrap().unknown && !instance.reap());
     }
 }

@@ -1,12 +1,14 @@
 //! From a workload to a running process.
 
+use crate::cgroup::{self, Group};
+use crate::confine::{self, Confinement};
 use crate::environment;
 use crate::error::{RequestError, StartError};
 use crate::instance::Instance;
 use crate::proc::Mark;
 use crate::process::Process;
 use crate::program;
-use crate::registry::Registry;
+use crate::registry::{Applied, Registry};
 use crate::sandbox::{Sandbox, User};
 use crate::spawn::{self, Image};
 use aerolith_plugin::wire::engine::Workload;
@@ -45,11 +47,20 @@ pub(crate) fn launch(registry: &Registry, workload: &Workload) -> Result<Arc<Ins
     let image = image(workload, &program, &environment)?;
     let (output, errors) = output(Path::new(&workload.output))?;
     give(workload, sandbox.user())?;
+    let (group, confinement, mut applied) = confine(registry, workload, &mark)?;
+    applied.unenforced.extend(unenforced);
     let process = begin(registry, || {
-        spawn::spawn(image, sandbox, &directory, output, errors)
+        spawn::spawn(image, confinement, sandbox, &directory, output, errors)
             .map_err(|e| program::explain(&program, &directory, user, e).into())
-    })?;
-    Ok(registry.add(mark, process, unenforced))
+    });
+    match process {
+        Ok(process) => Ok(registry.add(mark, process, group, applied)),
+        Err(e) => {
+            // Nobody is in it: the next one to clear up finds it when it cannot be removed now.
+            let _ = group.map(|group| group.remove());
+            Err(e)
+        }
+    }
 }
 
 /// Looks at a workload before anything depends on it.
@@ -72,6 +83,24 @@ fn give(workload: &Workload, user: Option<&User>) -> Result<(), StartError> {
             cause,
         })
     })
+}
+
+/// What it is limited by, and what of that is not to be had here.
+fn confine(registry: &Registry, workload: &Workload, mark: &Mark) -> Result<(Option<Group>, Confinement, Applied)> {
+    let resources = &workload.resources;
+    let cpus = resources.cpus.as_deref().map(confine::cpus).transpose()?;
+    let plan = cgroup::plan(resources, registry.cgroups.controllers());
+    let (group, kept) = Group::make(&registry.cgroups, mark, &plan);
+    let mut confinement = Confinement::within(group.as_ref()).map_err(Error::io)?;
+    if let Some(cpus) = cpus.filter(|_| plan.affinity.is_some()) {
+        confinement = confinement.on(cpus);
+    }
+    let files = resources.open_files.and_then(|files| confinement.opening(files));
+    let applied = Applied {
+        unenforced: plan.unmet.into_iter().chain(kept).chain(files).collect(),
+        watched_bytes: plan.watched_bytes,
+    };
+    Ok((group, confinement, applied))
 }
 
 /// The program's path.

@@ -1,9 +1,11 @@
 //! What `/proc` tells: who runs, who belongs to whom, who carries which mark. Reads only, signals nobody.
 
+mod detail;
 mod environ;
 mod family;
 mod stat;
 
+pub(crate) use detail::{descriptors, io_bytes, proportional_bytes};
 pub(crate) use environ::{Mark, Patience, environment};
 pub(crate) use family::{Known, family};
 pub(crate) use stat::Stat;

@@ -2,7 +2,7 @@
 
 use crate::error::StartError;
 use crate::format::{self, Format, Machine};
-use crate::sandbox::Refused;
+use crate::step::Step;
 use aerolith_plugin::wire::engine::Program;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
@@ -45,11 +45,8 @@ pub(crate) fn check(program: &Path, environment: &BTreeMap<String, String>) -> R
 
 /// The reason behind the refusal to execute a program in a directory, as another user or not.
 pub(crate) fn explain(program: &Path, directory: &Path, user: Option<u32>, cause: io::Error) -> StartError {
-    if let Some(refused) = cause.raw_os_error().and_then(Refused::unpack) {
-        return StartError::Sandbox {
-            step: refused.step,
-            cause: refused.errno.into(),
-        };
+    if let Some((step, cause)) = Step::told(&cause) {
+        return StartError::Confinement { step, cause };
     }
     let errno = Errno::from_io_error(&cause);
     if !directory.is_dir() {

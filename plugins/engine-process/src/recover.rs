@@ -1,9 +1,10 @@
 //! Finds an instance again after the core or the engine was away. It only looks: nothing is ever signalled here.
 
+use crate::cgroup::Group;
 use crate::instance::{Identity, Instance};
 use crate::proc::{self, Known, Mark, Patience, Stat};
 use crate::process::Process;
-use crate::registry::Registry;
+use crate::registry::{Applied, Registry};
 use aerolith_plugin::wire::engine::{Handle, Recover, Recovered};
 use aerolith_plugin::wire::host::ProcessEvent;
 use aerolith_plugin::{Error, Result};
@@ -82,11 +83,17 @@ fn by_identity(registry: &Registry, mark: &Mark, identity: &Identity) -> Result<
     if proc::environment(pid, &Patience::new()).is_ok_and(|environment| mark.is_denied_by(&environment)) {
         return Ok(Found::Gone(format!("process {pid} carries the mark of another start")));
     }
-    Ok(Found::Here(adopt(registry, mark, process, identity.unenforced.clone())))
+    let applied = Applied {
+        unenforced: identity.unenforced.clone(),
+        watched_bytes: identity.watched_bytes,
+    };
+    Ok(Found::Here(adopt(registry, mark, process, applied)))
 }
 
+/// By the group of its name, else by the marks that processes carry.
 fn by_mark(registry: &Registry, mark: &Mark) -> Result<Found> {
-    let marked = proc::marked(&proc::all(), mark);
+    let group = Group::find(&registry.cgroups, mark);
+    let marked = group.map_or_else(|| proc::marked(&proc::all(), mark), |group| group.members());
     let Some(leader) = first(&marked) else {
         return Ok(Found::Gone(match marked.len() {
             0 => "no process carries its mark".into(),
@@ -94,7 +101,7 @@ fn by_mark(registry: &Registry, mark: &Mark) -> Result<Found> {
         }));
     };
     match Process::open(leader.into()).map_err(Error::io)? {
-        Some(process) => Ok(Found::Here(adopt(registry, mark, process, Vec::new()))),
+        Some(process) => Ok(Found::Here(adopt(registry, mark, process, Applied::default()))),
         None => Ok(Found::Gone(format!(
             "process {} ended while it was looked at",
             leader.pid
@@ -109,9 +116,10 @@ fn first(marked: &[Stat]) -> Option<&Stat> {
     marked.iter().filter(leads).min_by_key(|p| p.start)
 }
 
-fn adopt(registry: &Registry, mark: &Mark, process: Process, unenforced: Vec<String>) -> Arc<Instance> {
+fn adopt(registry: &Registry, mark: &Mark, process: Process, applied: Applied) -> Arc<Instance> {
     registry.tell_or_log(process.known().pid, ProcessEvent::Registered);
-    registry.add(mark.clone(), process, unenforced)
+    let group = Group::find(&registry.cgroups, mark);
+    registry.add(mark.clone(), process, group, applied)
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
 //! The instances that this engine answers for, and what it tells the core of their processes.
 
+use crate::cgroup::{Cgroups, Group};
 use crate::error::RequestError;
 use crate::instance::{Identity, Instance};
 use crate::proc::Mark;
 use crate::process::Process;
+use crate::watch;
 use aerolith_plugin::wire::engine::Exit;
 use aerolith_plugin::wire::host::{Process as Told, ProcessEvent};
 use aerolith_plugin::{Code, Context, Error, Result, Sent, tracing};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is handed to a successor: everything known of one instance.
@@ -20,19 +23,30 @@ struct Left {
     exit: Option<Exit>,
 }
 
+/// How a workload was applied.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// What of it was not, and why.
+    pub(crate) unenforced: Vec<String>,
+    /// Bytes of memory above which the instance is to be killed.
+    pub(crate) watched_bytes: Option<u64>,
+}
+
 /// Instances by token, which is unique for each start.
 pub(crate) struct Registry {
     pub(crate) context: Context,
     /// Of this boot.
     pub(crate) boot: String,
+    pub(crate) cgroups: Arc<Cgroups>,
     instances: Mutex<BTreeMap<String, Arc<Instance>>>,
 }
 
 impl Registry {
-    pub(crate) const fn new(context: Context, boot: String) -> Self {
+    pub(crate) const fn new(context: Context, boot: String, cgroups: Arc<Cgroups>) -> Self {
         Self {
             context,
             boot,
+            cgroups,
             instances: Mutex::new(BTreeMap::new()),
         }
     }
@@ -51,18 +65,27 @@ impl Registry {
     }
 
     /// Answers for a process from now on. The one that is there already stays: two may adopt at once.
-    pub(crate) fn add(&self, mark: Mark, process: Process, unenforced: Vec<String>) -> Arc<Instance> {
+    pub(crate) fn add(&self, mark: Mark, process: Process, group: Option<Group>, applied: Applied) -> Arc<Instance> {
         let known = process.known();
         let identity = Identity {
             known,
             boot: self.boot.clone(),
-            unenforced,
+            unenforced: applied.unenforced,
+            watched_bytes: applied.watched_bytes,
         };
-        let instance = Arc::new(Instance::new(mark, identity, Some(process), None));
-        self.lock()
-            .entry(instance.mark.token.clone())
-            .or_insert(instance)
-            .clone()
+        self.keep(Instance::new(mark, identity, Some(process), group, None))
+    }
+
+    /// The one that is there already stays.
+    fn keep(&self, instance: Instance) -> Arc<Instance> {
+        match self.lock().entry(instance.mark.token.clone()) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(place) => {
+                let instance = place.insert(Arc::new(instance)).clone();
+                watch::watch(&self.context, &instance);
+                instance
+            }
+        }
     }
 
     /// Gives the pid of an ended instance free. What ended stays known.
@@ -132,10 +155,8 @@ impl Registry {
         if process.is_some() {
             self.tell_or_log(left.identity.known.pid, ProcessEvent::Registered);
         }
-        self.lock().insert(
-            left.token,
-            Arc::new(Instance::new(mark, left.identity, process, left.exit)),
-        );
+        let group = Group::find(&self.cgroups, &mark);
+        self.keep(Instance::new(mark, left.identity, process, group, left.exit));
         Ok(())
     }
 }

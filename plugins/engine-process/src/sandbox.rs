@@ -8,7 +8,6 @@ mod private_tmp;
 mod system_calls;
 mod user;
 
-pub(crate) use enter::{Refused, Step};
 pub(crate) use user::User;
 
 use crate::error::StartError;

@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code, reason = "what runs between fork and exec")]
 
+use crate::confine::Confinement;
 use crate::error::RequestError;
 use crate::sandbox::Sandbox;
 use rustix::fs::{Mode, OFlags, RawDir};
@@ -80,15 +81,21 @@ impl Texts {
     }
 }
 
-/// Starts a process in a session and group of its own, in its sandbox, with default signals and no descriptor but the three
-/// standard ones; standard input is empty. Answers its pid; the caller must wait for it.
+/// Starts a process in a session and group of its own, confined and in its sandbox, with default signals and no descriptor but
+/// the three standard ones; standard input is empty. Answers its pid; the caller must wait for it.
 ///
 /// `execve` is called directly, since the C library's `execvp` hands a file of a wrong format to a shell.
 ///
 /// # Errors
-/// What the system said to the fork, the directory or the program; a step of the sandbox as
-/// [`Refused::unpack`](crate::sandbox::Refused::unpack) reads it.
-pub(crate) fn spawn(image: Image, sandbox: Sandbox, directory: &Path, output: Stdio, errors: Stdio) -> io::Result<u32> {
+/// What the system said to the fork, the directory or the program, or to a [`Step`](crate::step::Step).
+pub(crate) fn spawn(
+    image: Image,
+    confinement: Confinement,
+    sandbox: Sandbox,
+    directory: &Path,
+    output: Stdio,
+    errors: Stdio,
+) -> io::Result<u32> {
     let mut command = Command::new(OsStr::from_bytes(image.program.as_bytes()));
     command
         .current_dir(directory)
@@ -96,18 +103,21 @@ pub(crate) fn spawn(image: Image, sandbox: Sandbox, directory: &Path, output: St
         .stdout(output)
         .stderr(errors);
     // SAFETY: the closure makes system calls only; it neither allocates nor locks.
-    unsafe { command.pre_exec(move || Err(become_image(&image, &sandbox))) };
+    unsafe { command.pre_exec(move || Err(become_image(&image, &confinement, &sandbox))) };
     Ok(command.spawn()?.id())
 }
 
 /// Runs in the child; comes back only with an error.
-fn become_image(image: &Image, sandbox: &Sandbox) -> io::Error {
+fn become_image(image: &Image, confinement: &Confinement, sandbox: &Sandbox) -> io::Error {
+    if let Err(e) = confinement.enter() {
+        return e;
+    }
     if let Err(e) = rustix::process::setsid().and_then(|_| close_others_on_exec()) {
         return e.into();
     }
     reset_signals();
-    if let Err(refused) = sandbox.enter() {
-        return io::Error::from_raw_os_error(refused.pack());
+    if let Err(e) = sandbox.enter() {
+        return e;
     }
     // SAFETY: a text and two lists of texts that end with a null pointer, all alive.
     unsafe {

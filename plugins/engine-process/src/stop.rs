@@ -1,14 +1,16 @@
 //! Ends an instance with everything that it started.
 
+use crate::cgroup::{Group, kill_each};
 use crate::instance::Instance;
 use crate::plugin::ProcessEngine;
 use crate::proc::{self, Known, Mark};
 use crate::process::Process;
 use crate::recover::{Found, find};
 use aerolith_plugin::wire::engine::{Exit, Handle, Stop};
-use aerolith_plugin::{Code, Error, Result};
+use aerolith_plugin::{Code, Error, Result, tracing};
 use rustix::process::Signal;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -24,13 +26,13 @@ impl ProcessEngine {
         let mark = Mark::new(&request.handle.instance, &request.handle.token)?;
         let handle = request.handle;
         let Found::Here(instance) = self.blocking(move |registry| find(registry, &handle)).await? else {
-            self.sweep(&mark, None, Vec::new()).await?;
+            self.clear(&mark).await?;
             return Ok(Exit {
                 unknown: true,
                 ..Exit::default()
             });
         };
-        let witnesses = self.witnesses(&instance).await?;
+        let family = self.family(&instance).await?;
         if let Some(process) = instance.running() {
             process.signal_group(Signal::TERM);
             // One that was stopped could not take the signal.
@@ -39,8 +41,10 @@ impl ProcessEngine {
             let _ended_or_not = timeout(grace, instance.ended()).await;
             process.signal_group(Signal::KILL);
         }
-        self.sweep(&mark, Some(&instance), witnesses).await?;
+        self.sweep(&mark, &family).await?;
+        // Its group tells whether it ran out of memory: it must be there until the exit is known.
         let exit = instance.ended().await.map_err(Error::io)?;
+        self.dissolve(&family).await;
         self.registry.reap(&instance);
         Ok(exit)
     }
@@ -53,7 +57,7 @@ impl ProcessEngine {
         let mark = Mark::new(&handle.instance, &handle.token)?;
         let found = self.blocking(move |registry| find(registry, &handle)).await?;
         let Found::Here(instance) = found else {
-            return self.sweep(&mark, None, Vec::new()).await;
+            return self.clear(&mark).await;
         };
         if instance.running().is_some() {
             let message = format!(
@@ -62,10 +66,40 @@ impl ProcessEngine {
             );
             return Err(Error::new(Code::Busy, format!("{message}: stop it before it is removed")).permanent());
         }
-        self.sweep(&mark, Some(&instance), Vec::new()).await?;
+        let family = self.family(&instance).await?;
+        self.sweep(&mark, &family).await?;
+        self.dissolve(&family).await;
         self.registry.reap(&instance);
         self.registry.forget(&mark);
         Ok(())
+    }
+
+    /// Kills whoever belongs to a start of which nothing but its mark is known, and removes its group.
+    async fn clear(&self, mark: &Mark) -> Result<()> {
+        let family = match Group::find(&self.registry.cgroups, mark) {
+            Some(group) => Family::Group(group),
+            None => Family::Seen {
+                mark: mark.clone(),
+                // There is nobody's session: no process has the number 0.
+                leader: Known { pid: 0, start: 0 },
+                witnesses: Vec::new(),
+            },
+        };
+        let family = Arc::new(family);
+        self.sweep(mark, &family).await?;
+        self.dissolve(&family).await;
+        Ok(())
+    }
+
+    async fn family(&self, instance: &Instance) -> Result<Arc<Family>> {
+        Ok(Arc::new(match &instance.group {
+            Some(group) => Family::Group(group.clone()),
+            None => Family::Seen {
+                mark: instance.mark.clone(),
+                leader: instance.identity.known,
+                witnesses: self.witnesses(instance).await?,
+            },
+        }))
     }
 
     /// The family of an instance that is not this daemon's child: its pid, hence its session, is lost when it ends.
@@ -83,18 +117,18 @@ impl ProcessEngine {
         .await
     }
 
-    /// Kills, until nobody is found, whoever carries the mark or belongs to the family.
-    async fn sweep(&self, mark: &Mark, instance: Option<&Instance>, witnesses: Vec<Known>) -> Result<()> {
+    /// Kills, until nobody is found, whoever belongs to the family.
+    async fn sweep(&self, mark: &Mark, family: &Arc<Family>) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        // Without a process there is nobody's session: no process has the number 0.
-        let leader = instance.map_or(Known { pid: 0, start: 0 }, |i| i.identity.known);
         loop {
-            let (sought, known) = (mark.clone(), witnesses.clone());
-            let left = self.blocking(move |_| held_family(&sought, leader, known)).await?;
+            let seen = family.clone();
+            let left = self.blocking(move |_| seen.held()).await?;
             if left.is_empty() {
                 return Ok(());
             }
-            kill(&left).map_err(|e| Error::io(format!("{}: {e}", mark.instance)).permanent())?;
+            family
+                .kill(&left)
+                .map_err(|e| Error::io(format!("{}: {e}", mark.instance)).permanent())?;
             for process in &left {
                 timeout_at(deadline, process.ended())
                     .await
@@ -103,27 +137,63 @@ impl ProcessEngine {
             }
         }
     }
+
+    /// Removes the group of a family that has ended.
+    async fn dissolve(&self, family: &Arc<Family>) {
+        let Family::Group(group) = &**family else { return };
+        let group = group.clone();
+        let removed = self.blocking(move |_| group.remove().map_err(Error::io)).await;
+        if let Err(error) = removed {
+            tracing::warn!(%error, "a control group that nobody should be in stays until the next start of the daemon");
+        }
+    }
 }
 
-fn held_family(mark: &Mark, leader: Known, mut roots: Vec<Known>) -> Result<Vec<Process>> {
-    let all = proc::all();
-    roots.extend(proc::marked(&all, mark).iter().map(Known::from));
-    let family = proc::family(&all, leader, &roots);
-    let own = std::process::id();
-    let others = family.into_iter().filter(|p| p.pid != own && p.pid > 1);
-    others
-        .filter_map(|p| Process::open(p.into()).transpose())
-        .collect::<Result<_, io::Error>>()
-        .map_err(Error::io)
+/// Everything that an instance started.
+enum Family {
+    /// Where there are control groups: its members, whatever they did.
+    Group(Group),
+    /// Else whoever is in its session, carries its mark, was there before its first process ended, or descends from these.
+    Seen {
+        mark: Mark,
+        leader: Known,
+        witnesses: Vec<Known>,
+    },
 }
 
-fn kill(family: &[Process]) -> Result<(), String> {
-    let refused = |p: &Process| Some(format!("process {}: {}", p.known().pid, p.signal(Signal::KILL).err()?));
-    let refusals: Vec<String> = family.iter().filter_map(refused).collect();
-    if refusals.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("cannot be killed by this user: {}", refusals.join(", ")))
+impl Family {
+    /// Who of it runs.
+    fn held(&self) -> Result<Vec<Process>> {
+        let members = match self {
+            Self::Group(group) => group.members(),
+            Self::Seen {
+                mark,
+                leader,
+                witnesses,
+            } => {
+                let all = proc::all();
+                let marked = proc::marked(&all, mark);
+                let roots: Vec<_> = marked
+                    .iter()
+                    .map(Known::from)
+                    .chain(witnesses.iter().copied())
+                    .collect();
+                proc::family(&all, *leader, &roots).into_iter().cloned().collect()
+            }
+        };
+        let own = std::process::id();
+        let others = members.iter().filter(|p| p.pid != own && p.pid > 1);
+        others
+            .filter_map(|p| Process::open(p.into()).transpose())
+            .collect::<Result<_, io::Error>>()
+            .map_err(Error::io)
+    }
+
+    fn kill(&self, seen: &[Process]) -> io::Result<()> {
+        match self {
+            Self::Group(group) => group.kill(),
+            Self::Seen { .. } => kill_each(seen.iter().map(Process::known)),
+        }
     }
 }
 

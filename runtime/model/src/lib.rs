@@ -55,8 +55,8 @@ pub use security::{Capabilities, Files, Security, SystemCalls};
 pub use service::{DEFAULT_GRACE_PERIOD, Device, EnvVar, ImagePullPolicy, PackageMode, Service, VolumeMount};
 pub use signature::Signature;
 pub use text::{
-    AbsolutePath, AppName, CUT, CapabilityName, DevicePolicy, EnvName, Hostname, InvalidText, Key, Md5, MountPath,
-    Name, ServiceName, Sha256, SystemCallName, Url, VolumeName,
+    AbsolutePath, AppName, CUT, CapabilityName, CpuList, DevicePolicy, EnvName, Hostname, InvalidText, Key, Md5,
+    MountPath, Name, ServiceName, Sha256, SystemCallName, Url, VolumeName,
 };
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use update::{InvalidUpdate, Strategy, Update};

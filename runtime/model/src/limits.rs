@@ -2,23 +2,33 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::text::CpuList;
+
 /// What a service may use at most, and what it needs (Kubernetes, Baetyl v2); names such as `cpu`, `memory`,
 /// `nvidia.com/gpu`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct Resources {
-    /// At most.
+    /// At most: `cpu` in processors, `memory` and `swap` (beside the memory) in bytes, `pids` (processes and threads), `openFiles`
+    /// (of one process), and others by a vendor's name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<String, Quantity>,
     /// At least.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub requests: BTreeMap<String, Quantity>,
+    /// Processors that it may run on, all when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpuset: Option<CpuList>,
+    /// Its share of the disks when they are busy, from 1 to 10,000; 100 is everybody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub io_weight: Option<NonZeroU16>,
 }
 
 /// An amount as Kubernetes writes it: `500m`, `1.5`, `256Mi`, `2G`, `1e3`; a number may stand without

@@ -140,6 +140,14 @@ checked_text!(
     |t| accept(t, is_policy(t))
 );
 checked_text!(
+    /// Processors of the host as the kernel lists them: `0-2,4`.
+    CpuList,
+    "list of processors",
+    "numbers from 0 to 1023 and ranges of them, as in 0-2,4",
+    r"^[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*$",
+    |t| accept(t, is_cpu_list(t))
+);
+checked_text!(
     /// Where a volume appears inside an instance; relative and absolute paths both start at the instance's root.
     MountPath,
     "mount path",
@@ -264,6 +272,17 @@ fn is_hostname(text: &str) -> bool {
     text.len() <= 64 && text.split('.').all(part)
 }
 
+fn is_cpu_list(text: &str) -> bool {
+    let number = |text: &str| {
+        let is_plain = text.bytes().all(|b| b.is_ascii_digit());
+        text.parse::<u16>().ok().filter(|cpu| is_plain && *cpu < 1024)
+    };
+    text.split(',').all(|part| match part.split_once('-') {
+        Some((first, last)) => number(first).is_some_and(|first| number(last).is_some_and(|last| first <= last)),
+        None => number(part).is_some(),
+    })
+}
+
 fn is_policy(text: &str) -> bool {
     let letters: std::collections::BTreeSet<char> = text.chars().collect();
     !letters.is_empty() && letters.len() == text.len() && letters.iter().all(|letter| "rwm".contains(*letter))
@@ -371,6 +390,14 @@ mod tests {
         assert!(valid::<DevicePolicy>("r") && valid::<DevicePolicy>("mrw"));
         for bad in ["", "x", "rr", "rwx", "rwmr", "R"] {
             assert!(!valid::<DevicePolicy>(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn processors_are_numbers_and_ranges() {
+        assert!(valid::<CpuList>("0") && valid::<CpuList>("0-2,4,1023"));
+        for bad in ["", "a", "2-1", "0,", "-1", "+1", "0 1", "1024", "1-", "0-1-2"] {
+            assert!(!valid::<CpuList>(bad), "{bad}");
         }
     }
 

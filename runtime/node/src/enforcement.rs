@@ -3,13 +3,15 @@
 use aerolith_model::{Capabilities, Medium, Service, Volume, VolumeSource};
 use aerolith_plugin_wire::engine::{Features, enforce};
 
-/// What a service asks in vain with the volumes that it mounts, in words. It runs all the same.
-pub(crate) fn unenforced(service: &Service, volumes: &[Volume], features: &Features) -> Vec<String> {
+/// What a service asks in vain with the volumes that it mounts, in words. It runs all the same. What the engine `told` of
+/// instances that run is said in its words: it knows why.
+pub(crate) fn unenforced(service: &Service, volumes: &[Volume], features: &Features, told: &[String]) -> Vec<String> {
     let kind = &features.kind;
-    let limits = service.resources.limits.iter();
-    let limits = limits.map(|(name, quantity)| {
-        let what = format!("{name} limit {quantity} is not enforced: the {kind} engine does not limit {name}");
-        (name.as_str(), true, what)
+    let limits = limits(service).into_iter().map(|(name, limit)| {
+        let about = |text: &str| text.split(' ').next() == limit.split(' ').next();
+        let is_told = told.iter().any(|told| about(told));
+        let what = format!("{limit} is not enforced: the {kind} engine does not limit {name}");
+        (name, !is_told, what)
     });
     let is_container = service.program_config.is_none();
     let devices = service.devices.iter().map(|device| device.device_path.to_string());
@@ -96,8 +98,23 @@ pub(crate) fn unenforced(service: &Service, volumes: &[Volume], features: &Featu
     let all = limits.chain(others).chain(kept).chain(read_only);
     all.filter(|(name, is_asked, _)| *is_asked && !features.enforces(name))
         .map(|(_, _, what)| what)
+        .chain(told.iter().cloned())
         .chain(volumes.iter().flat_map(unlimited))
         .collect()
+}
+
+/// The limits of a service by the engines' words for them, and as people call them.
+fn limits(service: &Service) -> Vec<(&str, String)> {
+    let resources = &service.resources;
+    let limits = resources.limits.iter();
+    let limits = limits.map(|(name, quantity)| (name.as_str(), format!("{name} limit {quantity}")));
+    let cpus = resources
+        .cpuset
+        .iter()
+        .map(|cpus| (enforce::CPUS, format!("cpuset {cpus}")));
+    let weight = resources.io_weight.iter();
+    let weight = weight.map(|weight| (enforce::IO_WEIGHT, format!("ioWeight {weight}")));
+    limits.chain(cpus).chain(weight).collect()
 }
 
 /// What an empty folder is asked for and is not: it lies in the working folder, on the disk that everything shares.
@@ -171,6 +188,12 @@ mod tests {
                 "nvidia.com/gpu",
                 "nvidia.com/gpu limit 1 is not enforced",
             ),
+            (r#","resources":{"cpuset":"0-1"}"#, "cpus", "cpuset 0-1 is not enforced"),
+            (
+                r#","resources":{"ioWeight":50}"#,
+                "ioWeight",
+                "ioWeight 50 is not enforced",
+            ),
             (r#","hostname":"gate""#, "hostname", "host name gate is not given"),
             (
                 r#","security":{"privileged":true}"#,
@@ -207,12 +230,30 @@ mod tests {
                 "the mount at /etc/x is not read-only",
             ),
         ] {
-            let told_of = unenforced(&service(more), &[], &engine(&[]));
+            let told_of = unenforced(&service(more), &[], &engine(&[]), &[]);
             assert!(told_of.len() == 1 && told_of[0].starts_with(told), "{told_of:?}");
-            assert_eq!(unenforced(&service(more), &[], &engine(&[name])), [""; 0], "{name}");
+            assert_eq!(
+                unenforced(&service(more), &[], &engine(&[name]), &[]),
+                [""; 0],
+                "{name}"
+            );
         }
         let asks_nothing = r#","hostNetwork":true,"resources":{"requests":{"memory":"1Gi"}}"#;
-        assert_eq!(unenforced(&service(asks_nothing), &[], &engine(&[])), [""; 0]);
+        assert_eq!(unenforced(&service(asks_nothing), &[], &engine(&[]), &[]), [""; 0]);
+    }
+
+    #[test]
+    fn what_the_engine_told_of_a_limit_is_said_once_and_in_its_words() {
+        let asks = service(r#","resources":{"limits":{"memory":"256Mi","pids":9,"nvidia.com/gpu":1}}"#);
+        let told = ["memory limit 256 MiB is not enforced: no cgroup".to_owned()];
+        let said = unenforced(&asks, &[], &engine(&["pids"]), &told);
+        let gpu = "nvidia.com/gpu limit 1 is not enforced: the process engine does not limit nvidia.com/gpu";
+        assert_eq!(said, [gpu, told[0].as_str()]);
+        let refused = ["pids limit 9 is not enforced: pids.max: no".to_owned()];
+        assert_eq!(
+            unenforced(&asks, &[], &engine(&["pids", "memory"]), &refused).last(),
+            Some(&refused[0])
+        );
     }
 
     #[test]
@@ -223,19 +264,19 @@ mod tests {
             host_network: true,
             ..service("")
         };
-        let told = unenforced(&container, &[], &engine(&[]));
+        let told = unenforced(&container, &[], &engine(&[]), &[]);
         assert!(
             told.len() == 1 && told[0].starts_with("it has not the host's network"),
             "{told:?}"
         );
-        assert_eq!(unenforced(&container, &[], &engine(&["hostNetwork"])), [""; 0]);
+        assert_eq!(unenforced(&container, &[], &engine(&["hostNetwork"]), &[]), [""; 0]);
     }
 
     #[test]
     fn what_an_empty_folder_is_asked_for_is_told_whatever_the_engine_can() {
         let told = |folder: &str| {
             let volume = serde_json::from_str(&format!(r#"{{"name":"tmp","emptyDir":{folder}}}"#)).unwrap();
-            unenforced(&service(""), &[volume], &engine(&["memory", "readOnly"])).join("; ")
+            unenforced(&service(""), &[volume], &engine(&["memory", "readOnly"]), &[]).join("; ")
         };
         assert_eq!(told("{}"), "");
         assert_eq!(

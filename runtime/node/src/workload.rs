@@ -143,11 +143,15 @@ fn resources(service: &Service) -> Resources {
     Resources {
         cpu_millis: others.remove("cpu").map(Quantity::thousandths),
         memory_bytes: others.remove("memory").map(Quantity::whole),
+        swap_bytes: others.remove("swap").map(Quantity::whole),
+        pids: others.remove("pids").map(Quantity::whole),
+        open_files: others.remove("openFiles").map(Quantity::whole),
+        cpus: service.resources.cpuset.as_ref().map(ToString::to_string),
+        io_weight: service.resources.io_weight.map(|weight| u64::from(weight.get())),
         others: others
             .into_iter()
             .map(|(name, quantity)| (name, quantity.whole()))
             .collect(),
-        ..Resources::default()
     }
 }
 

@@ -4,6 +4,7 @@ mod alone;
 mod changes;
 mod crash;
 mod dependencies;
+mod limits;
 mod packages;
 mod platforms;
 mod plugins;

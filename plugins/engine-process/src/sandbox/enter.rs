@@ -5,82 +5,20 @@
 
 use super::capabilities::Powers;
 use super::{Sandbox, User};
+use crate::step::Step;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::Mode;
 use rustix::io::{self, Errno};
 use rustix::thread::{self, CapabilitySet, CapabilitySets, UnshareFlags};
-
-/// What a child does. The number travels with that of the error from the child to its parent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(i32)]
-pub(crate) enum Step {
-    PrivateTmp = 1,
-    Bound,
-    User,
-    Capabilities,
-    NoNewPrivileges,
-    Files,
-    SystemCalls,
-}
-
-/// Every step, for reading its number back.
-const STEPS: [Step; 7] = [
-    Step::PrivateTmp,
-    Step::Bound,
-    Step::User,
-    Step::Capabilities,
-    Step::NoNewPrivileges,
-    Step::Files,
-    Step::SystemCalls,
-];
-
-/// The bits below a step's number; no error of Linux is larger.
-const ERRNO_BITS: u32 = 16;
-
-/// A step that the system refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Refused {
-    pub(crate) step: Step,
-    pub(crate) errno: Errno,
-}
-
-impl Refused {
-    /// As the one number that a child can tell.
-    pub(crate) fn pack(self) -> i32 {
-        (self.step as i32) << ERRNO_BITS | self.errno.raw_os_error()
-    }
-
-    /// What a child told; nothing when it is an error of the system alone.
-    pub(crate) fn unpack(told: i32) -> Option<Self> {
-        let step = STEPS.into_iter().find(|step| *step as i32 == told >> ERRNO_BITS)?;
-        Some(Self {
-            step,
-            errno: Errno::from_raw_os_error(told & ((1 << ERRNO_BITS) - 1)),
-        })
-    }
-}
-
-impl std::fmt::Display for Step {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::PrivateTmp => "mounting a `/tmp` of its own (`security.privateTmp`)",
-            Self::Bound | Self::Capabilities => "taking powers of root away (`security.capabilities`)",
-            Self::User => "becoming its user (`security.user`)",
-            Self::NoNewPrivileges => "forswearing more power (`security.allowPrivilegeEscalation`)",
-            Self::Files => "shutting files away (`security.files`, `security.readOnlyHost`)",
-            Self::SystemCalls => "filtering its system calls (`security.systemCalls`)",
-        })
-    }
-}
 
 impl Sandbox {
     /// Takes it upon the calling process, which is a child that becomes the program next.
     ///
     /// # Errors
     /// The step that the system refused; the program must not be started then.
-    pub(crate) fn enter(&self) -> Result<(), Refused> {
+    pub(crate) fn enter(&self) -> std::io::Result<()> {
         rustix::process::umask(Mode::WGRP | Mode::RWXO);
-        let at = |step| move |errno| Refused { step, errno };
+        let at = |step: Step| move |errno| step.refused(errno);
         if let Some(tmp) = &self.private_tmp {
             own_mounts().and_then(|()| tmp.mount()).map_err(at(Step::PrivateTmp))?;
         }
@@ -172,18 +110,6 @@ impl User {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_refusal_travels_as_a_number_that_no_error_of_the_system_has() {
-        for step in STEPS {
-            let refused = Refused {
-                step,
-                errno: Errno::PERM,
-            };
-            assert_eq!(Refused::unpack(refused.pack()), Some(refused));
-        }
-        assert_eq!(Refused::unpack(Errno::PERM.raw_os_error()), None);
-    }
 
     #[test]
     fn a_set_is_taken_apart_into_its_members() {

@@ -10,7 +10,9 @@
 mod commands;
 mod faults;
 mod handover;
+mod leftovers;
 mod lifecycle;
+mod limits;
 mod output;
 mod recovery;
 mod rig;

@@ -26,13 +26,14 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new() -> Self {
-        Self::after(b"")
+        Self::configured("{}")
     }
 
-    /// A rig whose engine takes over what another one left.
-    pub(crate) fn after(state: &[u8]) -> Self {
+    /// A rig whose engine has this configuration.
+    pub(crate) fn configured(config: &str) -> Self {
         let host = Host::new();
-        let (plugin, engine) = engine(&host, state);
+        let plugin: Arc<ProcessEngine> = Arc::new(host.create("engine", config).unwrap());
+        let engine = Client(Dispatch(plugin.clone()));
         Self {
             host,
             plugin,

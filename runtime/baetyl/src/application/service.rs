@@ -141,6 +141,7 @@ impl ServiceView {
             resources: Resources {
                 limits: self.resources.limits,
                 requests: self.resources.requests,
+                ..Resources::default()
             },
             runtime: self.runtime,
             security: Security {

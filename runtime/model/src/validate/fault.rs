@@ -176,6 +176,20 @@ pub enum Fault {
         /// As written.
         amount: String,
     },
+    /// A limit under which nothing can run.
+    #[error("service `{service}` may use no `{name}` at all")]
+    NothingLeft {
+        /// Whose.
+        service: ServiceName,
+        /// Which resource.
+        name: String,
+    },
+    /// A share of the disks that there is not.
+    #[error("`ioWeight` of service `{service}` is above 10000")]
+    IoWeight {
+        /// Whose.
+        service: ServiceName,
+    },
     /// More is needed than allowed.
     #[error("service `{service}` requests more `{name}` than its limit")]
     RequestAboveLimit {
@@ -195,7 +209,8 @@ impl Fault {
                 format!("did you mean `{near}`?")
             }
             Self::UnknownResource { .. } => {
-                "known: cpu, memory, pids, ephemeral-storage, hugepages-SIZE, and a vendor's, as in nvidia.com/gpu"
+                "known: cpu, memory, swap, pids, openFiles, ephemeral-storage, hugepages-SIZE, and a vendor's, as in \
+                 nvidia.com/gpu; `cpuset` and `ioWeight` stand beside `limits`"
                     .into()
             }
             Self::NeverSucceeds { dependency, .. } => format!(
@@ -219,6 +234,8 @@ impl Fault {
                 let digits = amount.trim_end_matches('m');
                 format!("did you mean `{digits}Mi` or `{digits}M`?")
             }
+            Self::NothingLeft { name, .. } => format!("raise `{name}`, or leave it away for no limit"),
+            Self::IoWeight { .. } => "take 1 to 10000; 100 is everybody's".into(),
             Self::RequestAboveLimit { .. } => "lower the request, or raise the limit".into(),
             _ => return None,
         };

@@ -128,9 +128,13 @@ fn check_probe(path: &str, service: &Service, probe: &'static str, asked: &Probe
 }
 
 /// Resources that are counted in bytes.
-const BYTES: [&str; 2] = ["memory", "ephemeral-storage"];
+const BYTES: [&str; 3] = ["memory", "swap", "ephemeral-storage"];
 /// All that have no name of a vendor before a slash.
-const RESOURCES: [&str; 4] = ["cpu", "memory", "pids", "ephemeral-storage"];
+const RESOURCES: [&str; 6] = ["cpu", "memory", "swap", "pids", "openFiles", "ephemeral-storage"];
+/// What nothing can run without some of.
+const NEEDED: [&str; 4] = ["cpu", "memory", "pids", "openFiles"];
+/// The highest share of the disks that the kernel takes.
+const MOST_IO_WEIGHT: u16 = 10_000;
 
 fn check_resources(path: &str, service: &Service) -> Checked {
     let all = [
@@ -144,6 +148,22 @@ fn check_resources(path: &str, service: &Service) -> Checked {
         }
     }
     let (limits, requests) = (&service.resources.limits, &service.resources.requests);
+    let none = |name: &&&str| limits.get(**name).is_some_and(|limit| limit.thousandths() == 0);
+    if let Some(name) = NEEDED.iter().find(none) {
+        let (service, name) = (service.name.clone(), (*name).to_owned());
+        return fault_at(
+            format!("{path}.resources.limits.{name}"),
+            Fault::NothingLeft { service, name },
+        );
+    }
+    if service
+        .resources
+        .io_weight
+        .is_some_and(|weight| weight.get() > MOST_IO_WEIGHT)
+    {
+        let service = service.name.clone();
+        return fault_at(format!("{path}.resources.ioWeight"), Fault::IoWeight { service });
+    }
     let above = |(resource, amount): &(&String, &Quantity)| {
         let limit = limits.get(*resource);
         limit.is_some_and(|limit| amount.thousandths() > limit.thousandths())

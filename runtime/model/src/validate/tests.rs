@@ -32,7 +32,8 @@ fn parts_that_fit_are_accepted() {
     let services = r#"{"name":"agent","image":"a","dependsOn":["db","setup"],
         "ports":[{"containerPort":80,"hostPort":80,"hostIP":"127.0.0.1"}],
         "livenessProbe":{"tcpSocket":{"port":80}},"readinessProbe":{"exec":{"command":["a"]},"successThreshold":2},
-        "resources":{"limits":{"cpu":"1","memory":"64Mi","nvidia.com/gpu":1},"requests":{"cpu":"500m"}},
+        "resources":{"limits":{"cpu":"1","memory":"64Mi","nvidia.com/gpu":1,"swap":0,"pids":100,"openFiles":256},
+        "requests":{"cpu":"500m"},"cpuset":"0-1","ioWeight":50},
         "volumeMounts":[{"name":"conf","mountPath":"/a"},{"name":"conf","mountPath":"/b"}]},
         {"name":"db","programConfig":"db","ports":[{"containerPort":1,"hostPort":80,"protocol":"UDP"},
         {"containerPort":80,"hostPort":80,"hostIP":"127.0.0.2"}],"livenessProbe":{"tcpSocket":{"port":"dynamic"}}}"#;
@@ -78,7 +79,7 @@ fn each_fault_of_a_service_stands_at_its_field() {
         (
             r#""resources":{"limits":{"memroy":"1Mi"}}"#,
             "resources.limits.memroy",
-            "`memroy` | known: cpu, memory, pids",
+            "`memroy` | known: cpu, memory, swap, pids, openFiles",
         ),
         (
             r#""resources":{"requests":{"gpu":"1"}}"#,
@@ -89,6 +90,16 @@ fn each_fault_of_a_service_stands_at_its_field() {
             r#""resources":{"limits":{"memory":"256m"}}"#,
             "resources.limits.memory",
             "thousandths of a byte | `256Mi`",
+        ),
+        (
+            r#""resources":{"limits":{"pids":0}}"#,
+            "resources.limits.pids",
+            "no `pids` at all | for no limit",
+        ),
+        (
+            r#""resources":{"ioWeight":10001}"#,
+            "resources.ioWeight",
+            "above 10000 | 100 is everybody's",
         ),
         (
             r#""resources":{"limits":{"cpu":"1"},"requests":{"cpu":"1500m"}}"#,

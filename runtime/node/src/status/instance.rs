@@ -134,6 +134,7 @@ mod tests {
             trial_reason: String::new(),
             is_late: false,
             is_stuck: false,
+            unenforced: Vec::new(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! How a service is.
 
-use aerolith_plan::{Goal, ServiceId};
+use std::collections::BTreeSet;
+
+use aerolith_plan::{Goal, RunId, ServiceId};
 use serde::Serialize;
 
 use super::Summary;
@@ -13,7 +15,7 @@ use crate::driver::Board;
 use crate::enforcement::unenforced;
 use crate::policy::PackagePolicy;
 use crate::rollout::SCHEDULED;
-use crate::supervise::Phase;
+use crate::supervise::{Phase, View};
 use crate::workload::engine_kind;
 
 /// How a service is.
@@ -61,7 +63,7 @@ impl Picture<'_> {
         let edited = mine
             .iter()
             .filter_map(|(run, view)| Some(format!("{}: {}", run.instance, view.edited.as_ref()?)));
-        let in_vain = goal.and_then(|goal| self.in_vain(goal));
+        let in_vain = goal.and_then(|goal| self.in_vain(goal, mine));
         let mut conditions = conditions(self.board, id, goal, waits.as_deref(), &instances);
         conditions.extend(in_vain.as_deref().map(enforced));
         let promised = goal.map(|goal| warnings(self.board.candidate(&id.application), self.policy, goal));
@@ -85,9 +87,12 @@ impl Picture<'_> {
 
 impl Picture<'_> {
     /// What a service asks of its engine in vain, where that is there.
-    fn in_vain(&self, goal: &Goal) -> Option<Vec<String>> {
+    fn in_vain(&self, goal: &Goal, instances: &[(&RunId, &View)]) -> Option<Vec<String>> {
         let features = self.board.desired.engines.get(&engine_kind(goal))?;
-        Some(unenforced(&goal.service, &goal.volumes, features))
+        let running = instances.iter().filter(|(run, _)| run.fingerprint == goal.fingerprint);
+        let told: BTreeSet<String> = running.flat_map(|(_, view)| view.unenforced.iter().cloned()).collect();
+        let told: Vec<String> = told.into_iter().collect();
+        Some(unenforced(&goal.service, &goal.volumes, features, &told))
     }
 }
 

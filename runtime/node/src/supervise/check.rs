@@ -175,7 +175,7 @@ pub(super) async fn exec(engine: &Engine, asked: &Exec) -> Result<(), Failing> {
     if done.exit.code == Some(0) {
         return Ok(());
     }
-    let (ended, wrote) = (view::words(&done.exit), told(&done.output.0));
+    let (ended, wrote) = (view::words(&done.exit, None), told(&done.output.0));
     Err(Failing::Bad(format!("`{command}` {ended}{wrote}")))
 }
 

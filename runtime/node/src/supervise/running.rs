@@ -40,7 +40,10 @@ impl Instance {
         if let Some(up) = status.up_ms.map(Duration::from_millis) {
             self.policy.started(now.saturating_sub(up));
         }
-        self.watched.lock().pid = status.pid;
+        {
+            let mut view = self.watched.lock();
+            (view.pid, view.unenforced) = (status.pid, status.unenforced);
+        }
         self.address = status.address;
         self.show(Phase::Running, String::new());
         self.tell("started", &json!({"pid": status.pid, "restarts": self.record.restarts}));
@@ -107,7 +110,7 @@ impl Instance {
         let end = End {
             how: judged(&exit),
             worked: self.clock.now(),
-            words: words(&exit),
+            words: words(&exit, self.record.workload.resources.memory_bytes),
             exit,
         };
         self.ended(end, left).await

@@ -54,6 +54,8 @@ pub(crate) struct View {
     pub(crate) is_late: bool,
     /// Whether it waits for something else than its own delay.
     pub(crate) is_stuck: bool,
+    /// What of its workload the engine could not apply at its last start, and why.
+    pub(crate) unenforced: Vec<String>,
 }
 
 impl View {
@@ -80,6 +82,7 @@ impl View {
             trial_reason: record.proof.reason().to_owned(),
             is_late: record.proof.is_late(),
             is_stuck: false,
+            unenforced: Vec::new(),
         }
     }
 
@@ -113,16 +116,29 @@ impl View {
     }
 }
 
-/// How an instance ended, in words.
-pub(crate) fn words(exit: &Exit) -> String {
+/// How an instance ended that may use so many bytes of memory, in words.
+pub(crate) fn words(exit: &Exit, memory: Option<u64>) -> String {
     match exit {
-        Exit { oom: true, .. } => "ended for want of memory".into(),
+        Exit { oom: true, .. } => match memory {
+            Some(bytes) => format!("out of memory: limit {}", binary(bytes)),
+            None => "out of memory".into(),
+        },
         Exit {
             signal: Some(signal), ..
         } => format!("ended by signal {signal}"),
         Exit { code: Some(code), .. } => format!("ended with code {code}"),
         Exit { .. } => "ended in a way that nobody saw".into(),
     }
+}
+
+/// A number of bytes in the largest unit that it is a whole number of.
+fn binary(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")].into_iter();
+    let mut fitting = units.filter(|(bits, _)| bytes != 0 && bytes.trailing_zeros() >= *bits);
+    fitting.next().map_or_else(
+        || format!("{bytes} bytes"),
+        |(bits, unit)| format!("{} {unit}", bytes >> bits),
+    )
 }
 
 /// How an instance ended, for the policy.
@@ -161,7 +177,7 @@ mod tests {
             (
                 exit(None, Some(9), true, false),
                 restart::Exit::OutOfMemory,
-                "ended for want of memory",
+                "out of memory: limit 64 MiB",
             ),
             (
                 exit(None, Some(9), false, false),
@@ -179,7 +195,10 @@ mod tests {
                 "ended in a way that nobody saw",
             ),
         ] {
-            assert_eq!((judged(&exit), words(&exit).as_str()), (judgement, text));
+            assert_eq!(
+                (judged(&exit), words(&exit, Some(64 << 20)).as_str()),
+                (judgement, text)
+            );
         }
     }
 }
