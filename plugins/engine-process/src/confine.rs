@@ -71,7 +71,7 @@ impl Confinement {
         if let Some(cpus) = &self.affinity {
             sched_setaffinity(None, cpus).map_err(|e| Step::Affinity.refused(e))?;
         }
-        setrlimit(Resource::Nofile, self.open_files.clone()).map_err(|e| Step::OpenFiles.refused(e))
+        setrlimit(Resource::Nofile, self.open_files).map_err(|e| Step::OpenFiles.refused(e))
     }
 }
 

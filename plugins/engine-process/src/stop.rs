@@ -9,13 +9,15 @@ use crate::recover::{Found, find};
 use aerolith_plugin::wire::engine::{Exit, Handle, Stop};
 use aerolith_plugin::{Code, Error, Result, tracing};
 use rustix::process::Signal;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long killed processes may take to go. One that hangs in a driver cannot be killed at all.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often, and how long apart, an empty group is tried to be removed: the kernel takes a moment to see the last one go.
+const REMOVALS: (u32, Duration) = (100, Duration::from_millis(1));
 
 impl ProcessEngine {
     /// Asks the group to end, kills it after the grace, then kills whoever still belongs to it.
@@ -126,9 +128,9 @@ impl ProcessEngine {
             if left.is_empty() {
                 return Ok(());
             }
-            family
-                .kill(&left)
-                .map_err(|e| Error::io(format!("{}: {e}", mark.instance)).permanent())?;
+            let (seen, known) = (family.clone(), left.iter().map(Process::known).collect());
+            let killed = self.blocking(move |_| Ok(seen.kill(known))).await?;
+            killed.map_err(|e| Error::io(format!("{}: {e}", mark.instance)).permanent())?;
             for process in &left {
                 timeout_at(deadline, process.ended())
                     .await
@@ -141,10 +143,20 @@ impl ProcessEngine {
     /// Removes the group of a family that has ended.
     async fn dissolve(&self, family: &Arc<Family>) {
         let Family::Group(group) = &**family else { return };
-        let group = group.clone();
-        let removed = self.blocking(move |_| group.remove().map_err(Error::io)).await;
-        if let Err(error) = removed {
-            tracing::warn!(%error, "a control group that nobody should be in stays until the next start of the daemon");
+        let mut tries = 0..REMOVALS.0;
+        loop {
+            let removed = group.clone();
+            let removed = self.blocking(move |_| Ok(removed.remove())).await;
+            match removed.unwrap_or_else(|e| Err(io::Error::other(e))) {
+                Ok(()) => return,
+                Err(e) if e.kind() == ErrorKind::ResourceBusy && tries.next().is_some() => {
+                    tokio::time::sleep(REMOVALS.1).await;
+                }
+                Err(error) => {
+                    let stays = "a control group that nobody should be in stays until the next start of the daemon";
+                    return tracing::warn!(%error, "{stays}");
+                }
+            }
         }
     }
 }
@@ -189,10 +201,10 @@ impl Family {
             .map_err(Error::io)
     }
 
-    fn kill(&self, seen: &[Process]) -> io::Result<()> {
+    fn kill(&self, seen: Vec<Known>) -> io::Result<()> {
         match self {
             Self::Group(group) => group.kill(),
-            Self::Seen { .. } => kill_each(seen.iter().map(Process::known)),
+            Self::Seen { .. } => kill_each(seen.into_iter()),
         }
     }
 }

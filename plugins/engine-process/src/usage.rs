@@ -10,11 +10,11 @@ use rustix::time::{ClockId, clock_gettime};
 /// What an instance uses: by its control groups, which count those that have ended too, else summed over its processes.
 pub(crate) fn usage(instance: &Instance) -> Usage {
     let readings = instance.group.as_ref().map(Group::readings).unwrap_or_default();
-    with(readings, summed(&instance.members()))
+    with(&readings, &summed(&instance.members()))
 }
 
 /// Readings of groups where there are some, else those of processes.
-fn with(readings: Readings, summed: Usage) -> Usage {
+fn with(readings: &Readings, summed: &Usage) -> Usage {
     let (read, written) = readings.io_bytes.unzip();
     Usage {
         cpu_seconds: readings.cpu_seconds.or(summed.cpu_seconds),
@@ -25,7 +25,7 @@ fn with(readings: Readings, summed: Usage) -> Usage {
         cpu_pressure: readings.cpu_pressure,
         memory_pressure: readings.memory_pressure,
         io_pressure: readings.io_pressure,
-        ..summed
+        ..summed.clone()
     }
 }
 
@@ -129,7 +129,7 @@ mod tests {
             io_bytes: Some((3, 4)),
             ..Readings::default()
         };
-        let usage = with(of_groups, of_processes);
+        let usage = with(&of_groups, &of_processes);
         assert_eq!(
             (usage.cpu_seconds, usage.memory_bytes, usage.threads),
             (Some(2.0), Some(5), Some(2))

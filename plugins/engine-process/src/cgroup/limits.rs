@@ -231,6 +231,7 @@ fn binary(bytes: u64) -> String {
     )
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "a number or a text that was just made")]
 fn text(value: impl ToString) -> Value {
     Value::Text(value.to_string())
 }
