@@ -91,6 +91,32 @@ mod tests {
     }
 
     #[test]
+    fn a_document_that_does_not_say_what_it_is_is_asked_for_its_kind() {
+        let error = read("a.yml", "name: weather\nversion: v1\n").unwrap_err();
+        assert_eq!(error.message, "a.yml:1:1: `kind` is missing");
+        assert!(
+            error
+                .hint
+                .unwrap()
+                .contains("one of application, configuration or secret")
+        );
+    }
+
+    #[test]
+    fn a_key_of_baetyl_in_a_document_with_a_kind_is_told_why_it_is_unknown() {
+        for key in ["namespace: x", "metadata: {}"] {
+            let error = read("a.yml", &format!("kind: configuration\nname: conf\n{key}\n")).unwrap_err();
+            assert!(error.message.starts_with("a.yml:3:1: unknown key"), "{error}");
+            assert!(
+                error
+                    .hint
+                    .unwrap()
+                    .contains("leave `kind` away if the document is Baetyl's JSON")
+            );
+        }
+    }
+
+    #[test]
     fn a_text_without_a_resource_is_wrong() {
         assert!(
             read("a.yml", "# nothing\n")

@@ -31,6 +31,7 @@ mod timestamp;
 mod update;
 mod validate;
 mod volume;
+mod wording;
 mod yaml;
 
 pub use application::{Application, DEFAULT_BACKOFF_LIMIT, JobConfig, JobRestartPolicy, Workload};
@@ -60,4 +61,5 @@ pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use update::{InvalidUpdate, Strategy, Update};
 pub use validate::{Fault, Invalid};
 pub use volume::{EmptyDir, HostPath, HostPathType, InvalidVolume, Medium, Volume, VolumeSource};
+pub use wording::reworded;
 pub use yaml::{ParseError, read_yaml, utf8};

@@ -13,6 +13,8 @@ use crate::yaml::Piece;
 #[derive(Default)]
 pub(crate) struct Places {
     values: Vec<(String, Location)>,
+    maps: Vec<Location>,
+    lists: Vec<Location>,
     keys: Vec<(String, Location)>,
 }
 
@@ -39,9 +41,19 @@ impl Places {
         }
     }
 
+    /// What begins at a place, where it is more than one value.
+    pub(crate) fn collection(&self, at: Location) -> Option<&'static str> {
+        let begins = |all: &[Location]| all.iter().any(|known| is_same(*known, at));
+        match () {
+            () if begins(&self.maps) => Some("a map"),
+            () if begins(&self.lists) => Some("a list"),
+            () => None,
+        }
+    }
+
     /// The innermost field that stands at a place.
     pub(crate) fn path(&self, at: Location) -> Option<&str> {
-        let same = |place: &&(String, Location)| (place.1.line(), place.1.column()) == (at.line(), at.column());
+        let same = |place: &&(String, Location)| is_same(place.1, at);
         let place = self.values.iter().rfind(same).or_else(|| self.keys.iter().rfind(same));
         place.map(|(path, _)| path.as_str()).filter(|path| !path.is_empty())
     }
@@ -50,6 +62,7 @@ impl Places {
         self.values.push((path.to_owned(), node.referenced));
         match &node.value {
             Node::Map(fields) => {
+                self.maps.push(node.referenced);
                 for (name, field) in fields {
                     let path = join(path, &name.value);
                     self.collect(&path, field);
@@ -57,6 +70,7 @@ impl Places {
                 }
             }
             Node::List(items) => {
+                self.lists.push(node.referenced);
                 for (index, item) in items.iter().enumerate() {
                     self.collect(&format!("{path}[{index}]"), item);
                 }
@@ -64,6 +78,10 @@ impl Places {
             Node::Leaf => {}
         }
     }
+}
+
+fn is_same(one: Location, other: Location) -> bool {
+    (one.line(), one.column()) == (other.line(), other.column())
 }
 
 /// Line and column, from 1, of a field of a text that is one document, or of the nearest thing around it.

@@ -32,7 +32,7 @@ fn known_fields_are_strict_and_named_by_their_path() {
         (
             APPLICATION.replace(r#""replica": 1"#, r#""replica": "1""#),
             "services[0].replica",
-            "u32",
+            "a whole number from 0 to 4294967295, found a text",
         ),
         (
             APPLICATION.replace(r#""agent""#, r#""Agent""#),
