@@ -92,6 +92,9 @@ pub(crate) fn configuration(path: &str, fields: Map<String, Value>) -> Located<(
         data,
         extra,
     };
+    configuration
+        .validate()
+        .map_err(|invalid| (join(&path, invalid.key.as_str()), Problem::Content(invalid)))?;
     Ok((configuration, secrets))
 }
 

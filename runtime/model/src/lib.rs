@@ -8,6 +8,7 @@
 
 mod application;
 mod configuration;
+mod content;
 mod dependency;
 mod documents;
 mod duration;
@@ -26,6 +27,7 @@ mod schema;
 mod secret;
 mod service;
 mod signature;
+mod template;
 mod text;
 mod timestamp;
 mod update;
@@ -38,6 +40,7 @@ pub use application::{Application, DEFAULT_BACKOFF_LIMIT, JobConfig, JobRestartP
 pub use configuration::{
     Configuration, Entry, Object, ObjectPlatform, PACKAGE_LABEL, PACKAGE_LABEL_VALUE, Token, Unpack,
 };
+pub use content::{ContentFault, InvalidContent};
 pub use dependency::{Dependency, StartCondition};
 pub use duration::{GoDuration, InvalidDuration};
 pub use hint::closest;
@@ -53,6 +56,7 @@ pub use restart::{Backoff, InvalidRestart, Restart, RestartPolicy, Retry};
 pub use secret::{InvalidSecret, SECRET_TYPE_LABEL, Secret, SecretBytes, SecretType};
 pub use service::{DEFAULT_GRACE_PERIOD, Device, EnvVar, ImagePullPolicy, PackageMode, Security, Service, VolumeMount};
 pub use signature::Signature;
+pub use template::{TemplateError, fill_template};
 pub use text::{
     AppName, CUT, DevicePolicy, EnvName, Hostname, InvalidText, Key, Md5, MountPath, Name, ServiceName, Sha256, Url,
     VolumeName,

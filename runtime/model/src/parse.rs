@@ -51,7 +51,14 @@ fn document(piece: &Piece<'_>) -> Result<(Resource, Head), ParseError> {
         Resource::Secret(secret) => secret
             .validate()
             .map_err(|invalid| piece.error(Places::of(piece).at(invalid.path()), invalid.to_string(), None))?,
-        Resource::Configuration(_) => {}
+        Resource::Configuration(configuration) => configuration.validate().map_err(|invalid| {
+            let path = invalid.path();
+            piece.error(
+                Places::of(piece).at(&path),
+                format!("{path}: {invalid}"),
+                invalid.hint(),
+            )
+        })?,
     }
     Ok((resource, head))
 }

@@ -40,7 +40,6 @@ mod services;
 mod state;
 mod status;
 mod supervise;
-mod template;
 mod time;
 mod topic;
 mod trial;
@@ -76,6 +75,5 @@ pub use status::{
     ApplicationStatus, Aspect, Condition, InstanceStatus, NodeStatus, Reason, ServiceStatus, Summary, Truth,
 };
 pub use supervise::Phase;
-pub use template::TemplateError;
 pub use topic::{BadTopic, Filter};
 pub use trial::{Trial, Tried, Unresolved, choose};

@@ -89,6 +89,12 @@ fn known_fields_are_strict_and_named_by_their_path() {
             "data._object_a",
             "not a JSON object",
         ),
+        (
+            r#"{"name": "pp", "labels": {"baetyl-config-type": "baetyl-program"}, "data": {"program.yml": "entrie: x"}}"#
+                .to_owned(),
+            "data.program.yml",
+            "unknown key `entrie`",
+        ),
         (r#"{"name": "my-baetyl", "data": {}}"#.to_owned(), "name", "reserved"),
         (format!("[{PACKAGE}, {{\"x\": 1}}]"), "[1]", "found keys x"),
         (
