@@ -31,7 +31,7 @@ pub enum FetchError {
         reason: String,
     },
     /// The fetcher failed.
-    #[error("{url}: {error}{}", tries(*.count))]
+    #[error("{}{}", at(.url, .error), tries(*.count))]
     Fetch {
         /// From where, without user and query.
         url: String,
@@ -98,10 +98,40 @@ impl FetchError {
     }
 }
 
+/// The error with where it was; once, since a fetcher may have said it.
+fn at(url: &str, error: &Error) -> String {
+    let told = error.to_string();
+    match told.contains(url) {
+        true => told,
+        false => format!("{url}: {told}"),
+    }
+}
+
 fn tries(count: u32) -> String {
     if count > 1 {
         format!(" (tried {count} times)")
     } else {
         String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_told_once_whoever_tells_it() {
+        let told = |message: &str| {
+            let failed = FetchError::Fetch {
+                url: "http://h/a".into(),
+                error: Error::io(message),
+                count: 2,
+            };
+            failed.to_string()
+        };
+        for message in ["GET http://h/a: cannot connect", "cannot connect"] {
+            let told = told(message);
+            assert!(told.matches("http://h/a").count() == 1 && told.ends_with("(tried 2 times)"), "{told}");
+        }
     }
 }
