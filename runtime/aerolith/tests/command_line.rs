@@ -506,11 +506,45 @@ fn a_file_that_is_refused_by_the_daemon_is_an_invalid_file() {
     let place = Place::new();
     let _daemon = place.start();
     let file = place.file("app.yml", WEATHER.split("---\n").nth(2).unwrap());
-    let (code, _, err) = place.run(&["apply", "-f", &file]);
-    assert!(
-        code == 2 && err.contains("shows configuration `weather-conf`, which does not exist"),
-        "{err}"
+    let shop = "kind: application\nname: shop\nservices: [{name: web, programConfig: none}]\n";
+    let other = place.file("shop.yml", shop);
+    let (code, _, err) = place.run(&["apply", "-f", &file, "-f", &other]);
+    // All that is wrong, each with the file and the place in it.
+    for words in [
+        "shop.yml:3:38: service `web` of application `shop` runs program package `none`, which does not exist",
+        "app.yml:4:26: volume `conf` of application `weather` shows configuration `weather-conf`, which does not exist",
+        "app.yml:5:26: volume `cert` of application `weather` shows secret `weather-cert`, which does not exist",
+    ] {
+        assert!(code == 2 && err.contains(words), "{err}");
+    }
+}
+
+#[test]
+fn what_a_file_says_by_itself_is_judged_without_a_daemon() {
+    let place = Place::new();
+    let package = "kind: configuration\nname: pp\nlabels: {baetyl-config-type: baetyl-program}\ndata:\n";
+    let template = "kind: configuration\nname: cc\ntemplate: true\ndata: {a: '{{ .Foo | upper }}'}\n";
+    for (text, told) in [
+        (
+            format!("{package}  program.yml: 'entrie: run.sh'\n"),
+            ":5:16: data.program.yml: ",
+        ),
+        (template.to_owned(), ":4:11: data.a: "),
+        ("name: cc\nversion: v1\n".to_owned(), ":1:1: `kind` is missing"),
+    ] {
+        let file = place.file("bad.yml", &text);
+        let (code, _, err) = place.run(&["check", &file]);
+        assert!(code == 2 && err.starts_with(&format!("bad.yml{told}")), "{err}");
+    }
+    let far = place.file(
+        "far.yml",
+        &format!("{package}  a-linux-amd64: {{url: 'htp://h/a.zip'}}\n"),
     );
+    let (code, out, err) = place.run(&["check", &far]);
+    assert_eq!((code, out.as_str()), (0, "OK!\n"));
+    let words = "warning: far.yml:5:25: object `a-linux-amd64` of configuration `pp`: none of Aerolith's own plugins fetches \
+                 `htp:` URLs (they fetch file, http, https, s3); a vendor's may; did you mean `http:`?";
+    assert_eq!(err.trim_end(), words);
 }
 
 #[test]

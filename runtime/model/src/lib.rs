@@ -47,7 +47,7 @@ pub use hint::closest;
 pub use limits::{InvalidQuantity, Quantity, Resources};
 pub use order::{Cycle, start_order};
 pub use parse::parse;
-pub use places::locate;
+pub use places::{locate, locate_in};
 pub use port::{HostPort, Port, Protocol};
 pub use probe::{Check, ExecAction, HttpGet, HttpHeader, InvalidProbe, Probe, ProbePort, Scheme, TcpSocket};
 pub use program::ProgramManifest;

@@ -6,6 +6,8 @@ use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Location, Spanned};
 
+use crate::documents::documents;
+use crate::resource::ResourceKind;
 use crate::yaml::Piece;
 
 /// Every value of a document by its path, such as `services[0].name`; the document itself is the empty path. Also every key,
@@ -78,6 +80,27 @@ impl Places {
             Node::Leaf => {}
         }
     }
+}
+
+/// Line and column, from 1, of a field of a resource that stands in a text in our own YAML, or of the nearest thing around it;
+/// nothing where the text does not hold the resource.
+#[must_use]
+pub fn locate_in(text: &str, kind: ResourceKind, name: &str, path: &str) -> Option<(u64, u64)> {
+    let documents = documents("", text);
+    let own = documents.iter().find(|document| {
+        let is = document.read::<Named>();
+        is.is_ok_and(|is| is.kind == kind && is.name == name)
+    })?;
+    let at = Places::of(own).at(path);
+    Some(at.map_or((own.lines_before + 1, 1), |at| {
+        (own.lines_before + at.line().max(1), at.column().max(1))
+    }))
+}
+
+#[derive(Deserialize)]
+struct Named {
+    kind: ResourceKind,
+    name: String,
 }
 
 fn is_same(one: Location, other: Location) -> bool {
@@ -223,6 +246,17 @@ services:
         ] {
             assert_eq!(locate(TEXT, path), place, "{path}");
         }
+    }
+
+    #[test]
+    fn a_field_is_found_in_the_document_of_its_resource() {
+        let text = format!("kind: secret\nname: weather\n---\nkind: application\n{TEXT}");
+        let at = |kind, name, path| locate_in(&text, kind, name, path);
+        let application = ResourceKind::Application;
+        assert_eq!(at(application, "weather", "services[0].name"), Some((7, 11)));
+        assert_eq!(at(application, "weather", "nothing"), Some((4, 1)));
+        assert_eq!(at(ResourceKind::Secret, "weather", "name"), Some((2, 7)));
+        assert_eq!(at(application, "other", "name"), None);
     }
 
     #[test]

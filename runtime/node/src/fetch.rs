@@ -277,8 +277,7 @@ fn repinned(pin: Option<Digest>, error: FetchError) -> FetchError {
 }
 
 fn scheme(object: &Object) -> String {
-    let scheme = object.url.as_str().split(':').next().unwrap_or_default();
-    scheme.to_ascii_lowercase()
+    object.url.scheme().to_ascii_lowercase()
 }
 
 /// Runs what blocks on a thread for that.

@@ -59,8 +59,8 @@ pub use layout::{MountError, WrongHostPath};
 pub use lock::LockError;
 pub use metrics::{MetricError, Metrics};
 pub use node::{
-    Applied, ChangeError, Deployed, Logs, LogsError, Node, PackageItem, PackageState, PlannedStep, RetryError,
-    Versioned,
+    Applied, ChangeError, Deployed, Logs, LogsError, Misfit, Node, PackageItem, PackageState, PlannedStep, RetryError,
+    Unfit, Versioned,
 };
 pub use plugins::{NoProvider, Plugins};
 pub use policy::{Edited, Forbidden, HostPathRule, NotAllowed, PackagePolicy, Signatures, WorkloadPolicy};

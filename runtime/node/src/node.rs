@@ -38,7 +38,7 @@ use crate::supervise::{Integrity, Lines, Lookups, Phase, Shared, Supervisor};
 use crate::topic::BadTopic;
 use crate::workspace;
 
-pub use change::{Applied, ChangeError};
+pub use change::{Applied, ChangeError, Misfit, Unfit};
 pub use history::{Deployed, RetryError};
 pub use logs::{Logs, LogsError};
 pub use packages::{PackageItem, PackageState};

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aerolith_model::{Application, Configuration, Name, ResourceKind, Service, Volume, VolumeSource};
 
-use crate::desired::{Resources, applications, as_configuration};
+use crate::desired::{Resources, applications};
 use crate::state::ResourceId;
 
 /// The configurations and secrets that an application names, and the secrets that its configurations name for the
 /// fetching of their objects; whether they exist or not.
 pub(crate) fn uses(application: &Application, resources: &Resources) -> BTreeSet<ResourceId> {
     let mut used: BTreeSet<ResourceId> = named(application).collect();
-    let configurations = used.iter().filter_map(|id| as_configuration(resources.get(id)?));
+    let configurations = used.iter().filter_map(|id| resources.get(id)?.as_configuration());
     let credentials: Vec<ResourceId> = configurations.flat_map(credentials).collect();
     used.extend(credentials);
     used

@@ -131,7 +131,10 @@ mod tests {
         };
         for message in ["GET http://h/a: cannot connect", "cannot connect"] {
             let told = told(message);
-            assert!(told.matches("http://h/a").count() == 1 && told.ends_with("(tried 2 times)"), "{told}");
+            assert!(
+                told.matches("http://h/a").count() == 1 && told.ends_with("(tried 2 times)"),
+                "{told}"
+            );
         }
     }
 }

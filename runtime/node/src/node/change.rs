@@ -1,27 +1,26 @@
 //! Changing the desired state: all of it is checked before any of it is stored.
 
 mod error;
+mod fitting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aerolith_model::{AppName, Object, Resource, ResourceKind};
-use aerolith_plan::{Library, Updates};
 use serde::Serialize;
 use serde_json::json;
 
 use super::Node;
 use super::steps::{PlannedStep, planned};
-use crate::desired::{Desired, Given, Known, Resources, application, applications, library};
+use crate::desired::{Desired, Given, Known, Resources};
 use crate::difference::{Action, ApplicationChange, ResourceChange, difference, resources};
 use crate::driver::Works;
-use crate::policy::Rules;
-use crate::ports::{PortConflict, conflicts};
 use crate::state::{Change, Outcome, ResourceId, State};
 use crate::supervise::Phase;
 use crate::uses::users;
 
-pub use error::ChangeError;
+pub use error::{ChangeError, Misfit, Unfit};
+use fitting::misfits;
 
 /// What an apply does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -248,12 +247,18 @@ fn commit(
         state.preserved(&change, &resources),
     );
     let concerned = concerned(&resources, &put);
-    allowed(&works.preparer.rules, &change)?;
-    not_in_use(&state, &change, &resources)?;
-    if let Some(conflict) = new_conflict(&before.resources, &resources) {
-        return Err(conflict.into());
+    if let Some(unknown) = change.delete.iter().find(|id| !state.knows(id)) {
+        return Err(ChangeError::NotFound(unknown.clone()));
     }
-    fits(&put, &concerned, &before, &resources)?;
+    let misfits = misfits(
+        &works.preparer.rules,
+        &change,
+        (&put, &concerned),
+        (&before, &resources),
+    );
+    if !misfits.is_empty() {
+        return Err(ChangeError::Unfit(misfits));
+    }
     let mut after = given(&state, resources);
     if dry_run {
         after.versions.retain(|id, _| !put.contains(id));
@@ -268,50 +273,6 @@ fn commit(
         after,
         preserved,
     })
-}
-
-/// Whether what is to be deleted is there, and nobody needs it.
-fn not_in_use(state: &State, change: &Change, after: &Resources) -> Result<(), ChangeError> {
-    if change.delete.is_empty() {
-        return Ok(());
-    }
-    let users = users(after);
-    for id in &change.delete {
-        if !state.knows(id) {
-            return Err(ChangeError::NotFound(id.clone()));
-        }
-        if let Some(applications) = users.get(id) {
-            return Err(ChangeError::InUse {
-                resource: id.clone(),
-                applications: applications.iter().cloned().collect(),
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Whether the applications that a change concerns fit together with what they need once it is made. What was broken
-/// before, as by a damaged file, does not stand in the way of anything else.
-fn fits(
-    put: &BTreeSet<ResourceId>,
-    concerned: &[String],
-    before: &Given,
-    after: &Resources,
-) -> Result<(), ChangeError> {
-    let fingerprints = &before.fingerprints;
-    let before = &before.resources;
-    let (was, is) = (library(before, fingerprints), library(after, fingerprints));
-    let plan = |library: &Library<'_>, application| library.generation(application, Updates::default());
-    for name in concerned {
-        let Some(Err(error)) = application(after, name).map(|application| plan(&is, application)) else {
-            continue;
-        };
-        let is_given = put.contains(&ResourceId::new(ResourceKind::Application, name));
-        if is_given || application(before, name).is_none_or(|application| plan(&was, application).is_ok()) {
-            return Err(Box::new(error).into());
-        }
-    }
-    Ok(())
 }
 
 /// Everything in force but the given.
@@ -329,30 +290,6 @@ fn of_action(changes: &[ResourceChange], action: Action) -> impl Iterator<Item =
 fn names(ids: &BTreeSet<ResourceId>) -> impl Iterator<Item = String> {
     let applications = ids.iter().filter(|id| id.kind == ResourceKind::Application);
     applications.map(|id| id.name.clone())
-}
-
-/// Asks the policy about every application that is given.
-fn allowed(rules: &Rules, change: &Change) -> Result<(), ChangeError> {
-    change
-        .put
-        .iter()
-        .filter_map(Resource::as_application)
-        .try_for_each(|application| {
-            let refused = |(service, error)| ChangeError::NotAllowed {
-                application: application.name.clone(),
-                service,
-                error,
-            };
-            rules.admit(application).map_err(refused)
-        })
-}
-
-/// Two services that would have one port of the host, and did not before.
-fn new_conflict(before: &Resources, after: &Resources) -> Option<PortConflict> {
-    let known = conflicts(applications(before));
-    conflicts(applications(after))
-        .into_iter()
-        .find(|conflict| !known.contains(conflict))
 }
 
 fn concerned(resources: &Resources, ids: &BTreeSet<ResourceId>) -> Vec<String> {
