@@ -14,6 +14,7 @@ use crate::volume::Volume;
 /// A set of services and the volumes they share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::application))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Application {
     /// Unique among applications.

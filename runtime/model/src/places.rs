@@ -91,7 +91,8 @@ pub fn locate_in(text: &str, kind: ResourceKind, name: &str, path: &str) -> Opti
         let is = document.read::<Named>();
         is.is_ok_and(|is| is.kind == kind && is.name == name)
     })?;
-    let at = Places::of(own).at(path);
+    let places = Places::of(own);
+    let at = places.at(path).or_else(|| places.at(""));
     Some(at.map_or((own.lines_before + 1, 1), |at| {
         (own.lines_before + at.line().max(1), at.column().max(1))
     }))

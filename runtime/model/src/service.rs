@@ -17,6 +17,7 @@ pub const DEFAULT_GRACE_PERIOD: GoDuration = GoDuration::from_secs(30);
 /// One service of an application: a program package or an image, and how to run it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::service))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Service {
     /// Unique in the application.
@@ -26,9 +27,11 @@ pub struct Service {
     pub program_config: Option<Name>,
     /// The container image to run; this or `programConfig`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub image: Option<String>,
     /// Engine to use instead of the one that fits (packages run as processes, images as containers).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub engine: Option<String>,
     /// Number of instances; 0 runs none.
     #[serde(default = "one")]
@@ -86,6 +89,7 @@ pub struct Service {
     pub devices: Vec<Device>,
     /// Container runtime, such as `nvidia`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub runtime: Option<String>,
     /// Whether it sees the network as the host does.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -193,6 +197,7 @@ pub struct Security {
     pub privileged: bool,
     /// Name or number of the user that it runs as (ours).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub user: Option<String>,
 }
 
