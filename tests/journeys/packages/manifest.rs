@@ -143,7 +143,11 @@ fn what_no_second_try_can_mend_ends_a_wait_at_once_with_its_reason() {
             "shop",
             "program.yml:1:1: unknown key `entrie`",
         ),
-        (vec![good, conf, templated], "filled", "the instance has no variable `NOPE`"),
+        (
+            vec![good, conf, templated],
+            "filled",
+            "the instance has no variable `NOPE`",
+        ),
     ] {
         node.file("all.yml", &file(&all));
         let told = node.run(&["apply", "-f", "all.yml", "--wait", "--timeout", "1h"]);
