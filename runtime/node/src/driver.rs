@@ -17,13 +17,14 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::admission::judge;
+use crate::blocking::trying;
 use crate::bus::Events;
 use crate::desired::{Desired, Given, Held, Known};
 use crate::foundation::Foundation;
 use crate::jobs::Jobs;
 use crate::news::News;
 use crate::plugins;
-use crate::prepare::{self, Prepared, Preparer, blocking};
+use crate::prepare::{self, Prepared, Preparer};
 use crate::record::Terms;
 use crate::registry::{self, Ready, Registry, Table, registry};
 use crate::rollout::Course;
@@ -34,7 +35,7 @@ pub(crate) use board::{Board, Look};
 use board::{Trouble, context};
 use calm::Calm;
 pub use cleaning::CleanError;
-pub(crate) use cleaning::{Request, in_thread, on_board, preview_clean};
+pub(crate) use cleaning::{Request, on_board, preview_clean};
 
 /// What the driver works on and with.
 pub(crate) struct Works {
@@ -238,7 +239,7 @@ impl Driver {
             let mut renewed = renewed.iter();
             renewed.try_for_each(|(id, prepared)| prepare::write(&folders.version(&id.0, &id.1), prepared))
         };
-        if let Err(error) = blocking(write).await.and_then(|written| written.map_err(Into::into)) {
+        if let Err(error) = trying(write).await {
             tracing::warn!(%error, "a restart of the node may not find a signature that was added or changed");
         }
     }
@@ -298,8 +299,7 @@ impl Driver {
             return;
         };
         let path = Registry::path(&self.works.foundation.0.settings.data);
-        let written = blocking(move || registry::write(&path, &text)).await;
-        match written.and_then(|written| written.map_err(Into::into)) {
+        match trying(move || registry::write(&path, &text)).await {
             Ok(()) => self.works.foundation.bus().tell("node/services".into(), json!({})),
             Err(error) => {
                 tracing::warn!(%error, "services may not be found at their ports");

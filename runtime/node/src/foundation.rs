@@ -8,6 +8,7 @@ use aerolith_model::{Resource, ResourceKind};
 use aerolith_plan::Updates;
 use aerolith_plugin_wire::host::Dispatch;
 
+use crate::blocking::LostThread;
 use crate::bus::Bus;
 use crate::durable::{self, FileError};
 use crate::kv::Kv;
@@ -79,6 +80,9 @@ pub enum OpenError {
     /// The file system.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A thread was lost.
+    #[error(transparent)]
+    Thread(#[from] LostThread),
     /// The package store.
     #[error(transparent)]
     Store(#[from] aerolith_packages::StoreError),

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinError, JoinHandle};
 
 use crate::admission::Admission;
+use crate::blocking::blocking;
 use crate::bus::{Bus, Events};
 use crate::driver::{Board, Driver, Request, Works};
 use crate::durable::FileError;
@@ -83,12 +84,7 @@ impl Node {
     /// # Errors
     /// The package store or the file system.
     pub async fn open(foundation: Foundation, plugins: Arc<dyn Plugins>) -> Result<Self, OpenError> {
-        let opened = tokio::task::spawn_blocking(move || open(&foundation, plugins)).await;
-        let (works, requests) = opened.map_err(|e| FileError {
-            action: "open",
-            path: "the node".into(),
-            source: std::io::Error::other(e),
-        })??;
+        let (works, requests) = blocking(move || open(&foundation, plugins)).await??;
         let heard = works.foundation.bus().subscribe("plugin/#").map_err(|e| FileError {
             action: "listen to",
             path: "plugin/#".into(),

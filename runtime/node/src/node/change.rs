@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::Node;
 use super::steps::{PlannedStep, planned};
+use crate::blocking::blocking;
 use crate::desired::{Desired, Given, Known, Resources, application, applications, library};
 use crate::difference::{Action, ApplicationChange, ResourceChange, difference, resources};
 use crate::driver::Works;
@@ -189,8 +190,7 @@ impl Node {
             let _wake = wake;
             commit(&works, change, dry_run)
         };
-        let done = tokio::task::spawn_blocking(commit).await;
-        done.map_err(|e| ChangeError::Thread(e.to_string()))?
+        blocking(commit).await?
     }
 
     fn tell(&self, ids: &BTreeSet<ResourceId>, what: &str, revision: u64) {
