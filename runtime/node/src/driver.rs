@@ -61,7 +61,7 @@ impl Works {
 
     /// Whether something else is desired than was read last.
     fn is_behind(&self) -> bool {
-        self.foundation.state().revision() != self.board().desired.revision
+        self.foundation.snapshot().revision() != self.board().desired.revision
     }
 }
 
@@ -178,22 +178,18 @@ impl Driver {
 
     /// Takes up what is in force; answers whether it may be another than before.
     async fn read_head(&mut self, stale: Option<Stale>) -> bool {
-        let (given, damaged) = {
-            let state = self.works.foundation.state();
-            let is_known = state.revision() == self.works.board().desired.revision;
-            if is_known && stale.is_none() {
-                return false;
-            }
-            let given = Given {
-                revision: state.revision(),
-                versions: state.revisions(),
-                resources: state.resources().clone(),
-                updates: self.works.foundation.0.settings.updates,
-                fingerprints: self.works.fingerprints.clone(),
-            };
-            (given, state.damaged().to_vec())
-        };
+        let now = self.works.foundation.snapshot();
         let before = self.works.board().desired.clone();
+        if now.revision() == before.revision && stale.is_none() {
+            return false;
+        }
+        let given = Given {
+            revision: now.revision(),
+            versions: now.revisions(),
+            resources: now.resources().clone(),
+            updates: self.works.foundation.0.settings.updates,
+            fingerprints: self.works.fingerprints.clone(),
+        };
         let plugins = &*self.works.preparer.plugins;
         // An engine that does not answer is what it was.
         let mut engines = before.engines.clone();
@@ -203,7 +199,7 @@ impl Driver {
             is_old: stale == Some(Stale::Everything),
             engines: &engines,
         };
-        let desired = Desired::of(given, &damaged, known, plugins).await;
+        let desired = Desired::of(given, now.damaged(), known, plugins).await;
         let desired = desired.hold_refused(&self.works.preparer.rules);
         for (name, Held { reason, .. }) in &desired.held {
             tracing::error!(application = name, reason, "an application is left as it is");

@@ -34,7 +34,7 @@ use crate::ports::Ports;
 use crate::prepare::{self, Preparer};
 use crate::record::Records;
 use crate::rollout::Rollout;
-use crate::status::{Condition, NodeStatus, status};
+use crate::status::{Condition, NodeStatus, conditions, status};
 use crate::supervise::{Integrity, Lines, Lookups, Phase, Shared, Supervisor};
 use crate::topic::BadTopic;
 use crate::workspace;
@@ -122,7 +122,7 @@ impl Node {
     /// Whether the node's state is whole and its disk writable.
     #[must_use]
     pub fn conditions(&self) -> Vec<Condition> {
-        self.status().conditions
+        conditions(&self.0.works)
     }
 
     /// How the update of an application stands.
@@ -263,3 +263,6 @@ fn open(
     };
     Ok((Arc::new(works), requests))
 }
+
+#[cfg(test)]
+mod tests;

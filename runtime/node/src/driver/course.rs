@@ -75,9 +75,9 @@ impl Driver {
     /// The applications whose newest deployment is not as it is known, or all of them, each with the earlier one that is
     /// known of it: one of which nobody can say anything else by now.
     fn unknown_courses(&self, is_fresh: bool, stale: Option<Stale>) -> Vec<(AppName, Option<u64>)> {
-        let (state, board) = (self.works.foundation.state(), self.works.board());
+        let (now, board) = (self.works.foundation.snapshot(), self.works.board());
         let look = |name: &AppName| {
-            let (course, newest) = (board.courses.get(name), state.history(name.as_str()).first());
+            let (course, newest) = (board.courses.get(name), now.history(name.as_str()).first());
             let is_known = match (course, newest) {
                 (Some(course), Some(newest)) => course.is_of(newest),
                 (course, newest) => course.is_none() && newest.is_none(),

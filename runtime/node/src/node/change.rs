@@ -134,9 +134,9 @@ impl Node {
 
     /// Those of applications that stand failed, but for those that differ.
     fn failed(&self, applications: &[String], differing: &[String]) -> Vec<String> {
-        let (state, watched) = (self.0.works.foundation.state(), self.0.works.supervisor.all());
+        let (now, watched) = (self.0.works.foundation.snapshot(), self.0.works.supervisor.all());
         let is_rolled_back = |name: &str| {
-            let newest = state.history(name).first();
+            let newest = now.history(name).first();
             newest.is_some_and(|newest| newest.outcome == Outcome::Failed)
         };
         let has_failed = |name: &str| {

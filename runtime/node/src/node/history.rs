@@ -50,7 +50,7 @@ impl Node {
     /// The deployments of an application, newest first; nothing where there is no such application.
     #[must_use]
     pub fn history(&self, application: &str) -> Option<Vec<Deployed>> {
-        let mut all = deployed(self.0.works.foundation.state().history(application));
+        let mut all = deployed(self.0.works.foundation.snapshot().history(application));
         let newest = all.first_mut()?;
         // With nothing to go back to it is tried for as long as anything is, and has failed once nothing is.
         if newest.outcome == Outcome::Pending
