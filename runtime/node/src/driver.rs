@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aerolith_model::AppName;
 use aerolith_plan::{Fingerprints, Fitness, ServiceId, State, Step, VersionId};
 use serde_json::json;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::admission::judge;
@@ -87,6 +87,8 @@ pub(crate) struct Driver {
     requests: mpsc::Receiver<Request>,
     /// What happens to plugins: one that comes may be the one that was missing.
     plugins: Events,
+    /// Told once the desired state was read, with how far its deployments have come.
+    begun: watch::Sender<bool>,
     /// The desired state must be read again though its revision is the same.
     stale: Option<Stale>,
     /// Something was removed since the last cleaning.
@@ -100,12 +102,18 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(works: Arc<Works>, requests: mpsc::Receiver<Request>, plugins: Events) -> Self {
+    pub(crate) fn new(
+        works: Arc<Works>,
+        requests: mpsc::Receiver<Request>,
+        plugins: Events,
+        begun: watch::Sender<bool>,
+    ) -> Self {
         Self {
             works,
             jobs: Jobs::default(),
             requests,
             plugins,
+            begun,
             stale: Some(Stale::Everything),
             unclean: true,
             is_cramped: false,
@@ -119,6 +127,7 @@ impl Driver {
         let mut calm = Calm::new();
         loop {
             self.read_desired().await;
+            self.begun.send_replace(true);
             self.take_lost();
             self.works.board().look_at_the_clock();
             let now = Instant::now();

@@ -54,6 +54,8 @@ struct Inner {
     works: Arc<Works>,
     driver: Mutex<Option<Driving>>,
     fallen: watch::Receiver<Option<String>>,
+    /// Whether the driver knows what it has to do; it never will if it is gone.
+    begun: watch::Receiver<bool>,
 }
 
 /// The driver at work, and who waits for its end.
@@ -90,11 +92,13 @@ impl Node {
             path: "plugin/#".into(),
             source: std::io::Error::other(e),
         })?;
-        let (driving, fallen) = Driving::begin(Driver::new(works.clone(), requests, heard));
+        let (told, begun) = watch::channel(false);
+        let (driving, fallen) = Driving::begin(Driver::new(works.clone(), requests, heard, told));
         Ok(Self(Arc::new(Inner {
             works,
             driver: Mutex::new(Some(driving)),
             fallen,
+            begun,
         })))
     }
 

@@ -20,7 +20,7 @@ use crate::policy::Rules;
 use crate::ports::{PortConflict, conflicts};
 use crate::state::{Change, Outcome, ResourceId, State};
 use crate::supervise::Phase;
-use crate::uses::users;
+use crate::uses::{Users, users};
 
 pub use error::ChangeError;
 
@@ -103,10 +103,10 @@ impl Node {
         let desired = Desired::of(done.after, &[], known, plugins).await;
         let desired = desired.hold_refused(&works.preparer.rules);
         let desired = works.board().preserving(desired, &done.preserved.1);
-        let mut applications = concerned(&desired.resources, given);
+        let mut applications = concerned(&done.users, given);
         applications.extend(names(&removed));
         let differing = concerned(
-            &desired.resources,
+            &done.users,
             &resources.iter().map(|change| change.resource.clone()).collect(),
         );
         let failed = self.failed(&applications, &differing);
@@ -178,7 +178,8 @@ impl Node {
         Ok(done.revision)
     }
 
-    /// Makes a change of the state as it is by then, and wakes the driver when that is over though nobody waits for it.
+    /// Makes a change of the state as it is by then, and wakes the driver when that is over though nobody waits for it. What it
+    /// supersedes must be known by then, or nobody could tell whether that was up.
     pub(super) async fn change(
         &self,
         change: impl FnOnce(&State) -> Result<Change, ChangeError> + Send + 'static,
@@ -186,6 +187,7 @@ impl Node {
         wake: Arc<Waking>,
     ) -> Result<Done, ChangeError> {
         let works = self.0.works.clone();
+        self.0.begun.clone().wait_for(|begun| *begun).await.ok();
         let commit = move || {
             let _wake = wake;
             commit(&works, change, dry_run)
@@ -221,6 +223,8 @@ pub(super) struct Done {
     pub(super) revision: u64,
     before: Given,
     after: Given,
+    /// Who uses what, after it.
+    users: Users,
     /// Before and after, the applications that preserve what they were deployed of, with the revisions that deployed them.
     preserved: (BTreeMap<AppName, u64>, BTreeMap<AppName, u64>),
 }
@@ -247,9 +251,10 @@ fn commit(
         state.preserved(&Change::default(), state.resources()),
         state.preserved(&change, &resources),
     );
-    let concerned = concerned(&resources, &put);
+    let users = users(&resources);
+    let concerned = concerned(&users, &put);
     allowed(&works.preparer.rules, &change)?;
-    not_in_use(&state, &change, &resources)?;
+    not_in_use(&state, &change, &users)?;
     if let Some(conflict) = new_conflict(&before.resources, &resources) {
         return Err(conflict.into());
     }
@@ -266,16 +271,13 @@ fn commit(
         revision: after.revision,
         before,
         after,
+        users,
         preserved,
     })
 }
 
 /// Whether what is to be deleted is there, and nobody needs it.
-fn not_in_use(state: &State, change: &Change, after: &Resources) -> Result<(), ChangeError> {
-    if change.delete.is_empty() {
-        return Ok(());
-    }
-    let users = users(after);
+fn not_in_use(state: &State, change: &Change, users: &Users) -> Result<(), ChangeError> {
     for id in &change.delete {
         if !state.knows(id) {
             return Err(ChangeError::NotFound(id.clone()));
@@ -355,8 +357,8 @@ fn new_conflict(before: &Resources, after: &Resources) -> Option<PortConflict> {
         .find(|conflict| !known.contains(conflict))
 }
 
-fn concerned(resources: &Resources, ids: &BTreeSet<ResourceId>) -> Vec<String> {
-    let users = users(resources);
+/// The applications among resources, and those that use one of them.
+fn concerned(users: &Users, ids: &BTreeSet<ResourceId>) -> Vec<String> {
     let mut all = BTreeSet::new();
     for id in ids {
         match id.kind {
