@@ -13,16 +13,20 @@ impl From<LostThread> for String {
     }
 }
 
-/// Runs what blocks. It goes to its end though nobody waits for that.
-pub(crate) async fn blocking<T: Send + 'static>(step: impl FnOnce() -> T + Send + 'static) -> Result<T, LostThread> {
-    Ok(spawn_blocking(step).await?)
+/// Runs what blocks. It begins at once, and goes to its end though nobody waits for that.
+pub(crate) fn blocking<T: Send + 'static>(
+    step: impl FnOnce() -> T + Send + 'static,
+) -> impl Future<Output = Result<T, LostThread>> {
+    let done = spawn_blocking(step);
+    async { Ok(done.await?) }
 }
 
 /// The same, for who only tells why it failed.
-pub(crate) async fn trying<T: Send + 'static, E: ToString + Send + 'static>(
+pub(crate) fn trying<T: Send + 'static, E: ToString + Send + 'static>(
     step: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, String> {
-    blocking(step).await?.map_err(|error| error.to_string())
+) -> impl Future<Output = Result<T, String>> {
+    let done = blocking(step);
+    async { done.await?.map_err(|error| error.to_string()) }
 }
 
 #[cfg(test)]
