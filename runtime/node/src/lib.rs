@@ -5,6 +5,7 @@
 //! instance is really run: that is the engines' business, as digests and archives are the package store's.
 
 mod admission;
+mod blocking;
 mod bus;
 mod chance;
 mod desired;
@@ -48,6 +49,7 @@ mod workload;
 mod workspace;
 
 pub use aerolith_plan::Updates;
+pub use blocking::LostThread;
 pub use bus::{Bus, Events};
 pub use difference::{Action, ApplicationChange, ResourceChange, ServiceChange};
 pub use driver::CleanError;

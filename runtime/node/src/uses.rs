@@ -18,8 +18,11 @@ pub(crate) fn uses(application: &Application, resources: &Resources) -> BTreeSet
 }
 
 /// The applications that use each configuration and secret, by name.
-pub(crate) fn users(resources: &Resources) -> BTreeMap<ResourceId, BTreeSet<String>> {
-    let mut users: BTreeMap<ResourceId, BTreeSet<String>> = BTreeMap::new();
+pub(crate) type Users = BTreeMap<ResourceId, BTreeSet<String>>;
+
+/// Who uses what.
+pub(crate) fn users(resources: &Resources) -> Users {
+    let mut users = Users::new();
     for application in applications(resources) {
         for id in uses(application, resources) {
             users.entry(id).or_default().insert(application.name.to_string());

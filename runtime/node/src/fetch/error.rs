@@ -5,6 +5,7 @@ use std::time::Duration;
 use aerolith_packages::StoreError;
 use aerolith_plugin_wire::Error;
 
+use crate::blocking::LostThread;
 use crate::plugins::NoProvider;
 use crate::policy::Forbidden;
 
@@ -65,9 +66,15 @@ pub enum FetchError {
     /// What is promised of the object cannot be read, or the store cannot be looked into.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The thread that writes was lost.
-    #[error("the thread that stores the download ended early: {0}")]
-    Thread(String),
+    /// It came to its end and is not in the store: a fault of the program.
+    #[error("{url}: the download ended, and nothing was stored")]
+    Nothing {
+        /// From where, without user and query.
+        url: String,
+    },
+    /// A thread was lost.
+    #[error(transparent)]
+    Thread(#[from] LostThread),
 }
 
 impl FetchError {

@@ -12,12 +12,13 @@ use serde_json::json;
 
 use super::Node;
 use super::steps::{PlannedStep, planned};
-use crate::desired::{Desired, Given, Known, Resources};
+use crate::blocking::blocking;
+use crate::desired::{Desired, Given, Known};
 use crate::difference::{Action, ApplicationChange, ResourceChange, difference, resources};
 use crate::driver::Works;
 use crate::state::{Change, Outcome, ResourceId, State};
 use crate::supervise::Phase;
-use crate::uses::users;
+use crate::uses::{Users, users};
 
 pub use error::{ChangeError, Misfit, Unfit};
 use fitting::misfits;
@@ -101,10 +102,10 @@ impl Node {
         let desired = Desired::of(done.after, &[], known, plugins).await;
         let desired = desired.hold_refused(&works.preparer.rules);
         let desired = works.board().preserving(desired, &done.preserved.1);
-        let mut applications = concerned(&desired.resources, given);
+        let mut applications = concerned(&done.users, given);
         applications.extend(names(&removed));
         let differing = concerned(
-            &desired.resources,
+            &done.users,
             &resources.iter().map(|change| change.resource.clone()).collect(),
         );
         let failed = self.failed(&applications, &differing);
@@ -132,9 +133,9 @@ impl Node {
 
     /// Those of applications that stand failed, but for those that differ.
     fn failed(&self, applications: &[String], differing: &[String]) -> Vec<String> {
-        let (state, watched) = (self.0.works.foundation.state(), self.0.works.supervisor.all());
+        let (now, watched) = (self.0.works.foundation.snapshot(), self.0.works.supervisor.all());
         let is_rolled_back = |name: &str| {
-            let newest = state.history(name).first();
+            let newest = now.history(name).first();
             newest.is_some_and(|newest| newest.outcome == Outcome::Failed)
         };
         let has_failed = |name: &str| {
@@ -176,7 +177,8 @@ impl Node {
         Ok(done.revision)
     }
 
-    /// Makes a change of the state as it is by then, and wakes the driver when that is over though nobody waits for it.
+    /// Makes a change of the state as it is by then, and wakes the driver when that is over though nobody waits for it. What it
+    /// supersedes must be known by then, or nobody could tell whether that was up.
     pub(super) async fn change(
         &self,
         change: impl FnOnce(&State) -> Result<Change, ChangeError> + Send + 'static,
@@ -184,12 +186,12 @@ impl Node {
         wake: Arc<Waking>,
     ) -> Result<Done, ChangeError> {
         let works = self.0.works.clone();
+        self.0.begun.clone().wait_for(|begun| *begun).await.ok();
         let commit = move || {
             let _wake = wake;
             commit(&works, change, dry_run)
         };
-        let done = tokio::task::spawn_blocking(commit).await;
-        done.map_err(|e| ChangeError::Thread(e.to_string()))?
+        blocking(commit).await?
     }
 
     fn tell(&self, ids: &BTreeSet<ResourceId>, what: &str, revision: u64) {
@@ -220,6 +222,8 @@ pub(super) struct Done {
     pub(super) revision: u64,
     before: Given,
     after: Given,
+    /// Who uses what, after it.
+    users: Users,
     /// Before and after, the applications that preserve what they were deployed of, with the revisions that deployed them.
     preserved: (BTreeMap<AppName, u64>, BTreeMap<AppName, u64>),
 }
@@ -246,13 +250,15 @@ fn commit(
         state.preserved(&Change::default(), state.resources()),
         state.preserved(&change, &resources),
     );
-    let concerned = concerned(&resources, &put);
+    let users = users(&resources);
+    let concerned = concerned(&users, &put);
     if let Some(unknown) = change.delete.iter().find(|id| !state.knows(id)) {
         return Err(ChangeError::NotFound(unknown.clone()));
     }
     let misfits = misfits(
         &works.preparer.rules,
         &change,
+        &users,
         (&put, &concerned),
         (&before, &resources),
     );
@@ -271,6 +277,7 @@ fn commit(
         revision: after.revision,
         before,
         after,
+        users,
         preserved,
     })
 }
@@ -292,8 +299,8 @@ fn names(ids: &BTreeSet<ResourceId>) -> impl Iterator<Item = String> {
     applications.map(|id| id.name.clone())
 }
 
-fn concerned(resources: &Resources, ids: &BTreeSet<ResourceId>) -> Vec<String> {
-    let users = users(resources);
+/// The applications among resources, and those that use one of them.
+fn concerned(users: &Users, ids: &BTreeSet<ResourceId>) -> Vec<String> {
     let mut all = BTreeSet::new();
     for id in ids {
         match id.kind {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::blocking::LostThread;
 use crate::durable::FileError;
 use crate::enforcement::WrongUser;
 use crate::fetch::FetchError;
@@ -40,8 +41,8 @@ pub enum PrepareError {
     #[error("it is desired no more")]
     Superseded,
     /// A thread was lost.
-    #[error("the thread that works on files ended early: {0}")]
-    Thread(String),
+    #[error(transparent)]
+    Thread(#[from] LostThread),
     /// The preparation ended without a result: a fault of the program.
     #[error("preparing it ended early: {0}")]
     Lost(String),

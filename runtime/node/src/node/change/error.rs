@@ -3,6 +3,7 @@
 use aerolith_model::{AppName, ServiceName};
 use aerolith_plan::PlanError;
 
+use crate::blocking::LostThread;
 use crate::durable::FileError;
 use crate::policy::NotAllowed;
 use crate::ports::PortConflict;
@@ -27,8 +28,8 @@ pub enum ChangeError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The thread that stores was lost; `get` tells what is in force.
-    #[error("the thread that stores the state ended early: {0}")]
-    Thread(String),
+    #[error(transparent)]
+    Thread(#[from] LostThread),
 }
 
 /// One thing that does not fit.

@@ -10,12 +10,13 @@ use crate::desired::{Given, Resources, application, applications, library};
 use crate::policy::Rules;
 use crate::ports::{PortConflict, conflicts};
 use crate::state::{Change, ResourceId};
-use crate::uses::users;
+use crate::uses::Users;
 
 /// Everything that does not fit once a change is made, of what is put and the applications that it concerns.
 pub(super) fn misfits(
     rules: &Rules,
     change: &Change,
+    users: &Users,
     (put, concerned): (&BTreeSet<ResourceId>, &[String]),
     (before, after): (&Given, &Resources),
 ) -> Vec<Misfit> {
@@ -23,7 +24,7 @@ pub(super) fn misfits(
     let mut all: Vec<Misfit> = given()
         .flat_map(|application| not_allowed(rules, application))
         .collect();
-    all.extend(in_use(change, after));
+    all.extend(in_use(change, users));
     all.extend(port_conflicts(put, &before.resources, after));
     all.extend(unplannable(put, concerned, before, after));
     all
@@ -42,11 +43,7 @@ fn not_allowed<'a>(rules: &'a Rules, application: &'a Application) -> impl Itera
 }
 
 /// What is to be deleted and is needed.
-fn in_use(change: &Change, after: &Resources) -> Vec<Misfit> {
-    if change.delete.is_empty() {
-        return Vec::new();
-    }
-    let users = users(after);
+fn in_use(change: &Change, users: &Users) -> Vec<Misfit> {
     let used = change.delete.iter().filter_map(|id| Some((id, users.get(id)?)));
     used.map(|(id, applications)| Misfit {
         resource: id.clone(),
