@@ -24,12 +24,19 @@ pub(crate) fn failed(e: reqwest::Error) -> Error {
     } else {
         Code::Unavailable
     };
-    let error = Error::new(code, told(e));
-    if garbage {
-        let message = format!("the server's answer is no HTTP: {}", error.message);
-        return Error::io(message).permanent();
+    let (is_unconnected, why) = (e.is_connect(), deepest(&e));
+    match () {
+        () if garbage => Error::io(format!("the server's answer is no HTTP: {}", told(e))).permanent(),
+        () if is_unconnected => Error::new(code, format!("cannot connect: {why}")),
+        () => Error::new(code, told(e)),
     }
-    error
+}
+
+/// What is at the bottom of an error; the layers above say how we are built.
+fn deepest(e: &(dyn StdError + 'static)) -> String {
+    std::iter::successors(Some(e), |e| StdError::source(*e))
+        .last()
+        .map_or_else(String::new, ToString::to_string)
 }
 
 /// Why a server's certificate is not believed. Only what a clock that is set right can cure is worth another try.

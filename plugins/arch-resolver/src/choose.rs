@@ -24,7 +24,7 @@ pub enum Unresolved {
     /// Nothing for the platform.
     #[error(
         "no object is for {platform}; it takes {chain}, and the package offers {offered}; add an object whose name holds \
-         `{platform}`, or mark one `platform: {ANY}`"
+         `{platform}`{}", other_way(*has_any)
     )]
     NoMatch {
         /// The platform asked for.
@@ -33,7 +33,17 @@ pub enum Unresolved {
         chain: String,
         /// Every object with what it is for.
         offered: String,
+        /// Whether one of them is for any platform.
+        has_any: bool,
     },
+}
+
+/// What else could be done for a platform without an object. Another object for all platforms would not help.
+const fn other_way(has_any: bool) -> &'static str {
+    match has_any {
+        true => "; what is for any platform is taken only beside that, since the package has builds for others",
+        false => ", or mark one `platform: any`",
+    }
 }
 
 impl From<Unresolved> for Error {
@@ -122,6 +132,7 @@ impl<'a> Offer<'a> {
                 platform: wanted,
                 chain: list(chain, ", "),
                 offered: self.to_string(),
+                has_any,
             }),
         }
     }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use aerolith_model::{GoDuration, ResourceKind};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use clap_complete::engine::ArgValueCandidates;
 
+use crate::completion;
 use crate::target::Target;
 use package::Package;
 
@@ -18,6 +20,9 @@ Exit codes:
   2  wrong use, or a file that is not valid
   3  the daemon cannot be reached
   4  a dry run with --detailed-exit-code found something to be done
+
+Names of resources have 2 to 63 of a-z, 0-9, - and ., a letter or digit at both ends; an application's has
+at most 55, a service's no dots.
 
 Without --socket, the daemon's socket is what aerolith.yml says, else /run/aerolith/aerolith.sock for
 root and $XDG_RUNTIME_DIR/aerolith/aerolith.sock for anybody else. NO_COLOR switches colours off.";
@@ -75,17 +80,19 @@ pub(crate) enum Command {
         /// Of which kind; one of them, or short as app or config, will do too
         kind: Kind,
         /// One of them
+        #[arg(add = ArgValueCandidates::new(completion::resources))]
         name: Option<String>,
     },
     /// Show what runs, what waits, and why
     Ps {
         /// Only this application, service or instance
-        #[arg(value_name = "APP[.SERVICE[.N]]")]
+        #[arg(value_name = "APP[.SERVICE[.N]]", add = ArgValueCandidates::new(completion::targets))]
         target: Option<Target>,
     },
     /// Show how the node and its applications are, and what is wrong first
     Status {
         /// Every condition of this application and all of its parts
+        #[arg(add = ArgValueCandidates::new(completion::applications))]
         application: Option<String>,
         /// Every condition of everything
         #[arg(short = 'v', long, visible_alias = "verbose", conflicts_with = "application")]
@@ -94,11 +101,13 @@ pub(crate) enum Command {
     /// Show what was deployed of an application, and what came of it
     History {
         /// Which one
+        #[arg(add = ArgValueCandidates::new(completion::applications))]
         application: String,
     },
     /// Put an earlier deployment of an application back in force, as a new revision
     Rollback {
         /// Which one
+        #[arg(add = ArgValueCandidates::new(completion::applications))]
         application: String,
         /// The revision of the deployment, as `history` shows it [default: the good one before the newest]
         #[arg(long, value_name = "REVISION", value_parser = number)]
@@ -109,7 +118,7 @@ pub(crate) enum Command {
     /// Try again what failed for good
     Retry {
         /// An application with all of its instances, those of one of its services, or one instance
-        #[arg(value_name = "APP[.SERVICE[.N]]")]
+        #[arg(value_name = "APP[.SERVICE[.N]]", add = ArgValueCandidates::new(completion::targets))]
         target: Target,
     },
     /// Show what instances wrote
@@ -161,6 +170,7 @@ pub(crate) struct Delete {
     #[arg(requires = "name")]
     pub(crate) kind: Option<Kind>,
     /// Which one
+    #[arg(add = ArgValueCandidates::new(completion::resources))]
     pub(crate) name: Option<String>,
     /// Everything that stands in a file, or in a folder of such; `-` is standard input; may be given more than once
     #[arg(short, long, value_name = "FILE")]
@@ -206,7 +216,7 @@ pub(crate) struct Logs {
     #[arg(long, value_name = "N", value_parser = number)]
     pub(crate) tail: Option<u64>,
     /// Whose: an application, one of its services, or one instance of that
-    #[arg(value_name = "APP[.SERVICE[.N]]")]
+    #[arg(value_name = "APP[.SERVICE[.N]]", add = ArgValueCandidates::new(completion::targets))]
     pub(crate) target: Target,
 }
 
@@ -217,6 +227,7 @@ pub(crate) enum Plugin {
     /// Show one plugin instance and its manifest
     Inspect {
         /// The instance
+        #[arg(add = ArgValueCandidates::new(completion::plugins))]
         name: String,
     },
     /// Check a plugin's file without a daemon and without running any of its code
@@ -232,16 +243,19 @@ pub(crate) enum Plugin {
     /// Switch an instance on, for good
     Enable {
         /// The instance
+        #[arg(add = ArgValueCandidates::new(completion::plugins))]
         name: String,
     },
     /// Switch an instance off, for good
     Disable {
         /// The instance
+        #[arg(add = ArgValueCandidates::new(completion::plugins))]
         name: String,
     },
     /// Go back to the file before the last one
     Rollback {
         /// The plugin or the instance
+        #[arg(add = ArgValueCandidates::new(completion::plugins))]
         name: String,
     },
 }
@@ -273,126 +287,4 @@ fn number(text: &str) -> Result<u64, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory as _;
-
-    fn parse(line: &str) -> Result<Arguments, String> {
-        Arguments::try_parse_from(line.split(' ')).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_command_line_is_sound() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn the_exit_codes_stand_in_the_help() {
-        let help = Arguments::command().render_help().to_string();
-        for part in [
-            "0  done",
-            "1  failed",
-            "2  wrong use",
-            "3  the daemon cannot be reached",
-            "--socket <PATH>",
-        ] {
-            assert!(help.contains(part), "{part}: {help}");
-        }
-    }
-
-    #[test]
-    fn a_kind_may_be_short_or_plural() {
-        for (text, expected) in [
-            ("app", ResourceKind::Application),
-            ("configs", ResourceKind::Configuration),
-            ("secret", ResourceKind::Secret),
-        ] {
-            let Command::Get { kind, .. } = parse(&format!("aerolith get {text}")).unwrap().command else {
-                panic!("{text}")
-            };
-            assert_eq!(ResourceKind::from(kind), expected);
-        }
-        let wrong = parse("aerolith get pods").unwrap_err();
-        assert!(
-            wrong.contains("[possible values: applications, configurations, secrets]"),
-            "{wrong}"
-        );
-    }
-
-    #[test]
-    fn delete_takes_a_kind_with_a_name_or_a_file() {
-        assert!(parse("aerolith delete app weather").is_ok() && parse("aerolith delete -f a.yml").is_ok());
-        for wrong in [
-            "aerolith delete",
-            "aerolith delete app",
-            "aerolith delete app weather -f a.yml",
-        ] {
-            let said = parse(wrong).unwrap_err();
-            assert!(
-                said.contains("aerolith delete [OPTIONS] --file <FILE>"),
-                "{wrong}: {said}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_no_number_is_told_so() {
-        for wrong in ["aerolith logs a --tail x", "aerolith rollback a --to x"] {
-            let said = parse(wrong).unwrap_err();
-            assert!(
-                said.contains("invalid value 'x'") && said.contains("expected a whole number"),
-                "{said}"
-            );
-        }
-    }
-
-    #[test]
-    fn only_who_waits_may_say_how_long_and_a_preview_is_not_waited_for() {
-        let applied = parse("aerolith apply -f a.yml --wait --timeout 90s").unwrap();
-        let Command::Apply { patience, .. } = applied.command else {
-            panic!("{applied:?}")
-        };
-        assert!(patience.wait && patience.timeout == GoDuration::from_secs(90));
-        for wrong in [
-            "aerolith apply -f a.yml --allow-empty",
-            "aerolith apply -f a.yml --detailed-exit-code",
-            "aerolith apply -f a.yml --timeout 9s",
-            "aerolith apply -f a.yml --wait --dry-run",
-            "aerolith delete app a --wait --timeout soon",
-        ] {
-            assert!(parse(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn the_output_is_chosen_anywhere() {
-        for line in [
-            "aerolith -o json ps",
-            "aerolith ps -o json",
-            "aerolith plugin list --output json",
-        ] {
-            assert_eq!(parse(line).unwrap().output, Format::Json, "{line}");
-        }
-    }
-
-    /// The commands below one, each with all its words, in the order of the help.
-    fn verbs(command: &clap::Command, before: &str) -> Vec<String> {
-        let below = command.get_subcommands().flat_map(|command| {
-            let words = format!("{before}{}", command.get_name());
-            if command.has_subcommands() {
-                verbs(command, &format!("{words} "))
-            } else {
-                vec![words]
-            }
-        });
-        below.collect()
-    }
-
-    #[test]
-    fn the_book_has_a_section_for_every_command_in_the_order_of_the_help() {
-        use clap::CommandFactory as _;
-        let book = include_str!("../../../docs/src/command-line.md");
-        let sections: Vec<&str> = book.lines().filter_map(|line| line.strip_prefix("## ")).collect();
-        assert_eq!(sections, verbs(&Arguments::command(), ""));
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 mod boot;
 mod control;
+mod descriptors;
 mod health;
 mod heard;
 mod logging;
@@ -35,6 +36,7 @@ pub(crate) fn run(run: Run, socket: Option<PathBuf>) -> anyhow::Result<()> {
     memory::keep_small();
     let settings = Settings::resolve(run, socket)?;
     logging::begin(settings.level, settings.format);
+    descriptors::allow_all();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_keep_alive(IDLE_THREAD)

@@ -7,6 +7,7 @@
 mod arguments;
 mod client;
 mod command;
+mod completion;
 mod config;
 mod daemon;
 mod daemonless;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == CHILD) {
         return child();
     }
+    completion::answer();
     let arguments = Arguments::parse();
     let screen = Screen::new(arguments.output);
     match perform(arguments, screen) {

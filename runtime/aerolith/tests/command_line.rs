@@ -324,14 +324,51 @@ fn the_help_is_what_was_agreed() {
     );
 }
 
-#[test]
-fn completions_know_the_commands() {
-    let (code, script, _) = Place::new().run(&["completions", "bash"]);
-    assert!(
-        code == 0 && script.contains("--dry-run") && script.contains("rollback") && !script.contains(",__plugin)"),
-        "{script}"
+/// What is offered for the last of some words, one a line.
+fn offered(place: &Place, words: &[&str]) -> Vec<String> {
+    let mut command = place.command(&["--", "aerolith"]);
+    command
+        .args(words)
+        .env("AEROLITH_COMPLETE", "bash")
+        .env("_CLAP_IFS", "\n");
+    let (code, out, err) = told(
+        &command
+            .env("_CLAP_COMPLETE_INDEX", words.len().to_string())
+            .output()
+            .unwrap(),
     );
-    assert!(script.contains("applications configurations secrets"), "{script}");
+    assert_eq!((code, err.as_str()), (0, ""));
+    out.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn completions_offer_commands_and_kinds_and_of_a_daemon_that_runs_names_too() {
+    let place = Place::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (code, script, _) = place.run(&["completions", shell]);
+        assert!(code == 0 && script.contains("AEROLITH_COMPLETE"), "{shell}: {script}");
+    }
+    assert_eq!(offered(&place, &["rol"]), ["rollback"]);
+    assert_eq!(offered(&place, &["get", "con"]), ["configurations"]);
+    // There is no daemon: that is nothing to speak of.
+    assert_eq!(offered(&place, &["get", "configurations", "w"]), <[&str; 0]>::default());
+    let _daemon = place.start();
+    let file = place.file("all.yml", WEATHER);
+    assert_eq!(place.run(&["apply", "-f", &file]).0, 0);
+    for (words, names) in [
+        (&["get", "configurations", "w"][..], "weather-conf"),
+        (&["get", "secret", ""], "weather-cert"),
+        (&["delete", "app", "wea"], "weather"),
+        (&["logs", "wea"], "weather"),
+        (&["history", "w"], "weather"),
+    ] {
+        assert!(
+            offered(&place, words).contains(&names.to_owned()),
+            "{words:?}: {:?}",
+            offered(&place, words)
+        );
+    }
+    assert_eq!(offered(&place, &["get", "configurations", "x"]), <[&str; 0]>::default());
 }
 
 #[test]
@@ -506,11 +543,45 @@ fn a_file_that_is_refused_by_the_daemon_is_an_invalid_file() {
     let place = Place::new();
     let _daemon = place.start();
     let file = place.file("app.yml", WEATHER.split("---\n").nth(2).unwrap());
-    let (code, _, err) = place.run(&["apply", "-f", &file]);
-    assert!(
-        code == 2 && err.contains("shows configuration `weather-conf`, which does not exist"),
-        "{err}"
+    let shop = "kind: application\nname: shop\nservices: [{name: web, programConfig: none}]\n";
+    let other = place.file("shop.yml", shop);
+    let (code, _, err) = place.run(&["apply", "-f", &file, "-f", &other]);
+    // All that is wrong, each with the file and the place in it.
+    for words in [
+        "shop.yml:3:39: service `web` of application `shop` runs program package `none`, which does not exist",
+        "app.yml:4:33: volume `conf` of application `weather` shows configuration `weather-conf`, which does not exist",
+        "app.yml:5:33: volume `cert` of application `weather` shows secret `weather-cert`, which does not exist",
+    ] {
+        assert!(code == 2 && err.contains(words), "{err}");
+    }
+}
+
+#[test]
+fn what_a_file_says_by_itself_is_judged_without_a_daemon() {
+    let place = Place::new();
+    let package = "kind: configuration\nname: pp\nlabels: {baetyl-config-type: baetyl-program}\ndata:\n";
+    let template = "kind: configuration\nname: cc\ntemplate: true\ndata: {a: '{{ .Foo | upper }}'}\n";
+    for (text, told) in [
+        (
+            format!("{package}  program.yml: 'entrie: run.sh'\n"),
+            ":5:16: data.program.yml: ",
+        ),
+        (template.to_owned(), ":4:11: data.a: "),
+        ("name: cc\nversion: v1\n".to_owned(), ":1:1: `kind` is missing"),
+    ] {
+        let file = place.file("bad.yml", &text);
+        let (code, _, err) = place.run(&["check", &file]);
+        assert!(code == 2 && err.starts_with(&format!("bad.yml{told}")), "{err}");
+    }
+    let far = place.file(
+        "far.yml",
+        &format!("{package}  a-linux-amd64: {{url: 'htp://h/a.zip'}}\n"),
     );
+    let (code, out, err) = place.run(&["check", &far]);
+    assert_eq!((code, out.as_str()), (0, "OK!\n"));
+    let words = "warning: far.yml:5:24: object `a-linux-amd64` of configuration `pp`: none of Aerolith's own plugins fetches \
+                 `htp:` URLs (they fetch file, http, https, s3); a vendor's may; did you mean `http:`?";
+    assert_eq!(err.trim_end(), words);
 }
 
 #[test]

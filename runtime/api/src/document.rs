@@ -3,7 +3,7 @@
 use aerolith_baetyl::{ImportError, import, is_baetyl};
 use aerolith_model::{ParseError, Resource, parse};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Reason};
 
 /// What a text holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +35,29 @@ pub(crate) fn read_whole(source_name: &str, text: &str, may_be_empty: bool) -> R
         return Err(Failure::invalid(what).hint("if that is meant, say `--allow-empty` (`allowEmpty=true`)"));
     }
     Ok(document)
+}
+
+/// Bytes of a text that are read in a moment.
+const SMALL: usize = 64 << 10;
+
+/// Reads a text of a request, a large one on a thread for that: nobody else is to wait for it.
+pub(crate) async fn apart(
+    source_name: &str,
+    text: String,
+    read: impl FnOnce(&str, &str) -> Result<Document, Failure> + Send + 'static,
+) -> Result<Document, Failure> {
+    if text.len() <= SMALL {
+        return read(source_name, &text);
+    }
+    let name = source_name.to_owned();
+    let document = tokio::task::spawn_blocking(move || read(&name, &text)).await;
+    let lost = |error| {
+        Failure::new(
+            Reason::Internal,
+            format!("{source_name}: it was not read to its end: {error}"),
+        )
+    };
+    document.map_err(lost)?
 }
 
 fn parsed(source_name: &str, text: &str) -> Result<Document, Failure> {
@@ -88,6 +111,55 @@ mod tests {
         let error = read("a.yml", "kind: secret\nname: cert\nlables: {}\n").unwrap_err();
         assert_eq!(error.message, "a.yml:3:1: unknown key `lables`");
         assert_eq!(error.hint.unwrap(), "did you mean `labels`?");
+    }
+
+    /// A text with a comment that makes it so many bytes.
+    fn long(text: &str, bytes: usize) -> String {
+        text.to_owned() + &"#".repeat(bytes - text.len())
+    }
+
+    #[tokio::test]
+    async fn a_large_text_is_read_where_nobody_waits_for_it() {
+        let here = std::thread::current().id();
+        for (bytes, is_here) in [(SMALL, true), (SMALL + 1, false)] {
+            let text = long("kind: configuration\nname: weather\n", bytes);
+            let read = move |source: &str, text: &str| {
+                assert_eq!(std::thread::current().id() == here, is_here);
+                read(source, text)
+            };
+            let document = apart("a.yml", text, read).await.unwrap();
+            assert_eq!(document.resources[0].name(), "weather");
+        }
+        let error = apart("a.yml", long("kind: nothing\n", SMALL + 1), read)
+            .await
+            .unwrap_err();
+        assert!(error.message.starts_with("a.yml:1:"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_document_that_does_not_say_what_it_is_is_asked_for_its_kind() {
+        let error = read("a.yml", "name: weather\nversion: v1\n").unwrap_err();
+        assert_eq!(error.message, "a.yml:1:1: `kind` is missing");
+        assert!(
+            error
+                .hint
+                .unwrap()
+                .contains("one of application, configuration or secret")
+        );
+    }
+
+    #[test]
+    fn a_key_of_baetyl_in_a_document_with_a_kind_is_told_why_it_is_unknown() {
+        for key in ["namespace: x", "metadata: {}"] {
+            let error = read("a.yml", &format!("kind: configuration\nname: conf\n{key}\n")).unwrap_err();
+            assert!(error.message.starts_with("a.yml:3:1: unknown key"), "{error}");
+            assert!(
+                error
+                    .hint
+                    .unwrap()
+                    .contains("leave `kind` away if the document is Baetyl's JSON")
+            );
+        }
     }
 
     #[test]

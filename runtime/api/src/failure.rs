@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-/// Why a request was not done. On the wire it is `{"error": {"code", "message", "hint"?}}`.
+/// Why a request was not done. On the wire it is `{"error": {"code", "message", "hint"?, "faults"?}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
@@ -16,6 +16,21 @@ pub struct Failure {
     /// What to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Where it is wrong, where it is so in resources that were given: all that is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
+}
+
+/// One thing that is wrong in a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Which, as in `application/weather`.
+    pub resource: String,
+    /// The field of it, such as `services[0].programConfig`; empty where it is all of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// What was wanted and what was found.
+    pub message: String,
 }
 
 /// Kind of a failure; each has one HTTP status (RFC 9110).
@@ -64,6 +79,7 @@ impl Failure {
             code,
             message: message.into(),
             hint: None,
+            faults: Vec::new(),
         }
     }
 

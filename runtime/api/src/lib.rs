@@ -17,7 +17,7 @@ mod view;
 
 pub use control::{ByteStream, Control, EventStream, Versioned, Wanted};
 pub use document::{Document, read};
-pub use failure::{Failure, Reason};
+pub use failure::{Failure, Fault, Reason};
 pub use listener::{ListenError, Listener};
 pub use redact::shown;
 pub use router::{MAX_BODY, router};

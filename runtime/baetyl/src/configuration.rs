@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aerolith_model::{
-    Configuration, Entry, Key, Md5, Name, Object, ObjectPlatform, Secret, Sha256, Token, Unpack, Url,
+    Configuration, Entry, Key, Md5, Name, Object, ObjectPlatform, Secret, Sha256, Token, Unpack, Url, reworded,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -92,6 +92,9 @@ pub(crate) fn configuration(path: &str, fields: Map<String, Value>) -> Located<(
         data,
         extra,
     };
+    configuration
+        .validate()
+        .map_err(|invalid| (join(&path, invalid.key.as_str()), Problem::Content(invalid)))?;
     Ok((configuration, secrets))
 }
 
@@ -148,7 +151,7 @@ fn stored_object(path: &str, text: &str, companions: &mut Companions<'_>) -> Loc
 fn read<T: for<'de> Deserialize<'de>>(path: &str, value: Value) -> Located<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = inside(path, error.path());
-        (path, Problem::Field(error.into_inner().to_string()))
+        (path, Problem::Field(reworded(&error.into_inner().to_string())))
     })
 }
 

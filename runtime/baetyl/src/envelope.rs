@@ -91,7 +91,8 @@ fn kind_of_word(word: &str) -> Option<ResourceKind> {
     }
 }
 
-fn kind_of_shape(fields: &Map<String, Value>) -> Option<ResourceKind> {
+/// What a resource is by its keys alone, where they tell.
+pub(crate) fn kind_of_shape(fields: &Map<String, Value>) -> Option<ResourceKind> {
     let is_labelled_secret = fields
         .get("labels")
         .is_some_and(|labels| labels.get(SECRET_TYPE_LABEL).is_some());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aerolith_model::{Invalid, InvalidSecret, InvalidText, InvalidVolume, Key, ParseError};
+use aerolith_model::{Invalid, InvalidContent, InvalidSecret, InvalidText, InvalidVolume, Key, ParseError};
 
 /// Why a text is not imported. Nothing of it is taken then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +77,9 @@ pub enum Problem {
     /// The parts of an application do not fit together.
     #[error(transparent)]
     Invalid(Box<Invalid>),
+    /// An entry of a configuration can never be used.
+    #[error(transparent)]
+    Content(InvalidContent),
 }
 
 impl ImportError {
@@ -87,6 +90,7 @@ impl ImportError {
             Self::Text(error) => error.hint.clone(),
             Self::Content { problem, .. } => match problem.as_ref() {
                 Problem::Invalid(invalid) => invalid.fault.hint(),
+                Problem::Content(invalid) => invalid.hint(),
                 _ => None,
             },
         }

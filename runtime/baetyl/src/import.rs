@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::application::application;
 use crate::configuration::{configuration, warnings};
-use crate::envelope::{Found, resources};
+use crate::envelope::{Found, kind_of_shape, resources};
 use crate::error::{ImportError, Problem, UnusedField, Warning};
 use crate::secret::secret;
 
@@ -21,12 +21,15 @@ pub struct Import {
 }
 
 /// Whether a text is in one of Baetyl's forms rather than in our own YAML, whose every document is a map with `kind`
-/// and without the envelope's `value`. A text that is not one well-formed document is taken for ours, whose reader
-/// says what is wrong with it.
+/// and without the envelope's `value`. A text that is not one well-formed document, or of whose keys none tells what it is,
+/// is taken for ours, whose reader says what is wrong with it.
 #[must_use]
 pub fn is_baetyl(text: &str) -> bool {
     match read_yaml::<Value>("", text) {
-        Ok(Value::Object(fields)) => fields.contains_key("value") || !fields.contains_key("kind"),
+        Ok(Value::Object(fields)) => match fields.contains_key("kind") {
+            true => fields.contains_key("value"),
+            false => fields.contains_key("values") || kind_of_shape(&fields).is_some(),
+        },
         Ok(Value::Array(_)) => true,
         _ => false,
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aerolith_model::reworded;
 use serde::de::IntoDeserializer;
 use serde::de::value::StringDeserializer;
 use serde::{Deserialize, Deserializer, de};
@@ -32,8 +33,12 @@ pub(crate) fn view<T: for<'de> Deserialize<'de>>(
     let mut track = serde_path_to_error::Track::new();
     let deserializer = serde_path_to_error::Deserializer::new(&value, &mut track);
     let read = serde_ignored::deserialize(deserializer, |path| unknown.push(steps(&path)));
-    let view =
-        read.map_err(|error: serde_json::Error| (inside(path, &track.path()), Problem::Field(error.to_string())))?;
+    let view = read.map_err(|error: serde_json::Error| {
+        (
+            inside(path, &track.path()),
+            Problem::Field(reworded(&error.to_string())),
+        )
+    })?;
     let extra = unknown
         .iter()
         .filter_map(|steps| Some((written(steps), find(&value, steps)?.clone())))

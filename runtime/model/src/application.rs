@@ -7,13 +7,14 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::service::{Service, is_default};
-use crate::text::{AppName, Name};
+use crate::text::{AppName, Name, ServiceName};
 use crate::timestamp::Timestamp;
 use crate::volume::Volume;
 
 /// A set of services and the volumes they share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::application))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Application {
     /// Unique among applications.
@@ -69,6 +70,16 @@ impl Application {
         Cow::Owned(Service {
             host_network: true,
             ..service.clone()
+        })
+    }
+
+    /// The field in which a service stands, such as `services[0]`; nothing where it has no such service.
+    #[must_use]
+    pub fn path_of(&self, service: &ServiceName) -> Option<String> {
+        let lists = [("services", &self.services), ("initServices", &self.init_services)];
+        lists.into_iter().find_map(|(list, services)| {
+            let at = services.iter().position(|known| known.name == *service)?;
+            Some(format!("{list}[{at}]"))
         })
     }
 }
@@ -143,6 +154,20 @@ mod tests {
         let application: Application = serde_json::from_str(json).unwrap();
         assert_eq!(application.workload, Workload::Job);
         assert_eq!(serde_json::to_string(&application).unwrap(), json);
+    }
+
+    #[test]
+    fn a_service_is_found_in_the_list_in_which_it_stands() {
+        let json = r#"{"name":"aa","services":[{"name":"s0"},{"name":"s1"}],"initServices":[{"name":"i0"}]}"#;
+        let application: Application = serde_json::from_str(json).unwrap();
+        for (name, path) in [
+            ("s1", Some("services[1]")),
+            ("i0", Some("initServices[0]")),
+            ("none", None),
+        ] {
+            let name = name.parse().unwrap();
+            assert_eq!(application.path_of(&name).as_deref(), path);
+        }
     }
 
     #[test]

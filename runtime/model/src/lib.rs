@@ -8,6 +8,7 @@
 
 mod application;
 mod configuration;
+mod content;
 mod dependency;
 mod documents;
 mod duration;
@@ -27,24 +28,27 @@ mod secret;
 mod security;
 mod service;
 mod signature;
+mod template;
 mod text;
 mod timestamp;
 mod update;
 mod validate;
 mod volume;
+mod wording;
 mod yaml;
 
 pub use application::{Application, DEFAULT_BACKOFF_LIMIT, JobConfig, JobRestartPolicy, Workload};
 pub use configuration::{
     Configuration, Entry, Object, ObjectPlatform, PACKAGE_LABEL, PACKAGE_LABEL_VALUE, Token, Unpack,
 };
+pub use content::{ContentFault, InvalidContent};
 pub use dependency::{Dependency, StartCondition};
 pub use duration::{GoDuration, InvalidDuration};
 pub use hint::closest;
 pub use limits::{InvalidQuantity, Quantity, Resources};
 pub use order::{Cycle, start_order};
 pub use parse::parse;
-pub use places::locate;
+pub use places::{locate, locate_in};
 pub use port::{HostPort, Port, Protocol};
 pub use probe::{Check, ExecAction, HttpGet, HttpHeader, InvalidProbe, Probe, ProbePort, Scheme, TcpSocket};
 pub use program::ProgramManifest;
@@ -54,6 +58,7 @@ pub use secret::{InvalidSecret, SECRET_TYPE_LABEL, Secret, SecretBytes, SecretTy
 pub use security::{Capabilities, Files, Security, SystemCalls};
 pub use service::{DEFAULT_GRACE_PERIOD, Device, EnvVar, ImagePullPolicy, PackageMode, Service, VolumeMount};
 pub use signature::Signature;
+pub use template::{TemplateError, fill_template};
 pub use text::{
     AbsolutePath, AppName, CUT, CapabilityName, CpuList, DevicePolicy, EnvName, Hostname, InvalidText, Key, Md5,
     MountPath, Name, ServiceName, Sha256, SystemCallName, Url, VolumeName,
@@ -62,4 +67,5 @@ pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use update::{InvalidUpdate, Strategy, Update};
 pub use validate::{Fault, Invalid};
 pub use volume::{EmptyDir, HostPath, HostPathType, InvalidVolume, Medium, Volume, VolumeSource};
+pub use wording::reworded;
 pub use yaml::{ParseError, read_yaml, utf8};

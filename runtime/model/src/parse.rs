@@ -51,7 +51,14 @@ fn document(piece: &Piece<'_>) -> Result<(Resource, Head), ParseError> {
         Resource::Secret(secret) => secret
             .validate()
             .map_err(|invalid| piece.error(Places::of(piece).at(invalid.path()), invalid.to_string(), None))?,
-        Resource::Configuration(_) => {}
+        Resource::Configuration(configuration) => configuration.validate().map_err(|invalid| {
+            let path = invalid.path();
+            piece.error(
+                Places::of(piece).at(&path),
+                format!("{path}: {invalid}"),
+                invalid.hint(),
+            )
+        })?,
     }
     Ok((resource, head))
 }
@@ -218,8 +225,7 @@ stringData: {key: hush}
     fn a_type_of_a_host_path_that_there_is_not_is_located_and_those_that_there_are_are_named() {
         let text = "kind: application\nname: shop\nvolumes:\n- name: data\n  hostPath: {path: /srv, type: Folder}\n";
         let told = error(text);
-        let expected =
-            "f.yml:5:32: volumes[0].hostPath.type: unknown value `Folder` (known here: , DirectoryOrCreate, ";
+        let expected = "f.yml:5:32: volumes[0].hostPath.type: unknown value `Folder` (known here: DirectoryOrCreate, ";
         assert!(told.starts_with(expected), "{told}");
     }
 
@@ -288,6 +294,55 @@ stringData: {key: hush}
             let found = error(&WEATHER.replace(from, to));
             assert!(found.starts_with(place) && found.contains(part), "{found}");
         }
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_told_in_words_and_alone() {
+        for (line, told) in [
+            (
+                "replica: two",
+                "replica: expected a whole number from 0 to 4294967295, found \"two\"",
+            ),
+            ("replica: [2]", "replica: expected a single value, found a list"),
+            (
+                "ports: [{containerPort: 99999}]",
+                "ports[0].containerPort: expected a whole number from 0 to 65535, found 99999",
+            ),
+            (
+                "ports: [{containerPort: 0}]",
+                "ports[0].containerPort: expected a whole number from 1 to 65535, found 0",
+            ),
+            ("ports: 5", "ports: expected a list, found 5"),
+            ("restart: no", "restart: expected a map with keys, found a text"),
+            ("restart: [a]", "restart: expected a map with keys, found a list"),
+            (
+                "hostNetwork: maybe",
+                "hostNetwork: expected true or false, found \"maybe\"",
+            ),
+            (
+                "dependsOn: [3]",
+                "dependsOn[0]: expected the name of a service, or `{service, condition}`, found 3",
+            ),
+            (
+                "ports: [{containerPort: 80, hostIP: x}]",
+                "ports[0].hostIP: expected an IP address, such as 127.0.0.1",
+            ),
+        ] {
+            let text = format!("kind: application\nname: aa\nservices: [{{name: bb, image: cc, {line}}}]\n");
+            let found = error(&text);
+            assert!(found.ends_with(&format!(": services[0].{told}")), "{line}: {found}");
+        }
+        let tab = error("kind: secret\nname: cert\n\ttype: x\n");
+        assert!(tab.contains("(indent with blanks"), "{tab}");
+    }
+
+    #[test]
+    fn what_may_be_left_empty_is_no_word_of_a_hint() {
+        let found = error(&WEATHER.replace("unpack: zip", "unpack: 7z"));
+        assert!(
+            found.ends_with("(known here: zip, tar, tar.gz, tgz, tar.zst, tzst, auto)"),
+            "{found}"
+        );
     }
 
     #[test]

@@ -6,6 +6,8 @@ use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Location, Spanned};
 
+use crate::documents::documents;
+use crate::resource::ResourceKind;
 use crate::yaml::Piece;
 
 /// Every value of a document by its path, such as `services[0].name`; the document itself is the empty path. Also every key,
@@ -13,6 +15,8 @@ use crate::yaml::Piece;
 #[derive(Default)]
 pub(crate) struct Places {
     values: Vec<(String, Location)>,
+    maps: Vec<Location>,
+    lists: Vec<Location>,
     keys: Vec<(String, Location)>,
 }
 
@@ -39,9 +43,19 @@ impl Places {
         }
     }
 
+    /// What begins at a place, where it is more than one value.
+    pub(crate) fn collection(&self, at: Location) -> Option<&'static str> {
+        let begins = |all: &[Location]| all.iter().any(|known| is_same(*known, at));
+        match () {
+            () if begins(&self.maps) => Some("a map"),
+            () if begins(&self.lists) => Some("a list"),
+            () => None,
+        }
+    }
+
     /// The innermost field that stands at a place.
     pub(crate) fn path(&self, at: Location) -> Option<&str> {
-        let same = |place: &&(String, Location)| (place.1.line(), place.1.column()) == (at.line(), at.column());
+        let same = |place: &&(String, Location)| is_same(place.1, at);
         let place = self.values.iter().rfind(same).or_else(|| self.keys.iter().rfind(same));
         place.map(|(path, _)| path.as_str()).filter(|path| !path.is_empty())
     }
@@ -50,6 +64,7 @@ impl Places {
         self.values.push((path.to_owned(), node.referenced));
         match &node.value {
             Node::Map(fields) => {
+                self.maps.push(node.referenced);
                 for (name, field) in fields {
                     let path = join(path, &name.value);
                     self.collect(&path, field);
@@ -57,6 +72,7 @@ impl Places {
                 }
             }
             Node::List(items) => {
+                self.lists.push(node.referenced);
                 for (index, item) in items.iter().enumerate() {
                     self.collect(&format!("{path}[{index}]"), item);
                 }
@@ -64,6 +80,32 @@ impl Places {
             Node::Leaf => {}
         }
     }
+}
+
+/// Line and column, from 1, of a field of a resource that stands in a text in our own YAML, or of the nearest thing around it;
+/// nothing where the text does not hold the resource.
+#[must_use]
+pub fn locate_in(text: &str, kind: ResourceKind, name: &str, path: &str) -> Option<(u64, u64)> {
+    let documents = documents("", text);
+    let own = documents.iter().find(|document| {
+        let is = document.read::<Named>();
+        is.is_ok_and(|is| is.kind == kind && is.name == name)
+    })?;
+    let places = Places::of(own);
+    let at = places.at(path).or_else(|| places.at(""));
+    Some(at.map_or((own.lines_before + 1, 1), |at| {
+        (own.lines_before + at.line().max(1), at.column().max(1))
+    }))
+}
+
+#[derive(Deserialize)]
+struct Named {
+    kind: ResourceKind,
+    name: String,
+}
+
+fn is_same(one: Location, other: Location) -> bool {
+    (one.line(), one.column()) == (other.line(), other.column())
 }
 
 /// Line and column, from 1, of a field of a text that is one document, or of the nearest thing around it.
@@ -205,6 +247,17 @@ services:
         ] {
             assert_eq!(locate(TEXT, path), place, "{path}");
         }
+    }
+
+    #[test]
+    fn a_field_is_found_in_the_document_of_its_resource() {
+        let text = format!("kind: secret\nname: weather\n---\nkind: application\n{TEXT}");
+        let at = |kind, name, path| locate_in(&text, kind, name, path);
+        let application = ResourceKind::Application;
+        assert_eq!(at(application, "weather", "services[0].name"), Some((7, 11)));
+        assert_eq!(at(application, "weather", "nothing"), Some((4, 1)));
+        assert_eq!(at(ResourceKind::Secret, "weather", "name"), Some((2, 7)));
+        assert_eq!(at(application, "other", "name"), None);
     }
 
     #[test]

@@ -110,6 +110,7 @@ pub struct TcpSocket {
 #[serde(deny_unknown_fields)]
 pub struct ExecAction {
     /// Program and arguments.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub command: Vec<String>,
 }
 
@@ -135,6 +136,7 @@ pub enum InvalidProbe {
 
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::exactly_one(&["httpGet", "tcpSocket", "exec"])))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawProbe {
     /// Whether a `GET` is answered with a status from 200 to 399.

@@ -19,7 +19,13 @@ pub struct ProgramManifest {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Raw {
     /// The program: a file of the package, relative to `program.yml`.
-    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(
+            with = "String",
+            regex(pattern = r"^(?![/\\])(?![a-zA-Z]:)(?!(.*[/\\])?\.\.([/\\]|$))(?!(.*[/\\])?\.?$)[^\x00-\x1f\x7f]+$")
+        )
+    )]
     entry: Spanned<String>,
 }
 

@@ -73,6 +73,15 @@ impl Resource {
         }
     }
 
+    /// The configuration, where it is one.
+    #[must_use]
+    pub fn as_configuration(&self) -> Option<&Configuration> {
+        match self {
+            Self::Configuration(configuration) => Some(configuration),
+            Self::Application(_) | Self::Secret(_) => None,
+        }
+    }
+
     /// Its name, unique within its kind.
     #[must_use]
     pub fn name(&self) -> &str {

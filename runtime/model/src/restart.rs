@@ -95,6 +95,7 @@ struct RawBackoff {
     max: GoDuration,
     /// What a delay is multiplied by to give the next, at least 1.
     #[serde(default = "default_factor")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     factor: f64,
 }
 

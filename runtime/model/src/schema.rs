@@ -1,8 +1,10 @@
 //! JSON Schemas of types that read themselves by hand; all others derive theirs.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
 
 use crate::configuration::{Entry, Object};
 use crate::dependency::{Dependency, Written};
@@ -10,7 +12,7 @@ use crate::duration::GoDuration;
 use crate::limits::Quantity;
 use crate::probe::ProbePort;
 use crate::program::{ProgramManifest, Raw};
-use crate::secret::SecretBytes;
+use crate::secret::{SecretBytes, SecretType};
 use crate::signature::Signature;
 use crate::text::ServiceName;
 use crate::timestamp::Timestamp;
@@ -18,10 +20,68 @@ use crate::timestamp::Timestamp;
 /// Adds the other words that an enumeration is read from, of which a derived schema does not know.
 pub(crate) fn also(words: &'static [&'static str]) -> impl FnMut(&mut Schema) {
     move |schema| {
-        if let Some(known) = schema.get_mut("oneOf").and_then(serde_json::Value::as_array_mut) {
-            known.push(serde_json::json!({ "description": "The same as above.", "enum": words }));
+        if let Some(known) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
+            known.push(json!({ "description": "The same as above.", "enum": words }));
         }
     }
+}
+
+/// Takes an object in which exactly one of some fields says something; null says nothing.
+pub(crate) fn exactly_one(fields: &'static [&'static str]) -> impl FnMut(&mut Schema) {
+    move |schema| {
+        let says = |field: &&str| json!({ "required": [field], "properties": { *field: NOT_NULL.clone() } });
+        schema.insert("oneOf".to_owned(), fields.iter().map(says).collect());
+    }
+}
+
+static NOT_NULL: LazyLock<Value> = LazyLock::new(|| json!({ "not": { "type": "null" } }));
+
+/// A service runs one thing, and one bad answer of these probes ends it, so that one good answer is all there can be.
+pub(crate) fn service(schema: &mut Schema) {
+    exactly_one(&["programConfig", "image"])(schema);
+    let once = json!({ "properties": { "successThreshold": { "const": 1 } } });
+    schema.insert(
+        "allOf".to_owned(),
+        json!([{ "properties": { "startupProbe": once, "livenessProbe": once } }]),
+    );
+}
+
+/// Only a job has a `jobConfig`, and init services say nothing that is for services which keep running.
+pub(crate) fn application(schema: &mut Schema) {
+    let has_config = json!({ "required": ["jobConfig"], "properties": { "jobConfig": NOT_NULL.clone() } });
+    let is_job = json!({ "required": ["workload"], "properties": { "workload": { "const": "job" } } });
+    let absent = json!({ "type": "null" });
+    let init = json!({ "properties": {
+        "replica": { "const": 1 },
+        "dependsOn": { "maxItems": 0 },
+        "update": { "additionalProperties": absent },
+        "startupProbe": absent,
+        "livenessProbe": absent,
+        "readinessProbe": absent,
+    } });
+    schema.insert("if".to_owned(), has_config);
+    schema.insert("then".to_owned(), is_job);
+    schema.insert(
+        "allOf".to_owned(),
+        json!([{ "properties": { "initServices": { "items": init } } }]),
+    );
+}
+
+/// A secret's type is one of four, and one of type registry holds what registries ask for.
+pub(crate) fn secret(schema: &mut Schema) {
+    let of_type = |kind: Value| json!({ "properties": { "labels": { "properties": { "secret-type": kind } } } });
+    let types = of_type(json!({ "enum": SecretType::ALL.map(|(word, _)| word) }));
+    let mut is_registry = of_type(json!({ "const": "registry" }));
+    is_registry["required"] = json!(["labels"]);
+    is_registry["properties"]["labels"]["required"] = json!(["secret-type"]);
+    let holds = |key: &&str| {
+        let holds = |map: &str| json!({ "required": [map], "properties": { map: { "required": [key] } } });
+        json!({ "anyOf": [holds("data"), holds("stringData")] })
+    };
+    let all: Vec<Value> = SecretType::Registry.keys().iter().map(holds).collect();
+    schema.insert("allOf".to_owned(), json!([types]));
+    schema.insert("if".to_owned(), is_registry);
+    schema.insert("then".to_owned(), json!({ "allOf": all }));
 }
 
 /// Text with a rule, in words and as a pattern.

@@ -52,7 +52,7 @@ pub enum SecretType {
 }
 
 impl SecretType {
-    const ALL: [(&'static str, Self); 4] = [
+    pub(crate) const ALL: [(&'static str, Self); 4] = [
         ("registry", Self::Registry),
         ("config", Self::Config),
         ("certificate", Self::Certificate),
@@ -60,7 +60,7 @@ impl SecretType {
     ];
 
     /// What a secret of this type must hold.
-    const fn keys(self) -> &'static [&'static str] {
+    pub(crate) const fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Registry => &["address", "username", "password"],
             _ => &[],
@@ -152,6 +152,7 @@ impl From<SecretBytes> for String {
 /// As an operator may write it: `data` in base64, `stringData` in plain text.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::secret))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawSecret {
     /// Unique among secrets.

@@ -16,6 +16,7 @@ pub struct Security {
     pub privileged: bool,
     /// Name or number of the user that it runs as, with a group behind a colon or not (ours).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub user: Option<String>,
     /// Powers of root that it has more and less than others (Kubernetes).
     #[serde(skip_serializing_if = "is_default")]

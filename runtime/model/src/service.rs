@@ -18,6 +18,7 @@ pub const DEFAULT_GRACE_PERIOD: GoDuration = GoDuration::from_secs(30);
 /// One service of an application: a program package or an image, and how to run it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::service))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Service {
     /// Unique in the application.
@@ -27,9 +28,11 @@ pub struct Service {
     pub program_config: Option<Name>,
     /// The container image to run; this or `programConfig`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub image: Option<String>,
     /// Engine to use instead of the one that fits (packages run as processes, images as containers).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub engine: Option<String>,
     /// Number of instances; 0 runs none.
     #[serde(default = "one")]
@@ -90,6 +93,7 @@ pub struct Service {
     pub devices: Vec<Device>,
     /// Container runtime, such as `nvidia`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub runtime: Option<String>,
     /// Whether it sees the network as the host does.
     #[serde(default, skip_serializing_if = "is_default")]

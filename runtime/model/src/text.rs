@@ -208,6 +208,12 @@ checked_text!(
 pub const CUT: &str = "…";
 
 impl Url {
+    /// What stands before the first colon, as it is written.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.0.split(':').next().unwrap_or_default()
+    }
+
     /// The address as it may be shown, printed and logged: user, password, query and fragment, which may hold secrets, are
     /// cut, and a mark stands in the place of what was there.
     #[must_use]

@@ -137,6 +137,7 @@ pub enum InvalidVolume {
 
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::exactly_one(&["config", "secret", "certificate", "hostPath", "emptyDir"])))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawVolume {
     /// What mounts refer to; unique in the application.

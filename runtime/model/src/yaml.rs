@@ -7,6 +7,7 @@ use serde_saphyr::{Error, Location};
 
 use crate::hint::closest;
 use crate::places::Places;
+use crate::wording::{mismatch, reworded, scalar};
 
 /// What is wrong in a text, and where. Shown as `source:line:column: message (hint)`; lines and columns count from 1,
 /// columns in characters.
@@ -100,15 +101,15 @@ impl Piece<'_> {
         }
     }
 
-    /// The rest of the line from a place on.
+    /// What stands at a place: one value as it is written, or what kind of thing begins there.
     fn at(&self, location: Location) -> String {
-        let place = |from_one: u64| usize::try_from(from_one.saturating_sub(1)).unwrap_or(usize::MAX);
-        let line = self.text.lines().nth(place(location.line())).unwrap_or_default();
-        line.chars()
-            .skip(place(location.column()))
-            .collect::<String>()
-            .trim_end()
-            .to_owned()
+        if let Some(collection) = Places::of(self).collection(location) {
+            return collection.to_owned();
+        }
+        let span = location.span();
+        let length = |count| usize::try_from(count).unwrap_or(usize::MAX);
+        let (offset, count) = (length(span.offset()), length(span.len()));
+        scalar(&self.text.chars().skip(offset).take(count).collect::<String>())
     }
 
     /// Unknown, missing and duplicate keys are in the message already; of anything else it is said whose value it is.
@@ -124,11 +125,35 @@ impl Piece<'_> {
             Error::DuplicateMappingKey { key: Some(key), .. } => {
                 (format!("duplicate key `{key}`"), Some("keep one of them".to_owned()))
             }
-            Error::InvalidScalar { ty, location } => named(format!("expected {ty}, found `{}`", self.at(*location))),
-            Error::Message { msg, .. } => named(msg.clone()),
-            other => named(plain(other)),
+            Error::InvalidScalar { ty, location } => named(mismatch(ty, &self.at(*location))),
+            Error::Unexpected { expected, location } => named(mismatch(expected, &self.thing(*location))),
+            Error::Message { msg, .. } => named(reworded(msg)),
+            other => self.of_the_text(other),
         };
         self.error(error.location(), message, hint)
+    }
+
+    /// What kind of thing stands at a place. A text may be meant to be a secret, and is not shown.
+    fn thing(&self, location: Location) -> String {
+        let found = self.at(location);
+        if found.starts_with('"') {
+            "a text".to_owned()
+        } else {
+            found
+        }
+    }
+
+    /// What is no YAML, or a value that does not fit; with what to do about the slips that are made most.
+    fn of_the_text(&self, error: &Error) -> (String, Option<String>) {
+        let message = plain(error);
+        let hint = match message.as_str() {
+            "mapping values are not allowed in this context" => {
+                "check how far the line is indented, and put a text that holds `: ` in quotes"
+            }
+            text if text.contains("found a tab") => "indent with blanks, not with tabs",
+            _ => return (self.named(error, reworded(&message)), None),
+        };
+        (self.named(error, message), Some(hint.to_owned()))
     }
 
     /// A message with the path of the field at whose value it is.
@@ -141,10 +166,21 @@ impl Piece<'_> {
     }
 }
 
+/// Keys of a resource that others' forms have beside `kind`, which makes a document ours.
+const FOREIGN: [&str; 6] = ["namespace", "metadata", "spec", "apiVersion", "selector", "cronStatus"];
+
 fn unknown(found: &str, expected: &[&str], what: &str) -> (String, Option<String>) {
     let hint = match closest(found, expected.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("known here: {}", expected.join(", ")),
+        None if FOREIGN.contains(&found) && expected.contains(&"extra") => {
+            "`kind` makes the document Aerolith's own form, which has no such key: leave the key away, or leave `kind` away \
+             if the document is Baetyl's JSON"
+                .to_owned()
+        }
+        None => {
+            let known = expected.iter().filter(|known| !known.is_empty());
+            format!("known here: {}", known.copied().collect::<Vec<_>>().join(", "))
+        }
     };
     (format!("unknown {what} `{found}`"), Some(hint))
 }

@@ -113,7 +113,7 @@ impl Desired {
     /// Holds the applications that ask more of the host than the policy allows now.
     pub(crate) fn hold_refused(mut self, rules: &Rules) -> Self {
         for application in applications(&self.resources) {
-            if let Err((service, error)) = rules.admit(application) {
+            if let Some((service, error)) = rules.refused(application).next() {
                 let held = self.held.entry(application.name.to_string());
                 held.or_insert_with(|| Held {
                     reason: format!("service `{service}`: {error}"),
@@ -135,7 +135,7 @@ impl Desired {
 
     pub(crate) fn configuration(&self, name: &str) -> Option<&Configuration> {
         let id = ResourceId::new(ResourceKind::Configuration, name);
-        as_configuration(self.resources.get(&id)?)
+        self.resources.get(&id)?.as_configuration()
     }
 
     pub(crate) fn secret(&self, name: &str) -> Option<&Secret> {
@@ -205,7 +205,7 @@ impl Desired {
         let configurations = self
             .resources
             .values()
-            .filter_map(|resource| as_configuration(resource));
+            .filter_map(|resource| resource.as_configuration());
         configurations.flat_map(move |configuration| {
             let objects = configuration.objects();
             objects.map(move |(key, object)| (self.pinned(configuration, key, object), object))
@@ -341,7 +341,7 @@ pub(crate) fn lacks_handover(goal: &Goal) -> bool {
 /// Everything that applications refer to.
 pub(crate) fn library<'a>(resources: &'a Resources, fingerprints: &'a Fingerprints) -> Library<'a> {
     let secrets = resources.values().filter_map(|resource| as_secret(resource));
-    let configurations = resources.values().filter_map(|resource| as_configuration(resource));
+    let configurations = resources.values().filter_map(|resource| resource.as_configuration());
     Library::new(configurations, secrets, fingerprints)
 }
 
@@ -352,13 +352,6 @@ pub(crate) fn application<'a>(resources: &'a Resources, name: &str) -> Option<&'
 
 pub(crate) fn applications(resources: &Resources) -> impl Iterator<Item = &Application> {
     resources.values().filter_map(|resource| resource.as_application())
-}
-
-pub(crate) fn as_configuration(resource: &Resource) -> Option<&Configuration> {
-    match resource {
-        Resource::Configuration(configuration) => Some(configuration),
-        _ => None,
-    }
 }
 
 fn as_secret(resource: &Resource) -> Option<&Secret> {

@@ -13,17 +13,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aerolith_model::AppName;
 use aerolith_plan::{Fingerprints, Fitness, ServiceId, State, Step, VersionId};
 use serde_json::json;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::admission::judge;
+use crate::blocking::trying;
 use crate::bus::Events;
 use crate::desired::{Desired, Given, Held, Known};
 use crate::foundation::Foundation;
 use crate::jobs::Jobs;
 use crate::news::News;
 use crate::plugins;
-use crate::prepare::{self, Prepared, Preparer, blocking};
+use crate::prepare::{self, Prepared, Preparer};
 use crate::record::Terms;
 use crate::registry::{self, Ready, Registry, Table, registry};
 use crate::rollout::Course;
@@ -34,7 +35,7 @@ pub(crate) use board::{Board, Look};
 use board::{Trouble, context};
 use calm::Calm;
 pub use cleaning::CleanError;
-pub(crate) use cleaning::{Request, in_thread, on_board, preview_clean};
+pub(crate) use cleaning::{Request, on_board, preview_clean};
 
 /// What the driver works on and with.
 pub(crate) struct Works {
@@ -60,7 +61,7 @@ impl Works {
 
     /// Whether something else is desired than was read last.
     fn is_behind(&self) -> bool {
-        self.foundation.state().revision() != self.board().desired.revision
+        self.foundation.snapshot().revision() != self.board().desired.revision
     }
 }
 
@@ -86,6 +87,8 @@ pub(crate) struct Driver {
     requests: mpsc::Receiver<Request>,
     /// What happens to plugins: one that comes may be the one that was missing.
     plugins: Events,
+    /// Told once the desired state was read, with how far its deployments have come.
+    begun: watch::Sender<bool>,
     /// The desired state must be read again though its revision is the same.
     stale: Option<Stale>,
     /// Something was removed since the last cleaning.
@@ -99,12 +102,18 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(works: Arc<Works>, requests: mpsc::Receiver<Request>, plugins: Events) -> Self {
+    pub(crate) fn new(
+        works: Arc<Works>,
+        requests: mpsc::Receiver<Request>,
+        plugins: Events,
+        begun: watch::Sender<bool>,
+    ) -> Self {
         Self {
             works,
             jobs: Jobs::default(),
             requests,
             plugins,
+            begun,
             stale: Some(Stale::Everything),
             unclean: true,
             is_cramped: false,
@@ -118,6 +127,7 @@ impl Driver {
         let mut calm = Calm::new();
         loop {
             self.read_desired().await;
+            self.begun.send_replace(true);
             self.take_lost();
             self.works.board().look_at_the_clock();
             let now = Instant::now();
@@ -177,22 +187,18 @@ impl Driver {
 
     /// Takes up what is in force; answers whether it may be another than before.
     async fn read_head(&mut self, stale: Option<Stale>) -> bool {
-        let (given, damaged) = {
-            let state = self.works.foundation.state();
-            let is_known = state.revision() == self.works.board().desired.revision;
-            if is_known && stale.is_none() {
-                return false;
-            }
-            let given = Given {
-                revision: state.revision(),
-                versions: state.revisions(),
-                resources: state.resources().clone(),
-                updates: self.works.foundation.0.settings.updates,
-                fingerprints: self.works.fingerprints.clone(),
-            };
-            (given, state.damaged().to_vec())
-        };
+        let now = self.works.foundation.snapshot();
         let before = self.works.board().desired.clone();
+        if now.revision() == before.revision && stale.is_none() {
+            return false;
+        }
+        let given = Given {
+            revision: now.revision(),
+            versions: now.revisions(),
+            resources: now.resources().clone(),
+            updates: self.works.foundation.0.settings.updates,
+            fingerprints: self.works.fingerprints.clone(),
+        };
         let plugins = &*self.works.preparer.plugins;
         // An engine that does not answer is what it was.
         let mut engines = before.engines.clone();
@@ -202,7 +208,7 @@ impl Driver {
             is_old: stale == Some(Stale::Everything),
             engines: &engines,
         };
-        let desired = Desired::of(given, &damaged, known, plugins).await;
+        let desired = Desired::of(given, now.damaged(), known, plugins).await;
         let desired = desired.hold_refused(&self.works.preparer.rules);
         for (name, Held { reason, .. }) in &desired.held {
             tracing::error!(application = name, reason, "an application is left as it is");
@@ -238,7 +244,7 @@ impl Driver {
             let mut renewed = renewed.iter();
             renewed.try_for_each(|(id, prepared)| prepare::write(&folders.version(&id.0, &id.1), prepared))
         };
-        if let Err(error) = blocking(write).await.and_then(|written| written.map_err(Into::into)) {
+        if let Err(error) = trying(write).await {
             tracing::warn!(%error, "a restart of the node may not find a signature that was added or changed");
         }
     }
@@ -298,8 +304,7 @@ impl Driver {
             return;
         };
         let path = Registry::path(&self.works.foundation.0.settings.data);
-        let written = blocking(move || registry::write(&path, &text)).await;
-        match written.and_then(|written| written.map_err(Into::into)) {
+        match trying(move || registry::write(&path, &text)).await {
             Ok(()) => self.works.foundation.bus().tell("node/services".into(), json!({})),
             Err(error) => {
                 tracing::warn!(%error, "services may not be found at their ports");

@@ -16,6 +16,7 @@ use aerolith_packages::{Blob, Digest, Download, Expected, Ingest, Store, StoreEr
 use aerolith_plugin_wire::fetcher::Validator;
 use tokio::sync::mpsc;
 
+use crate::blocking::{LostThread, blocking};
 use crate::pins::{Pin, Pinned, Pins};
 use crate::plugins::{self, Plugins};
 use crate::policy::{Forbidden, PackagePolicy};
@@ -186,7 +187,7 @@ impl Downloads {
         } else {
             transfer.run().await
         };
-        let written = writer.await.map_err(|e| FetchError::Thread(e.to_string()))?;
+        let written = writer.await.map_err(LostThread::from)?;
         match (written, moved, former) {
             (Err(error), _, _) => Err(FetchError::Refused { url, error }),
             (Ok(_), Err((error, count)), _) => Err(FetchError::Fetch { url, error, count }),
@@ -200,7 +201,7 @@ impl Downloads {
                 self.note(wanted, &blob, validator).await?;
                 Ok(blob)
             }
-            (Ok(_), Ok(_), _) => Err(FetchError::Thread("nothing was stored".into())),
+            (Ok(_), Ok(_), _) => Err(FetchError::Nothing { url }),
         }
     }
 
@@ -277,14 +278,7 @@ fn repinned(pin: Option<Digest>, error: FetchError) -> FetchError {
 }
 
 fn scheme(object: &Object) -> String {
-    let scheme = object.url.as_str().split(':').next().unwrap_or_default();
-    scheme.to_ascii_lowercase()
-}
-
-/// Runs what blocks on a thread for that.
-async fn blocking<T: Send + 'static>(step: impl FnOnce() -> T + Send + 'static) -> Result<T, FetchError> {
-    let done = tokio::task::spawn_blocking(step).await;
-    done.map_err(|e| FetchError::Thread(e.to_string()))
+    object.url.scheme().to_ascii_lowercase()
 }
 
 /// Writes on a thread that may block; ends with nothing when the download was given up, and what came may be gone on

@@ -8,6 +8,7 @@ use aerolith_model::{Resource, ResourceKind};
 use aerolith_plan::Updates;
 use aerolith_plugin_wire::host::Dispatch;
 
+use crate::blocking::LostThread;
 use crate::bus::Bus;
 use crate::durable::{self, FileError};
 use crate::kv::Kv;
@@ -17,7 +18,7 @@ use crate::policy::{PackagePolicy, WorkloadPolicy};
 use crate::ports::PortRange;
 use crate::processes::Processes;
 use crate::services::Services;
-use crate::state::{ResourceId, State, StateError};
+use crate::state::{Published, ResourceId, Snapshot, State, StateError};
 
 /// Where the node keeps things, and what it is called.
 #[derive(Debug, Clone)]
@@ -79,6 +80,9 @@ pub enum OpenError {
     /// The file system.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A thread was lost.
+    #[error(transparent)]
+    Thread(#[from] LostThread),
     /// The package store.
     #[error(transparent)]
     Store(#[from] aerolith_packages::StoreError),
@@ -93,6 +97,7 @@ pub struct Foundation(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
     state: Mutex<State>,
+    published: Published,
     pub(crate) bus: Bus,
     pub(crate) metrics: Metrics,
     pub(crate) kv: Kv,
@@ -115,10 +120,11 @@ impl Foundation {
         let kv = Kv::new(settings.data.join("kv"));
         let runtime = tokio::runtime::Handle::current();
         let (bus, metrics, processes) = (Bus::default(), Metrics::default(), Processes::default());
-        let state = Mutex::new(state);
+        let (published, state) = (state.published(), Mutex::new(state));
         Ok(Self(Arc::new(Inner {
             settings,
             state,
+            published,
             bus,
             metrics,
             kv,
@@ -157,13 +163,19 @@ impl Foundation {
         &self.0.processes
     }
 
-    /// A panic elsewhere leaves the state whole: it changes in memory only after its head has on disk.
+    /// The desired state as it is now; nobody who asks waits for a disk.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.0.published.newest()
+    }
+
+    /// For who changes the state or reads its files. Blocks while somebody else does. A panic elsewhere leaves it whole: it
+    /// changes in memory only after its head has on disk.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn secret(&self, name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
-        let state = self.state();
+        let state = self.snapshot();
         let Resource::Secret(found) = &**state.resources().get(&ResourceId::new(ResourceKind::Secret, name))? else {
             return None;
         };

@@ -1,14 +1,15 @@
 //! What of this room is fuzzed and not to be seen otherwise: readers of texts and files that others may have written.
 
+use aerolith_model::{TemplateError, fill_template};
+
 use crate::record::Record;
-use crate::template::{TemplateError, fill};
 
 /// A text with the values of an instance that has two variables in their places.
 ///
 /// # Errors
 /// The first place that cannot be filled.
 pub fn template(text: &str) -> Result<String, TemplateError> {
-    fill(text, |name| match name {
+    fill_template(text, |name| match name {
         "PORT" => Some("50200"),
         "NAME" => Some("{{.PORT}}"),
         _ => None,

@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::desired::Resources;
-use aerolith_model::{Entry, Name, Resource, ResourceKind, VolumeMount, VolumeSource};
+use aerolith_model::{Entry, Name, Resource, ResourceKind, TemplateError, VolumeMount, VolumeSource, fill_template};
 use aerolith_plan::Goal;
 
+use crate::desired::Resources;
 use crate::policy::{NotAllowed, Rules};
 use crate::state::ResourceId;
-use crate::template::{TemplateError, fill};
 use host::HostVolume;
 pub(crate) use host::Make;
 pub use host::WrongHostPath;
@@ -157,6 +156,16 @@ pub enum MountError {
     },
 }
 
+impl MountError {
+    /// Whether the same resources give the same error for ever.
+    pub(crate) const fn is_lasting(&self) -> bool {
+        matches!(
+            self,
+            Self::WholeFolder { .. } | Self::Template { .. } | Self::NoKey { .. } | Self::BelowLink { .. }
+        )
+    }
+}
+
 /// What a layout is made from.
 pub(crate) struct Sources<'a> {
     /// Configurations and secrets.
@@ -276,7 +285,7 @@ impl Content {
         let (Some(configuration), Ok(text)) = (&self.template_of, text) else {
             return Ok(self.bytes.clone());
         };
-        let filled = fill(text, |name| environment.get(name).map(String::as_str));
+        let filled = fill_template(text, |name| environment.get(name).map(String::as_str));
         filled.map(String::into_bytes).map_err(|error| MountError::Template {
             configuration: configuration.clone(),
             key: key.to_owned(),

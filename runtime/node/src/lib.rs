@@ -5,6 +5,7 @@
 //! instance is really run: that is the engines' business, as digests and archives are the package store's.
 
 mod admission;
+mod blocking;
 mod bus;
 mod chance;
 mod desired;
@@ -40,7 +41,6 @@ mod services;
 mod state;
 mod status;
 mod supervise;
-mod template;
 mod time;
 mod topic;
 mod trial;
@@ -49,6 +49,7 @@ mod workload;
 mod workspace;
 
 pub use aerolith_plan::Updates;
+pub use blocking::LostThread;
 pub use bus::{Bus, Events};
 pub use difference::{Action, ApplicationChange, ResourceChange, ServiceChange};
 pub use driver::CleanError;
@@ -60,8 +61,8 @@ pub use layout::{MountError, WrongHostPath};
 pub use lock::LockError;
 pub use metrics::{MetricError, Metrics};
 pub use node::{
-    Applied, ChangeError, Deployed, Logs, LogsError, Node, PackageItem, PackageState, PlannedStep, RetryError,
-    Versioned,
+    Applied, ChangeError, Deployed, Logs, LogsError, Misfit, Node, PackageItem, PackageState, PlannedStep, RetryError,
+    Unfit, Versioned,
 };
 pub use plugins::{NoProvider, Plugins};
 pub use policy::{Edited, Forbidden, HostPathRule, NotAllowed, PackagePolicy, Signatures, WorkloadPolicy};
@@ -76,6 +77,5 @@ pub use status::{
     ApplicationStatus, Aspect, Condition, InstanceStatus, NodeStatus, Reason, ServiceStatus, Summary, Truth,
 };
 pub use supervise::Phase;
-pub use template::TemplateError;
 pub use topic::{BadTopic, Filter};
 pub use trial::{Trial, Tried, Unresolved, choose};

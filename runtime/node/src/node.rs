@@ -18,6 +18,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinError, JoinHandle};
 
 use crate::admission::Admission;
+use crate::blocking::blocking;
 use crate::bus::{Bus, Events};
 use crate::driver::{Board, Driver, Request, Works};
 use crate::durable::FileError;
@@ -33,12 +34,12 @@ use crate::ports::Ports;
 use crate::prepare::{self, Preparer};
 use crate::record::Records;
 use crate::rollout::Rollout;
-use crate::status::{Condition, NodeStatus, status};
+use crate::status::{Condition, NodeStatus, conditions, status};
 use crate::supervise::{Integrity, Lines, Lookups, Phase, Shared, Supervisor};
 use crate::topic::BadTopic;
 use crate::workspace;
 
-pub use change::{Applied, ChangeError};
+pub use change::{Applied, ChangeError, Misfit, Unfit};
 pub use history::{Deployed, RetryError};
 pub use logs::{Logs, LogsError};
 pub use packages::{PackageItem, PackageState};
@@ -53,6 +54,8 @@ struct Inner {
     works: Arc<Works>,
     driver: Mutex<Option<Driving>>,
     fallen: watch::Receiver<Option<String>>,
+    /// Whether the driver knows what it has to do; it never will if it is gone.
+    begun: watch::Receiver<bool>,
 }
 
 /// The driver at work, and who waits for its end.
@@ -83,22 +86,19 @@ impl Node {
     /// # Errors
     /// The package store or the file system.
     pub async fn open(foundation: Foundation, plugins: Arc<dyn Plugins>) -> Result<Self, OpenError> {
-        let opened = tokio::task::spawn_blocking(move || open(&foundation, plugins)).await;
-        let (works, requests) = opened.map_err(|e| FileError {
-            action: "open",
-            path: "the node".into(),
-            source: std::io::Error::other(e),
-        })??;
+        let (works, requests) = blocking(move || open(&foundation, plugins)).await??;
         let heard = works.foundation.bus().subscribe("plugin/#").map_err(|e| FileError {
             action: "listen to",
             path: "plugin/#".into(),
             source: std::io::Error::other(e),
         })?;
-        let (driving, fallen) = Driving::begin(Driver::new(works.clone(), requests, heard));
+        let (told, begun) = watch::channel(false);
+        let (driving, fallen) = Driving::begin(Driver::new(works.clone(), requests, heard, told));
         Ok(Self(Arc::new(Inner {
             works,
             driver: Mutex::new(Some(driving)),
             fallen,
+            begun,
         })))
     }
 
@@ -126,7 +126,7 @@ impl Node {
     /// Whether the node's state is whole and its disk writable.
     #[must_use]
     pub fn conditions(&self) -> Vec<Condition> {
-        self.status().conditions
+        conditions(&self.0.works)
     }
 
     /// How the update of an application stands.
@@ -268,3 +268,6 @@ fn open(
     };
     Ok((Arc::new(works), requests))
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ use aerolith_plan::{Goal, RunId, ServiceId};
 use aerolith_plugin_wire::engine::{Program, Workload};
 
 use crate::admission::claims;
+use crate::blocking::blocking;
 use crate::bus::Bus;
 use crate::desired::Desired;
 use crate::enforcement::is_somebody_else;
@@ -234,11 +235,4 @@ fn copy(store: &Store, package: &str, tree: &Tree, version: &Path, to: &Path) ->
         return Ok(());
     }
     program::checkout(store, package, tree, to)
-}
-
-/// Runs what blocks on a thread for that.
-pub(crate) async fn blocking<T: Send + 'static>(step: impl FnOnce() -> T + Send + 'static) -> Result<T, PrepareError> {
-    tokio::task::spawn_blocking(step)
-        .await
-        .map_err(|e| PrepareError::Thread(e.to_string()))
 }

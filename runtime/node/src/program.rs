@@ -1,189 +1,22 @@
 //! From a configuration with objects to a published tree. Blocks, once the objects are there.
 
+mod error;
+mod parts;
+
 use std::path::Path;
 use std::time::Instant;
 
-use aerolith_model::{Configuration, Entry, Key, Object, ProgramManifest, Unpack};
-use aerolith_packages::{Blob, Content, Part, Rule, Staged, Store, StoreError, Tree, TreeId};
+use aerolith_model::ProgramManifest;
+use aerolith_packages::{Part, Rule, Staged, Store, StoreError, Tree, TreeId};
 
-use crate::desired::Desired;
-use crate::fetch::{Downloads, FetchError, Reporter, Wanted};
-use crate::policy::{Forbidden, PackagePolicy};
+use crate::fetch::Reporter;
+pub use error::PackageError;
+pub(crate) use parts::{admitted, blobs, object_part, parts, text_part};
 
 /// The file of a package that names its program.
 pub(crate) const MANIFEST: &str = ProgramManifest::FILE;
 /// How the name of a program's stored tree begins.
 const PREFIX: &str = "program-";
-
-/// Why a package does not become a tree.
-#[derive(Debug, thiserror::Error)]
-pub enum PackageError {
-    /// Nobody could say which objects are for this machine.
-    #[error("package `{package}`: {reason}")]
-    Unresolved {
-        /// The package.
-        package: String,
-        /// What the resolver answered: the platform and all keys.
-        reason: String,
-    },
-    /// The node's policy does not take an entry of it. Nothing was fetched.
-    #[error("entry `{key}` of `{package}`: {error}")]
-    Forbidden {
-        /// The package.
-        package: String,
-        /// The variable name.
-        key: String,
-        /// Which rule.
-        error: Forbidden,
-    },
-    /// One object could not be had.
-    #[error("object `{key}` of `{package}`: {error}")]
-    Object {
-        /// The package.
-        package: String,
-        /// The variable name.
-        key: String,
-        /// Why.
-        error: Box<FetchError>,
-    },
-    /// No `program.yml`.
-    #[error(
-        "package `{package}` has no {MANIFEST} at its root: put one there, in an archive or as a text entry, with a line \
-         such as `entry: bin/app`"
-    )]
-    NoManifest {
-        /// The package.
-        package: String,
-    },
-    /// A bad `program.yml`.
-    #[error("package `{package}`: {reason}")]
-    Manifest {
-        /// The package.
-        package: String,
-        /// What and where.
-        reason: String,
-    },
-    /// The store refused the tree.
-    #[error("package `{package}`: {error}")]
-    Store {
-        /// The package.
-        package: String,
-        /// Why.
-        error: Box<StoreError>,
-    },
-}
-
-impl PackageError {
-    /// Whether the package breaks a rule, rather than that something could not be done with it.
-    #[must_use]
-    pub fn is_of_the_package(&self) -> bool {
-        match self {
-            Self::Forbidden { .. } | Self::NoManifest { .. } | Self::Manifest { .. } => true,
-            Self::Object { error, .. } => error.is_of_the_object(),
-            Self::Store { error, .. } => error.is_of_the_content(),
-            Self::Unresolved { .. } => false,
-        }
-    }
-}
-
-/// Makes sure of every object of a configuration and answers what its tree is made of. Nothing is fetched of one with an
-/// entry that the node's policy does not take.
-pub(crate) async fn parts(
-    from: &Downloads,
-    desired: &Desired,
-    configuration: &Configuration,
-    is_program: bool,
-    reporter: &Reporter,
-) -> Result<Vec<Part>, PackageError> {
-    let package = configuration.name.as_str();
-    admitted(from.policy(), configuration, is_program)?;
-    let mut parts = Vec::new();
-    for (key, entry) in &configuration.data {
-        let part = match entry {
-            Entry::Text(text) => text_part(key, text),
-            Entry::Object(object) => {
-                let wanted = Wanted {
-                    pinned: desired.pinned(configuration, key, object),
-                    object,
-                    credentials: desired.credentials(object),
-                };
-                let report = reporter.object(package, key.as_str());
-                let blob = from.object(&wanted, &report).await;
-                object_part(configuration, key, object, blob)?
-            }
-        };
-        parts.push(part);
-    }
-    Ok(parts)
-}
-
-/// Checks that the node's policy takes every entry of a configuration.
-pub(crate) fn admitted(
-    policy: &PackagePolicy,
-    configuration: &Configuration,
-    is_program: bool,
-) -> Result<(), PackageError> {
-    let admitted = policy.admits(configuration, is_program);
-    admitted.map_err(|(key, error)| PackageError::Forbidden {
-        package: configuration.name.to_string(),
-        key: key.to_string(),
-        error,
-    })
-}
-
-pub(crate) fn text_part(key: &Key, text: &str) -> Part {
-    Part {
-        name: key.to_string(),
-        content: Content::Text(text.into()),
-    }
-}
-
-/// An object with its bytes, if they could be had.
-pub(crate) fn object_part(
-    configuration: &Configuration,
-    key: &Key,
-    object: &Object,
-    blob: Result<Blob, FetchError>,
-) -> Result<Part, PackageError> {
-    let blob = blob.map_err(|error| PackageError::Object {
-        package: configuration.name.to_string(),
-        key: key.to_string(),
-        error: Box::new(error),
-    })?;
-    Ok(Part {
-        name: key.to_string(),
-        content: Content::Object {
-            blob,
-            unpack: unpack(object.unpack),
-            file_name: file_name(configuration, key, object),
-        },
-    })
-}
-
-/// The stored objects among parts, by their keys.
-pub(crate) fn blobs(parts: &[Part]) -> impl Iterator<Item = (&str, &Blob)> {
-    parts.iter().filter_map(|part| match &part.content {
-        Content::Object { blob, .. } => Some((part.name.as_str(), blob)),
-        Content::Text(_) => None,
-    })
-}
-
-pub(crate) fn unpack(unpack: Unpack) -> aerolith_packages::Unpack {
-    match unpack {
-        Unpack::None => aerolith_packages::Unpack::None,
-        Unpack::Zip => aerolith_packages::Unpack::Zip,
-        Unpack::Tar => aerolith_packages::Unpack::Tar,
-        Unpack::Tgz => aerolith_packages::Unpack::TarGz,
-        Unpack::TarZst => aerolith_packages::Unpack::TarZst,
-        Unpack::Auto => aerolith_packages::Unpack::Auto,
-    }
-}
-
-/// The name of an object that is not unpacked: in a package the last part of its URL, else its key (Baetyl v2).
-fn file_name(configuration: &Configuration, key: &Key, object: &Object) -> String {
-    let last = Some(object.file_name()).filter(|last| configuration.is_package() && !last.is_empty());
-    last.unwrap_or(key.as_str()).to_owned()
-}
 
 /// Says of what the store refused whose it is.
 fn of_store(package: &str) -> impl Fn(StoreError) -> PackageError + Copy {
@@ -205,9 +38,10 @@ pub(crate) fn program(
     if let Some(tree) = store.tree(&id).map_err(failed)? {
         let published = store.published(&tree, &[MANIFEST]).map_err(failed)?;
         store.verify_paths(&tree, &published).map_err(failed)?;
-        let bytes = std::fs::read(tree.root().join(MANIFEST)).map_err(|e| PackageError::Manifest {
-            package: package.into(),
-            reason: format!("cannot read {}: {e}", tree.root().join(MANIFEST).display()),
+        let path = tree.root().join(MANIFEST);
+        let bytes = std::fs::read(&path).map_err(|source| {
+            let action = "read";
+            failed(StoreError::Io { action, path, source })
         })?;
         let entry = manifest(package, &bytes)?.entry().to_owned();
         reporter.reused(package, &tree);
@@ -296,7 +130,7 @@ pub(crate) fn checkout(store: &Store, package: &str, tree: &Tree, to: &Path) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aerolith_packages::Limits;
+    use aerolith_packages::{Content, Limits};
 
     fn text(name: &str, text: &str) -> Part {
         Part {
@@ -395,19 +229,5 @@ mod tests {
             let place = format!("program.yml:1:8: entry `{path}`");
             assert!(error.contains(reason) && error.contains(&place), "{error}");
         }
-    }
-
-    #[test]
-    fn a_file_that_is_not_unpacked_is_called_as_baetyl_calls_it() {
-        let name = |labels: &str, url: &str| {
-            let json = format!(r#"{{"name":"pp","labels":{{{labels}}},"data":{{"key":{{"url":"{url}"}}}}}}"#);
-            let configuration: Configuration = serde_json::from_str(&json).unwrap();
-            let (key, object) = configuration.objects().next().unwrap();
-            file_name(&configuration, key, object)
-        };
-        let package = r#""baetyl-config-type":"baetyl-program""#;
-        assert_eq!(name(package, "http://h/a/app.bin?sig=1/2"), "app.bin");
-        assert_eq!(name(package, "http://h/a/"), "key");
-        assert_eq!(name("", "http://h/a/app.bin"), "key");
     }
 }

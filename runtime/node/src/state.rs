@@ -20,26 +20,28 @@ mod history;
 mod id;
 mod open;
 mod seal;
+mod snapshot;
 mod versions;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aerolith_model::{Resource, ResourceKind};
 use serde::Serialize;
 
-use crate::desired::Resources;
 use crate::durable::{self, FileError};
-use head::Head;
 use history::History;
 use versions::Versions;
 
 pub use deployments::RollbackError;
 pub use error::StateError;
+pub(crate) use history::Deployment;
 pub use history::Outcome;
 pub use id::ResourceId;
-pub(crate) use {history::Deployment, versions::Version};
+pub(crate) use snapshot::{Published, Snapshot};
+pub(crate) use versions::Version;
 
 /// A file of the state that could not be read. Its resource is held: nothing of it is started, stopped or replaced until
 /// it is applied again or deleted.
@@ -51,15 +53,14 @@ pub struct Damaged {
     pub reason: String,
 }
 
-/// The desired state, in memory and on disk. Every call blocks.
+/// The desired state on disk, for the one who changes it or reads its files. It reads as its newest snapshot does. Every other
+/// call blocks.
 #[derive(Debug)]
 pub(crate) struct State {
     folder: PathBuf,
     versions: Versions,
-    head: Head,
-    resources: Resources,
-    histories: BTreeMap<String, History>,
-    damaged: Vec<Damaged>,
+    now: Arc<Snapshot>,
+    published: Published,
     /// The files are as memory has it. They may not be after a commit that failed half-way.
     is_settled: bool,
 }
@@ -74,44 +75,23 @@ pub(crate) struct Change {
 /// Tells of an application's deployment of a revision whether all of it is up, and nothing speaks against it.
 pub(crate) type IsUp<'a> = &'a dyn Fn(&str, u64) -> bool;
 
-impl State {
-    pub(crate) fn revision(&self) -> u64 {
-        self.head.revision
-    }
+impl Deref for State {
+    type Target = Snapshot;
 
-    pub(crate) fn resources(&self) -> &Resources {
-        &self.resources
+    fn deref(&self) -> &Snapshot {
+        &self.now
+    }
+}
+
+impl State {
+    /// Where readers find the newest snapshot, and wait for nobody.
+    pub(crate) fn published(&self) -> Published {
+        self.published.clone()
     }
 
     /// What fingerprints tell of secrets by. Without the node's key there are none to tell of.
     pub(crate) fn fingerprint_key(&self) -> [u8; 32] {
         self.versions.fingerprint_key().unwrap_or_default()
-    }
-
-    pub(crate) fn damaged(&self) -> &[Damaged] {
-        &self.damaged
-    }
-
-    /// The revision at which each resource came to be as it is.
-    pub(crate) fn revisions(&self) -> BTreeMap<ResourceId, u64> {
-        let versions = self.head.resources.iter();
-        versions.map(|(id, version)| (id.clone(), version.revision)).collect()
-    }
-
-    /// Whether it is in force, readable or not.
-    pub(crate) fn knows(&self, id: &ResourceId) -> bool {
-        self.head.resources.contains_key(id)
-    }
-
-    /// The resources as they would be after a change.
-    pub(crate) fn preview(&self, change: &Change) -> Resources {
-        let mut resources = self.resources.clone();
-        for id in &change.delete {
-            resources.remove(id);
-        }
-        let put = change.put.iter();
-        resources.extend(put.map(|resource| (ResourceId::of(resource), Arc::new(resource.clone()))));
-        resources
     }
 
     /// A commit where nothing runs.
@@ -154,20 +134,34 @@ impl State {
         })?;
         deployed.values_mut().for_each(History::trim);
         let concerned = self.concerned(&change, &deployed);
-        (self.head, self.resources) = (head, resources);
-        self.histories.extend(deployed);
-        for id in &change.delete {
-            if id.kind == ResourceKind::Application {
-                self.histories.remove(&id.name);
+        self.publish(|now| {
+            (now.head, now.resources) = (head, resources);
+            let deployed = deployed.into_iter().map(|(name, history)| (name, Arc::new(history)));
+            now.histories.extend(deployed);
+            for id in &change.delete {
+                if id.kind == ResourceKind::Application {
+                    now.histories.remove(&id.name);
+                }
             }
-        }
-        let still = |id: &ResourceId| !change.delete.contains(id) && !put.contains(id);
-        self.damaged
-            .retain(|damaged| damaged.resource.as_ref().is_some_and(still));
+            let still = |id: &ResourceId| !change.delete.contains(id) && !put.contains(id);
+            now.damaged
+                .retain(|damaged| damaged.resource.as_ref().is_some_and(still));
+        });
         if let Err(error) = self.remove_unnamed(concerned, &change) {
             tracing::warn!(%error, "old versions of resources stay until the node is started again");
         }
         Ok(self.head.revision)
+    }
+
+    /// Takes up what is durable by now, and shows it to all readers at once.
+    fn publish(&mut self, change: impl FnOnce(&mut Snapshot)) {
+        change(self.now_mut());
+        self.published.exchange(self.now.clone());
+    }
+
+    /// Changed, nobody sees it before it is published.
+    fn now_mut(&mut self) -> &mut Snapshot {
+        Arc::make_mut(&mut self.now)
     }
 
     /// Writes files, or as well as it can leaves them as they were: a rename that was not synced is one that a restart

@@ -66,15 +66,24 @@ pub enum Summary {
 
 /// How everything is now.
 pub(crate) fn status(works: &Works) -> NodeStatus {
-    let damaged = works.foundation.state().damaged().to_vec();
+    let damaged = works.foundation.snapshot().damaged().to_vec();
     let mut board = works.board();
     let look = board.look(&board.desired, &works.supervisor);
     shown(works, &mut board, &look, damaged)
 }
 
+/// Whether the node's state is whole and its disk writable, and nothing else, so that it may be asked over and over.
+pub(crate) fn conditions(works: &Works) -> Vec<Condition> {
+    let now = works.foundation.snapshot();
+    let mut board = works.board();
+    let mut conditions = own_conditions(now.damaged(), &refusals(&board));
+    board.chronicle.date_one(Moment::now(), Subject::Node, &mut conditions);
+    conditions
+}
+
 /// How everything was when the driver looked.
 pub(crate) fn status_at(works: &Works, look: &Look) -> NodeStatus {
-    let damaged = works.foundation.state().damaged().to_vec();
+    let damaged = works.foundation.snapshot().damaged().to_vec();
     shown(works, &mut works.board(), look, damaged)
 }
 
@@ -92,7 +101,7 @@ fn shown(works: &Works, board: &mut Board, look: &Look, damaged: Vec<Damaged>) -
             disk: refusals(board),
         }
     };
-    status.conditions = status.own_conditions();
+    status.conditions = own_conditions(&status.damaged, &status.disk);
     board.chronicle.date(Moment::now(), status.subjects());
     status
 }
@@ -104,20 +113,20 @@ fn refusals(board: &Board) -> Vec<String> {
     reasons.chain(board.unclean.clone()).collect()
 }
 
-impl NodeStatus {
-    fn own_conditions(&self) -> Vec<Condition> {
-        let damaged: Vec<&str> = self.damaged.iter().map(|damaged| damaged.reason.as_str()).collect();
-        let whole = match damaged.as_slice() {
-            [] => Condition::is(Aspect::StateWhole, Reason::StateWhole),
-            reasons => Condition::is_not(Aspect::StateWhole, Reason::StateDamaged, reasons.join("; ")),
-        };
-        let writable = match self.disk.as_slice() {
-            [] => Condition::is(Aspect::DiskWritable, Reason::DiskWritable),
-            reasons => Condition::is_not(Aspect::DiskWritable, Reason::DiskRefuses, reasons.join("; ")),
-        };
-        vec![whole, writable]
-    }
+fn own_conditions(damaged: &[Damaged], disk: &[String]) -> Vec<Condition> {
+    let damaged: Vec<&str> = damaged.iter().map(|damaged| damaged.reason.as_str()).collect();
+    let whole = match damaged.as_slice() {
+        [] => Condition::is(Aspect::StateWhole, Reason::StateWhole),
+        reasons => Condition::is_not(Aspect::StateWhole, Reason::StateDamaged, reasons.join("; ")),
+    };
+    let writable = match disk {
+        [] => Condition::is(Aspect::DiskWritable, Reason::DiskWritable),
+        reasons => Condition::is_not(Aspect::DiskWritable, Reason::DiskRefuses, reasons.join("; ")),
+    };
+    vec![whole, writable]
+}
 
+impl NodeStatus {
     /// Every part of it with its conditions.
     fn subjects(&mut self) -> impl Iterator<Item = (Subject, &mut [Condition])> {
         let node = (Subject::Node, self.conditions.as_mut_slice());

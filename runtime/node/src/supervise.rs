@@ -28,6 +28,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::admission::Admission;
+use crate::blocking::blocking;
 use crate::bus::Bus;
 use crate::folders::Folders;
 use crate::layout::Place;
@@ -156,8 +157,7 @@ impl Shared {
     /// What is on record of a run; nothing, where it was never begun.
     async fn on_record(&self, run: &RunId) -> Option<Record> {
         let (records, run) = (self.records.clone(), run.clone());
-        let found = keeping::blocking(move || Ok::<_, String>(records.of(&run))).await;
-        found.ok().flatten()
+        blocking(move || records.of(&run)).await.ok().flatten()
     }
 }
 

@@ -9,13 +9,14 @@ use aerolith_packages::{Content, Digest, Part, Staged, Store};
 use aerolith_plugin_wire::Error;
 use aerolith_plugin_wire::arch::Choice;
 
+use crate::blocking::blocking;
 use crate::bus::Bus;
 use crate::desired::{self, Desired};
 use crate::fetch::{Downloads, Reporter};
 use crate::foundation::{Foundation, OpenError};
 use crate::pins::Pins;
 use crate::plugins::{self, NoProvider, Plugins};
-use crate::prepare::{PrepareError, blocking};
+use crate::prepare::PrepareError;
 use crate::program;
 use crate::state::ResourceId;
 

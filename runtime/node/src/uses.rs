@@ -4,22 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aerolith_model::{Application, Configuration, Name, ResourceKind, Service, Volume, VolumeSource};
 
-use crate::desired::{Resources, applications, as_configuration};
+use crate::desired::{Resources, applications};
 use crate::state::ResourceId;
 
 /// The configurations and secrets that an application names, and the secrets that its configurations name for the
 /// fetching of their objects; whether they exist or not.
 pub(crate) fn uses(application: &Application, resources: &Resources) -> BTreeSet<ResourceId> {
     let mut used: BTreeSet<ResourceId> = named(application).collect();
-    let configurations = used.iter().filter_map(|id| as_configuration(resources.get(id)?));
+    let configurations = used.iter().filter_map(|id| resources.get(id)?.as_configuration());
     let credentials: Vec<ResourceId> = configurations.flat_map(credentials).collect();
     used.extend(credentials);
     used
 }
 
 /// The applications that use each configuration and secret, by name.
-pub(crate) fn users(resources: &Resources) -> BTreeMap<ResourceId, BTreeSet<String>> {
-    let mut users: BTreeMap<ResourceId, BTreeSet<String>> = BTreeMap::new();
+pub(crate) type Users = BTreeMap<ResourceId, BTreeSet<String>>;
+
+/// Who uses what.
+pub(crate) fn users(resources: &Resources) -> Users {
+    let mut users = Users::new();
     for application in applications(resources) {
         for id in uses(application, resources) {
             users.entry(id).or_default().insert(application.name.to_string());

@@ -40,10 +40,7 @@ async fn found(world: &World, name: &str, ports: &[u16]) {
 
 async fn refused(node: &Node, all: &[&str]) -> String {
     let error = node.apply(resources(all), false).await.unwrap_err();
-    assert!(
-        matches!(error, ChangeError::NotAllowed { .. } | ChangeError::Port(_)),
-        "{error}"
-    );
+    assert!(matches!(error, ChangeError::Unfit(_)), "{error}");
     error.to_string()
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aerolith_model::ResourceKind;
 use aerolith_node::{Action, Condition, Events, Node, Outcome, Phase, Reason, Summary};
 use aerolith_plan::Fitness;
+use aerolith_plugin_wire::{Code, Error};
 use serde_json::Value;
 use world::*;
 
@@ -215,6 +216,29 @@ async fn a_first_version_that_ran_runs_until_the_second_has_proven_itself() {
     assert_eq!(events.next().await.unwrap().data["revision"], 2);
     until("the first is stopped", || (alive(&world) == both[1..]).then_some(())).await;
     node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_version_that_ran_is_what_to_go_back_to_when_the_second_comes_as_soon_as_the_daemon_is_back() {
+    for is_found in [true, false] {
+        let mut world = World::new();
+        let node = unproven(&mut world).await;
+        let first = alive(&world);
+        if !is_found {
+            let error = Error::new(Code::Unavailable, "the engine looks for it still");
+            world.engine().refuse("recover", error);
+        }
+        let node = world.crash_and_open(node).await;
+        let mut events = node.events("app/shop/#").unwrap();
+        apply(&node, &[&package("pp", "2")]).await;
+        let rollout = node.rollout(&"shop".parse().unwrap()).unwrap();
+        assert_eq!((rollout.revision, rollout.fallback), (2, Some(1)), "found: {is_found}");
+        world.engine().obey();
+        fail(&world, 2).await;
+        told(&mut events, "app/shop/takenback").await;
+        assert_eq!(alive(&world), first, "the first was never stopped");
+        node.shutdown().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

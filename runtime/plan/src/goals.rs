@@ -205,13 +205,26 @@ impl<'a> Library<'a> {
         }
     }
 
+    /// Everything that does not fit in an application, or that it needs and that is not there; each with the field that
+    /// says so, such as `services[0].programConfig`.
+    #[must_use]
+    pub fn faults(&self, application: &Application) -> Vec<(String, PlanError)> {
+        if let Err(invalid) = application.validate() {
+            return vec![(invalid.path.clone(), Box::new(invalid).into())];
+        }
+        let services = application.init_services.iter().chain(&application.services);
+        let packages = services.filter_map(|service| self.package_fault(application, service));
+        self.volume_faults(application).chain(packages).collect()
+    }
+
     /// Flattens an application into goals. Init services come first, one after the other, and all others after them.
     ///
     /// # Errors
-    /// [`PlanError`] names who needs what.
+    /// [`PlanError`] names who needs what: the first of [`Library::faults`].
     pub fn generation(&self, application: &Application, updates: Updates) -> Result<Generation, PlanError> {
-        application.validate().map_err(Box::new)?;
-        self.check_volumes(application)?;
+        if let Some((_, error)) = self.faults(application).into_iter().next() {
+            return Err(error);
+        }
         let mut generation = Generation::new();
         let mut before = None;
         for service in &application.init_services {
@@ -231,24 +244,26 @@ impl<'a> Library<'a> {
         Ok(generation)
     }
 
-    fn check_volumes(&self, application: &Application) -> Result<(), PlanError> {
-        for volume in &application.volumes {
-            let (kind, name, exists) = match &volume.source {
-                VolumeSource::Config(name) => ("configuration", name, self.configurations.contains_key(name.as_str())),
-                VolumeSource::Secret(name) => ("secret", name, self.secrets.contains_key(name.as_str())),
-                VolumeSource::HostPath(_) | VolumeSource::EmptyDir(_) => continue,
+    fn volume_faults(&self, application: &Application) -> impl Iterator<Item = (String, PlanError)> {
+        application.volumes.iter().enumerate().filter_map(|(at, volume)| {
+            let (field, kind, name, exists) = match &volume.source {
+                VolumeSource::Config(name) => (
+                    "config",
+                    "configuration",
+                    name,
+                    self.configurations.contains_key(name.as_str()),
+                ),
+                VolumeSource::Secret(name) => ("secret", "secret", name, self.secrets.contains_key(name.as_str())),
+                VolumeSource::HostPath(_) | VolumeSource::EmptyDir(_) => return None,
             };
-            if !exists {
-                let (application, volume) = (application.name.clone(), volume.name.clone());
-                return Err(PlanError::MissingContent {
-                    application,
-                    volume,
-                    kind,
-                    name: name.clone(),
-                });
-            }
-        }
-        Ok(())
+            let missing = || PlanError::MissingContent {
+                application: application.name.clone(),
+                volume: volume.name.clone(),
+                kind,
+                name: name.clone(),
+            };
+            (!exists).then(|| (format!("volumes[{at}].{field}.name"), missing()))
+        })
     }
 
     fn goal(&self, application: &Application, service: &Service, updates: Updates) -> Result<Goal, PlanError> {
@@ -260,7 +275,7 @@ impl<'a> Library<'a> {
             volumes,
             ..Used::default()
         };
-        used.configurations.extend(self.package(application, service)?);
+        used.configurations.extend(self.package(service));
         for volume in &used.volumes {
             match &volume.source {
                 VolumeSource::Config(name) => used.configurations.extend(self.configurations.get(name.as_str())),
@@ -296,17 +311,21 @@ impl<'a> Library<'a> {
         })
     }
 
-    fn package(&self, application: &Application, service: &Service) -> Result<Option<&Configuration>, PlanError> {
-        let Some(package) = &service.program_config else {
-            return Ok(None);
-        };
-        let found = self.configurations.get(package.as_str()).copied();
+    fn package(&self, service: &Service) -> Option<&'a Configuration> {
+        self.configurations
+            .get(service.program_config.as_ref()?.as_str())
+            .copied()
+    }
+
+    fn package_fault(&self, application: &Application, service: &Service) -> Option<(String, PlanError)> {
+        let package = service.program_config.clone()?;
+        let found = self.package(service);
         if found.is_some_and(Configuration::is_package) {
-            return Ok(found);
+            return None;
         }
+        let path = application.path_of(&service.name).unwrap_or_default() + ".programConfig";
         let (application, service) = (application.name.clone(), service.name.clone());
-        let package = package.clone();
-        Err(match found {
+        let error = match found {
             Some(_) => PlanError::NotAPackage {
                 application,
                 service,
@@ -317,7 +336,8 @@ impl<'a> Library<'a> {
                 service,
                 package,
             },
-        })
+        };
+        Some((path, error))
     }
 }
 

@@ -36,7 +36,7 @@ fn a_file_is_checked_without_a_daemon_and_without_one_nothing_else_goes() {
         );
     }
     assert!(node.done(&["version"]).contains("daemon not reached"));
-    assert!(node.done(&["completions", "bash"]).contains("--wait"));
+    assert!(node.done(&["completions", "bash"]).contains("AEROLITH_COMPLETE"));
 }
 
 #[test]

@@ -127,3 +127,34 @@ fn every_bad_manifest_is_refused_with_its_place_and_the_odd_but_legal_ones_run()
     node.service("shop", "marked", "running");
     assert_eq!(node.processes().len(), 1);
 }
+
+#[test]
+fn what_no_second_try_can_mend_ends_a_wait_at_once_with_its_reason() {
+    let (server, node) = (Server::start(), Node::started());
+    let mounts = json!({ "volumeMounts": [{ "name": "conf", "mountPath": "/conf" }] });
+    let mut templated = application("filled", &[service("web", "good", mounts)]);
+    templated["volumes"] = json!([{ "name": "conf", "config": { "name": "conf" } }]);
+    let conf = json!({ "kind": "configuration", "name": "conf", "template": true, "data": { "a": "{{.NOPE}}" } });
+    let bad = with(&server, "bad", b"entrie: bin/run.sh\n");
+    let good = with(&server, "good", b"entry: bin/run.sh\n");
+    for (all, name, words) in [
+        (
+            vec![bad, application("shop", &[service("web", "bad", json!({}))])],
+            "shop",
+            "program.yml:1:1: unknown key `entrie`",
+        ),
+        (
+            vec![good, conf, templated],
+            "filled",
+            "the instance has no variable `NOPE`",
+        ),
+    ] {
+        node.file("all.yml", &file(&all));
+        let told = node.run(&["apply", "-f", "all.yml", "--wait", "--timeout", "1h"]);
+        let expected = format!("not done, and nothing more is tried: {name} cannot be prepared: web: ");
+        assert!(
+            told.code == 1 && told.err.contains(&expected) && told.err.contains(words),
+            "{told:?}"
+        );
+    }
+}

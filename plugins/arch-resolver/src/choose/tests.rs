@@ -151,6 +151,16 @@ fn what_is_said_outright_counts_more_than_the_name() {
 }
 
 #[test]
+fn who_has_an_object_for_any_platform_is_not_told_to_make_one() {
+    let error = resolve("linux-arm64-v8", &["any.zip=any", "x-linux-amd64"])
+        .unwrap_err()
+        .to_string();
+    let end = "add an object whose name holds `linux-arm64-v8`; what is for any platform is taken only beside that, since the \
+               package has builds for others";
+    assert!(error.ends_with(end), "{error}");
+}
+
+#[test]
 fn no_match_names_the_platform_and_every_object() {
     let error = Error::from(resolve("linux-arm64-v8", &["b-linux-amd64", "notes.txt", "c=linux-arm46"]).unwrap_err());
     assert_eq!((error.code, error.retryable), (Code::NotFound, false));

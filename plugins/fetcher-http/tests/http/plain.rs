@@ -368,3 +368,14 @@ fn names_in_the_address_and_in_the_answer_have_no_effect_on_what_is_delivered() 
     assert_eq!(got.bytes(), CONTENT);
     assert!(server.requests()[0].starts_with("get /a/%2e%2e%2f%2e%2e%2fetc/x "));
 }
+
+#[test]
+fn where_nobody_listens_the_reason_is_told_without_what_the_client_is_built_of() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let error = fetch_with("", &whole(format!("http://{free}/a.zip"))).error();
+    let expected = format!("GET http://{free}/a.zip: cannot connect: Connection refused");
+    assert!(error.retryable && error.message.starts_with(&expected), "{error}");
+}

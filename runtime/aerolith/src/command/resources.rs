@@ -9,7 +9,7 @@ use hyper::Method;
 use serde_json::Value;
 
 use super::planned::{is_something, planned};
-use super::source::{documents, files, joined};
+use super::source::Sources;
 use super::wait::{Wanted, Watch};
 use crate::arguments::{Delete, How, Patience};
 use crate::client::{Client, quoted};
@@ -25,7 +25,8 @@ pub(crate) async fn apply(
     patience: Patience,
     screen: Screen,
 ) -> anyhow::Result<u8> {
-    let (name, text, warnings) = joined(files)?;
+    let sources = Sources::read(files)?;
+    let (name, text, warnings) = sources.joined()?;
     let watch = Watch::begin(client, patience, screen).await?;
     let How {
         dry_run,
@@ -35,7 +36,8 @@ pub(crate) async fn apply(
     } = how;
     let name = quoted(&name);
     let target = format!("/v1/resources?dryRun={dry_run}&prune={prune}&allowEmpty={allow_empty}&source={name}");
-    let answer = client.send(Method::PUT, &target, text).await?;
+    let answer = client.send(Method::PUT, &target, text).await;
+    let answer = answer.map_err(|error| sources.located(error))?;
     let applied: Applied = serde_json::from_value(answer.clone())?;
     for warning in warnings.iter().chain(&applied.warnings) {
         screen.message(&format!("warning: {warning}"));
@@ -76,7 +78,7 @@ pub(crate) async fn delete(client: &Client, wanted: Delete, screen: Screen) -> a
         let applied = one(client, kind.into(), name, screen).await?;
         return watch.until(&Wanted::gone(applied)).await;
     }
-    let resources = documents(&files(&wanted.file)?)?.resources;
+    let resources = Sources::read(&wanted.file)?.document()?.resources;
     let mut targets: Vec<_> = resources.iter().map(|r| (r.kind(), r.name().to_owned())).collect();
     targets.sort();
     let mut gone = Wanted::default();

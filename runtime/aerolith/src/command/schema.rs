@@ -7,7 +7,12 @@ use crate::screen::Screen;
 use crate::table::{Cell, Table};
 
 /// Every schema: its name, the files it is for, and its text.
-const SCHEMAS: [(&str, &str, &str); 6] = [
+const SCHEMAS: [(&str, &str, &str); 7] = [
+    (
+        "document",
+        "a document of any kind",
+        include_str!("../../../../docs/schema/document.json"),
+    ),
     (
         "application",
         "a document of kind application",
@@ -41,7 +46,7 @@ const SCHEMAS: [(&str, &str, &str); 6] = [
 ];
 
 /// The names of the schemas.
-pub(crate) fn names() -> [&'static str; 6] {
+pub(crate) fn names() -> [&'static str; 7] {
     SCHEMAS.map(|(name, ..)| name)
 }
 

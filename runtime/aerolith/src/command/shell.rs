@@ -1,12 +1,11 @@
 //! `aerolith version` and `aerolith completions`.
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::arguments::Arguments;
 use crate::client::{Client, Unreachable};
+use crate::completion::script;
 use crate::daemon::version as own;
 use crate::screen::Screen;
 
@@ -30,7 +29,5 @@ pub(crate) async fn version(client: &Client, screen: Screen) -> anyhow::Result<(
 
 /// Prints a completion script.
 pub(crate) fn completions(shell: Shell, screen: Screen) -> anyhow::Result<()> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "aerolith", &mut script);
-    screen.data(script)
+    screen.data(script(&shell.to_string())?)
 }

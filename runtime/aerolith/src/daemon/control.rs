@@ -169,13 +169,13 @@ impl Control for Daemon {
     }
 
     async fn get(&self, kind: ResourceKind, name: &str, revision: Option<u64>) -> Result<Option<Versioned>, Failure> {
-        let found = self.node().await.version(kind, name, revision);
+        let found = self.node().await.version(kind, name, revision).await;
         Ok(found.map(shown::versioned))
     }
 
     async fn versions(&self, kind: ResourceKind, name: &str) -> Result<Vec<Revision>, Failure> {
         let node = self.node().await;
-        let in_force = node.version(kind, name, None).map(|version| version.revision);
+        let in_force = node.revision(kind, name);
         let revision = |revision| Revision {
             revision,
             current: Some(revision) == in_force,

@@ -1,8 +1,8 @@
 //! What the rooms refuse, as the API says it.
 
-use aerolith_api::{Failure, Reason};
+use aerolith_api::{Failure, Fault, Reason};
 use aerolith_host::HostError;
-use aerolith_node::{BadTopic, ChangeError, CleanError, LogsError, RetryError, RollbackError};
+use aerolith_node::{BadTopic, ChangeError, CleanError, LogsError, Misfit, RetryError, RollbackError};
 use aerolith_plugin_wire::{Code, Error};
 
 /// Of the plugin host.
@@ -20,13 +20,28 @@ pub(super) fn of_host(error: &HostError) -> Failure {
 /// Of a change of the desired state.
 pub(super) fn of_change(error: &ChangeError) -> Failure {
     let code = match error {
-        ChangeError::Twice(_) | ChangeError::Plan(_) | ChangeError::NotAllowed { .. } => Reason::Invalid,
+        ChangeError::Unfit(all) if !all.iter().any(|misfit| misfit.reason.is_of_the_given()) => Reason::Conflict,
+        ChangeError::Twice(_) | ChangeError::Unfit(_) => Reason::Invalid,
         ChangeError::NotFound(_) => Reason::NotFound,
-        ChangeError::InUse { .. } | ChangeError::Port(_) => Reason::Conflict,
         ChangeError::Rollback(error) => of_rollback(error),
         ChangeError::File(_) | ChangeError::Thread(_) => Reason::Internal,
     };
-    Failure::new(code, error.to_string())
+    let faults = match error {
+        ChangeError::Unfit(all) => all.iter().map(fault).collect(),
+        _ => Vec::new(),
+    };
+    Failure {
+        faults,
+        ..Failure::new(code, error.to_string())
+    }
+}
+
+fn fault(misfit: &Misfit) -> Fault {
+    Fault {
+        resource: misfit.resource.to_string(),
+        path: misfit.path.clone(),
+        message: misfit.to_string(),
+    }
 }
 
 fn of_rollback(error: &RollbackError) -> Reason {
@@ -83,7 +98,7 @@ pub(super) fn of_engine(error: &Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aerolith_node::ResourceId;
+    use aerolith_node::{ResourceId, Unfit};
 
     #[test]
     fn a_refusal_keeps_its_words_and_gets_its_status() {
@@ -93,10 +108,15 @@ mod tests {
             "{failure:?}"
         );
         let resource: ResourceId = "secret/cert".to_owned().try_into().unwrap();
-        let failure = of_change(&ChangeError::InUse {
-            resource,
+        let reason = Unfit::InUse {
+            resource: resource.clone(),
             applications: vec!["weather".into()],
-        });
+        };
+        let failure = of_change(&ChangeError::Unfit(vec![Misfit {
+            resource,
+            path: String::new(),
+            reason,
+        }]));
         assert!(
             failure.code == Reason::Conflict && failure.message.contains("application `weather`"),
             "{failure:?}"

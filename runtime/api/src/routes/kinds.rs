@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::resources::{self, text};
 use super::{Params, Place, dotted, number};
 use crate::control::{self, Control, Versioned};
-use crate::document::read;
+use crate::document::{apart, read};
 use crate::failure::{Failure, Reason};
 use crate::redact::shown;
 use crate::view::{Applied, Retried};
@@ -158,7 +158,7 @@ pub(crate) async fn put<C: Control>(
 ) -> Result<Json<Applied>, Failure> {
     let kind = Kind::named(&plural)?;
     let source = wanted.source.as_deref().unwrap_or("body");
-    let document = read(source, &text(source, request).await?)?;
+    let document = apart(source, text(source, request).await?, read).await?;
     let is_it = |resource: &Resource| kind.takes(resource) && resource.name() == name;
     if !matches!(document.resources.as_slice(), [one] if is_it(one)) {
         let found: Vec<String> = document

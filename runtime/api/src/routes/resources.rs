@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{Params, flag};
 use crate::control::{self, Control};
-use crate::document::{read, read_whole};
+use crate::document::{apart, read, read_whole};
 use crate::failure::{Failure, Reason};
 use crate::router::MAX_BODY;
 use crate::view::Applied;
@@ -56,9 +56,9 @@ pub(crate) async fn apply<C: Control>(
 ) -> Result<Json<Applied>, Failure> {
     let source = wanted.source.as_deref().unwrap_or("body");
     let text = text(source, request).await?;
-    let document = match wanted.prune {
-        true => read_whole(source, &text, wanted.allow_empty)?,
-        false => read(source, &text)?,
+    let document = match (wanted.prune, wanted.allow_empty) {
+        (true, may_be_empty) => apart(source, text, move |source, text| read_whole(source, text, may_be_empty)).await?,
+        (false, _) => apart(source, text, read).await?,
     };
     let meant = control::Wanted {
         dry_run: wanted.dry_run,

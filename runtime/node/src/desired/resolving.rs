@@ -7,7 +7,7 @@ use aerolith_model::{Configuration, Resource};
 use aerolith_plugin_wire::Error;
 use aerolith_plugin_wire::arch::{Choice, Object, Objects};
 
-use super::{Known, Resources, as_configuration};
+use super::{Known, Resources};
 use crate::plugins::{self, NoProvider, Plugins, Resolver};
 use crate::state::ResourceId;
 
@@ -21,7 +21,7 @@ pub(super) async fn resolve(
     let resolver = plugins::resolver(plugins);
     let mut unresolved = BTreeMap::new();
     for (id, resource) in resources {
-        let Some(package) = as_configuration(resource) else {
+        let Some(package) = resource.as_configuration() else {
             continue;
         };
         if !package.is_package() || package.objects().next().is_none() {

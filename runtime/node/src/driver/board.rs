@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerolith_model::AppName;
-use aerolith_plan::{Generation, Goal, Goals, Observed, RunId, Seen, ServiceId, Step, Target, VersionId, is_up, plan};
+use aerolith_plan::{
+    Fitness, Generation, Goal, Goals, Observed, RunId, Seen, ServiceId, State, Step, Target, VersionId, is_up, plan,
+};
 use tokio::time::Instant;
 
 use super::subject;
@@ -15,7 +17,7 @@ use crate::desired::Desired;
 use crate::prepare::{PrepareError, Prepared};
 use crate::rollout::{Course, Rollout, is_early};
 use crate::status::Chronicle;
-use crate::supervise::{Sighting, Supervisor};
+use crate::supervise::{Phase, Sighting, Supervisor};
 use crate::time::{jittered, ms_after, now_ms};
 
 /// Time before a failed preparation is tried again; it doubles from try to try.
@@ -209,11 +211,8 @@ impl Board {
             .filter(|course| course.revision == revision);
         let generation = course.and_then(|course| course.candidate.generations.get(application));
         let seen = || {
-            supervisor
-                .look()
-                .iter()
-                .map(|one| (one.run().clone(), one.seen()))
-                .collect()
+            let all = supervisor.look();
+            all.iter().map(|one| (one.run().clone(), as_it_was(one))).collect()
         };
         generation.is_some_and(|generation| is_up(generation, &seen()))
     }
@@ -251,6 +250,18 @@ impl Board {
         let goal = desired.goal(&version.0)?;
         let prepared = self.prepared.get_mut(version)?;
         prepared.renew_claims(claims(&desired, goal)).then(|| prepared.clone())
+    }
+}
+
+/// What is looked for after a restart of the daemon counts as what it was when that ended.
+fn as_it_was(one: &Sighting) -> Seen {
+    let seen = one.seen();
+    match one.view.phase {
+        Phase::Recovering => Seen {
+            state: State::Running(Fitness::Started),
+            ..seen
+        },
+        _ => seen,
     }
 }
 

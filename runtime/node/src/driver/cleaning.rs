@@ -8,6 +8,7 @@ use aerolith_packages::{Cleaned, Digest, KeptParts, StoreError, Stored};
 use tokio::sync::oneshot;
 
 use super::{Driver, Works};
+use crate::blocking::{LostThread, blocking};
 use crate::desired::Desired;
 use crate::durable::{self, FileError};
 use crate::pins::Pinned;
@@ -32,8 +33,8 @@ pub enum CleanError {
     #[error(transparent)]
     File(#[from] FileError),
     /// A thread was lost.
-    #[error("the thread that works on files ended early: {0}")]
-    Thread(String),
+    #[error(transparent)]
+    Thread(#[from] LostThread),
     /// The node is ending.
     #[error("the node is ending, and cleans no more")]
     Ended,
@@ -80,13 +81,13 @@ impl Driver {
         };
         kept.extend(self.works.supervisor.all().iter().map(|watched| watched.version()));
         let folders = self.works.preparer.folders.clone();
-        in_thread(move || Ok(prepare::load(&folders, &kept).map(drop)?)).await
+        Ok(blocking(move || prepare::load(&folders, &kept).map(drop)).await??)
     }
 
     async fn clean_logs(&self) -> Result<(), CleanError> {
         let kept = self.applications_left();
         let logs = self.works.preparer.folders.logs();
-        in_thread(move || {
+        blocking(move || {
             for folder in durable::entries(&logs)? {
                 let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
                 if !name.is_some_and(|name| kept.contains(&name)) {
@@ -95,7 +96,7 @@ impl Driver {
             }
             Ok(())
         })
-        .await
+        .await?
     }
 
     /// The applications that are desired or of which something is left.
@@ -125,25 +126,25 @@ impl Works {
 /// Takes from the store what neither the desired state names nor a prepared version is made of.
 async fn clean_store(works: &Arc<Works>) -> Result<Cleaned, CleanError> {
     let works = works.clone();
-    in_thread(move || {
+    blocking(move || {
         let (contexts, prepared) = made_of(&works);
         let is_configured = |name: &str| contexts.iter().any(|desired| desired.configuration(name).is_some());
         works.preparer.downloads.forget(is_configured)?;
         let is_needed = needed(&works, &contexts, &prepared);
         Ok(works.preparer.store.clean(&kept_parts(), is_needed)?)
     })
-    .await
+    .await?
 }
 
 /// What a cleaning would take now. It only looks, so that neither waits for the other: this and the driver.
 pub(crate) async fn preview_clean(works: &Arc<Works>) -> Result<Cleaned, CleanError> {
     let works = works.clone();
-    in_thread(move || {
+    blocking(move || {
         let (contexts, prepared) = made_of(&works);
         let is_needed = needed(&works, &contexts, &prepared);
         Ok(works.preparer.store.preview_clean(&kept_parts(), is_needed)?)
     })
-    .await
+    .await?
 }
 
 /// Whether the desired state names something, or a deployment that may be put back does, or a prepared version is made of it. Blocks.
@@ -178,12 +179,4 @@ fn kept_parts() -> KeptParts {
         since: since.unwrap_or(SystemTime::UNIX_EPOCH),
         bytes: PARTS_STAY,
     }
-}
-
-/// Runs what blocks on a thread for that.
-pub(crate) async fn in_thread<T: Send + 'static>(
-    step: impl FnOnce() -> Result<T, CleanError> + Send + 'static,
-) -> Result<T, CleanError> {
-    let done = tokio::task::spawn_blocking(step).await;
-    done.unwrap_or_else(|error| Err(CleanError::Thread(error.to_string())))
 }

@@ -9,9 +9,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{Driver, Look, Stale};
+use crate::blocking::{blocking, trying};
 use crate::desired::{Desired, Given, Known};
 use crate::durable::FileError;
-use crate::prepare::blocking;
 use crate::rollout::{Attempt, Course, Earlier, MOST_ATTEMPTS, Progress, Unkept};
 use crate::state::{Deployment, Outcome, State};
 use crate::supervise::Phase;
@@ -75,9 +75,9 @@ impl Driver {
     /// The applications whose newest deployment is not as it is known, or all of them, each with the earlier one that is
     /// known of it: one of which nobody can say anything else by now.
     fn unknown_courses(&self, is_fresh: bool, stale: Option<Stale>) -> Vec<(AppName, Option<u64>)> {
-        let (state, board) = (self.works.foundation.state(), self.works.board());
+        let (now, board) = (self.works.foundation.snapshot(), self.works.board());
         let look = |name: &AppName| {
-            let (course, newest) = (board.courses.get(name), state.history(name.as_str()).first());
+            let (course, newest) = (board.courses.get(name), now.history(name.as_str()).first());
             let is_known = match (course, newest) {
                 (Some(course), Some(newest)) => course.is_of(newest),
                 (course, newest) => course.is_none() && newest.is_none(),
@@ -196,12 +196,12 @@ impl Driver {
             return;
         }
         let (works, names) = (self.works.clone(), begun.clone());
-        let kept = blocking(move || {
+        let kept = trying(move || {
             let mut state = works.foundation.state();
             let mut names = names.iter();
             names.try_for_each(|(name, revision)| state.attempt_begins(name.as_str(), *revision, works.boot()))
         });
-        if let Err(error) = kept.await.and_then(|kept| kept.map_err(Into::into)) {
+        if let Err(error) = kept.await {
             tracing::warn!(%error, "an update that takes the machine down will be tried again");
         }
         let mut board = self.works.board();
@@ -231,8 +231,8 @@ impl Driver {
         let mut is_kept = false;
         for (name, revision, unkept) in due {
             let (works, id, is_good) = (self.works.clone(), name.clone(), unkept.is_good);
-            let kept = blocking(move || keep(&mut works.foundation.state(), &id, revision, unkept));
-            match kept.await.and_then(|kept| kept.map_err(Into::into)) {
+            let kept = trying(move || keep(&mut works.foundation.state(), &id, revision, unkept));
+            match kept.await {
                 Ok(progress) => {
                     self.kept(&name, progress, is_good);
                     is_kept = true;

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use super::board::Trouble;
 use super::{Driver, Look, Stale};
 use crate::admission::judge;
+use crate::blocking::trying;
 use crate::policy::Asked;
-use crate::prepare::{self, Fresh, PrepareError, blocking};
+use crate::prepare::{self, Fresh, PrepareError};
 use crate::record::Terms;
 use crate::supervise::{Launch, Phase, Workspace};
 use crate::workload::{engine_kind, start_in, workload};
@@ -194,9 +195,9 @@ impl Driver {
 
     async fn remove(&self, version: VersionId) -> bool {
         let (folders, id) = (self.works.preparer.folders.clone(), version.clone());
-        let removed = blocking(move || prepare::remove(&folders, &id)).await;
+        let removed = trying(move || prepare::remove(&folders, &id)).await;
         self.works.board().prepared.remove(&version);
-        match removed.and_then(|removed| removed.map_err(Into::into)) {
+        match removed {
             Ok(()) => self.works.foundation.bus().tell(
                 format!("service/{}/removed", version.0),
                 json!({"fingerprint": version.1}),

@@ -1,11 +1,15 @@
-//! A disk that fails at a chosen step, once or from then on, as at the end of the process; and one of which is known what it
-//! has if the power is cut then.
+//! A disk that fails at a chosen step, once or from then on, as at the end of the process; one that hangs; and one of which
+//! is known what it has if the power is cut then.
 
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use power::{Model, Node};
+use tokio::sync::oneshot;
 
 use super::Change;
 
@@ -14,6 +18,17 @@ thread_local! {
     static ARMED: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
     /// What the disk below a folder has.
     static DISK: RefCell<Option<Disk>> = const { RefCell::new(None) };
+}
+
+/// The folders below which a sync is to hang, on whichever thread.
+static HANGS: Mutex<Vec<Hang>> = Mutex::new(Vec::new());
+/// So long a sync hangs: a test that waits for it fails, and does not hang too.
+const LONGEST: Duration = Duration::from_secs(20);
+
+struct Hang {
+    folder: PathBuf,
+    begun: oneshot::Sender<()>,
+    end: Receiver<()>,
 }
 
 struct Disk {
@@ -41,6 +56,27 @@ pub(crate) fn disarm(fails: usize) -> bool {
     ARMED.take().is_some_and(|(works, left)| works == 0 && left < fails)
 }
 
+/// Lets the next sync below a folder hang, which is told, until the other end is dropped.
+pub(crate) fn hang(folder: &Path) -> (oneshot::Receiver<()>, Sender<()>) {
+    let ((begun, told), (release, end)) = (oneshot::channel(), channel());
+    let folder = folder.to_owned();
+    HANGS.lock().unwrap().push(Hang { folder, begun, end });
+    (told, release)
+}
+
+fn maybe_hang(path: &Path) {
+    let hang = {
+        let mut all = HANGS.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = all.iter().position(|hang| path.starts_with(&hang.folder));
+        at.map(|at| all.remove(at))
+    };
+    if let Some(Hang { begun, end, .. }) = hang {
+        // Who hangs it may be gone.
+        let _ = begun.send(());
+        let _ = end.recv_timeout(LONGEST);
+    }
+}
+
 /// Keeps account of what is durable of a folder, in which everything is now.
 pub(crate) fn watch(folder: &Path, syncs: Syncs) {
     let (root, model) = (folder.to_owned(), Model::of(folder));
@@ -53,6 +89,9 @@ pub(crate) fn watched() -> Model {
 }
 
 pub(super) fn step<T>(change: Change<'_>, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    if let Change::Sync(path) = change {
+        maybe_hang(path);
+    }
     let (armed, result) = match ARMED.get() {
         Some((0, fails)) if fails > 0 => (Some((0, fails - 1)), Err(io::Error::other("the disk is gone"))),
         Some((works, fails)) if works > 0 => (Some((works - 1, fails)), Ok(())),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aerolith_packages::StoreError;
 use aerolith_plugin_wire::Error;
 
+use crate::blocking::LostThread;
 use crate::plugins::NoProvider;
 use crate::policy::Forbidden;
 
@@ -31,7 +32,7 @@ pub enum FetchError {
         reason: String,
     },
     /// The fetcher failed.
-    #[error("{url}: {error}{}", tries(*.count))]
+    #[error("{}{}", at(.url, .error), tries(*.count))]
     Fetch {
         /// From where, without user and query.
         url: String,
@@ -65,9 +66,15 @@ pub enum FetchError {
     /// What is promised of the object cannot be read, or the store cannot be looked into.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The thread that writes was lost.
-    #[error("the thread that stores the download ended early: {0}")]
-    Thread(String),
+    /// It came to its end and is not in the store: a fault of the program.
+    #[error("{url}: the download ended, and nothing was stored")]
+    Nothing {
+        /// From where, without user and query.
+        url: String,
+    },
+    /// A thread was lost.
+    #[error(transparent)]
+    Thread(#[from] LostThread),
 }
 
 impl FetchError {
@@ -98,10 +105,43 @@ impl FetchError {
     }
 }
 
+/// The error with where it was; once, since a fetcher may have said it.
+fn at(url: &str, error: &Error) -> String {
+    let told = error.to_string();
+    match told.contains(url) {
+        true => told,
+        false => format!("{url}: {told}"),
+    }
+}
+
 fn tries(count: u32) -> String {
     if count > 1 {
         format!(" (tried {count} times)")
     } else {
         String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_told_once_whoever_tells_it() {
+        let told = |message: &str| {
+            let failed = FetchError::Fetch {
+                url: "http://h/a".into(),
+                error: Error::io(message),
+                count: 2,
+            };
+            failed.to_string()
+        };
+        for message in ["GET http://h/a: cannot connect", "cannot connect"] {
+            let told = told(message);
+            assert!(
+                told.matches("http://h/a").count() == 1 && told.ends_with("(tried 2 times)"),
+                "{told}"
+            );
+        }
     }
 }

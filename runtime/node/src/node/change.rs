@@ -1,27 +1,27 @@
 //! Changing the desired state: all of it is checked before any of it is stored.
 
 mod error;
+mod fitting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aerolith_model::{AppName, Object, Resource, ResourceKind};
-use aerolith_plan::{Library, Updates};
 use serde::Serialize;
 use serde_json::json;
 
 use super::Node;
 use super::steps::{PlannedStep, planned};
-use crate::desired::{Desired, Given, Known, Resources, application, applications, library};
+use crate::blocking::blocking;
+use crate::desired::{Desired, Given, Known};
 use crate::difference::{Action, ApplicationChange, ResourceChange, difference, resources};
 use crate::driver::Works;
-use crate::policy::Rules;
-use crate::ports::{PortConflict, conflicts};
 use crate::state::{Change, Outcome, ResourceId, State};
 use crate::supervise::Phase;
-use crate::uses::users;
+use crate::uses::{Users, users};
 
-pub use error::ChangeError;
+pub use error::{ChangeError, Misfit, Unfit};
+use fitting::misfits;
 
 /// What an apply does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -102,10 +102,10 @@ impl Node {
         let desired = Desired::of(done.after, &[], known, plugins).await;
         let desired = desired.hold_refused(&works.preparer.rules);
         let desired = works.board().preserving(desired, &done.preserved.1);
-        let mut applications = concerned(&desired.resources, given);
+        let mut applications = concerned(&done.users, given);
         applications.extend(names(&removed));
         let differing = concerned(
-            &desired.resources,
+            &done.users,
             &resources.iter().map(|change| change.resource.clone()).collect(),
         );
         let failed = self.failed(&applications, &differing);
@@ -133,9 +133,9 @@ impl Node {
 
     /// Those of applications that stand failed, but for those that differ.
     fn failed(&self, applications: &[String], differing: &[String]) -> Vec<String> {
-        let (state, watched) = (self.0.works.foundation.state(), self.0.works.supervisor.all());
+        let (now, watched) = (self.0.works.foundation.snapshot(), self.0.works.supervisor.all());
         let is_rolled_back = |name: &str| {
-            let newest = state.history(name).first();
+            let newest = now.history(name).first();
             newest.is_some_and(|newest| newest.outcome == Outcome::Failed)
         };
         let has_failed = |name: &str| {
@@ -177,7 +177,8 @@ impl Node {
         Ok(done.revision)
     }
 
-    /// Makes a change of the state as it is by then, and wakes the driver when that is over though nobody waits for it.
+    /// Makes a change of the state as it is by then, and wakes the driver when that is over though nobody waits for it. What it
+    /// supersedes must be known by then, or nobody could tell whether that was up.
     pub(super) async fn change(
         &self,
         change: impl FnOnce(&State) -> Result<Change, ChangeError> + Send + 'static,
@@ -185,12 +186,12 @@ impl Node {
         wake: Arc<Waking>,
     ) -> Result<Done, ChangeError> {
         let works = self.0.works.clone();
+        self.0.begun.clone().wait_for(|begun| *begun).await.ok();
         let commit = move || {
             let _wake = wake;
             commit(&works, change, dry_run)
         };
-        let done = tokio::task::spawn_blocking(commit).await;
-        done.map_err(|e| ChangeError::Thread(e.to_string()))?
+        blocking(commit).await?
     }
 
     fn tell(&self, ids: &BTreeSet<ResourceId>, what: &str, revision: u64) {
@@ -221,6 +222,8 @@ pub(super) struct Done {
     pub(super) revision: u64,
     before: Given,
     after: Given,
+    /// Who uses what, after it.
+    users: Users,
     /// Before and after, the applications that preserve what they were deployed of, with the revisions that deployed them.
     preserved: (BTreeMap<AppName, u64>, BTreeMap<AppName, u64>),
 }
@@ -247,13 +250,21 @@ fn commit(
         state.preserved(&Change::default(), state.resources()),
         state.preserved(&change, &resources),
     );
-    let concerned = concerned(&resources, &put);
-    allowed(&works.preparer.rules, &change)?;
-    not_in_use(&state, &change, &resources)?;
-    if let Some(conflict) = new_conflict(&before.resources, &resources) {
-        return Err(conflict.into());
+    let users = users(&resources);
+    let concerned = concerned(&users, &put);
+    if let Some(unknown) = change.delete.iter().find(|id| !state.knows(id)) {
+        return Err(ChangeError::NotFound(unknown.clone()));
     }
-    fits(&put, &concerned, &before, &resources)?;
+    let misfits = misfits(
+        &works.preparer.rules,
+        &change,
+        &users,
+        (&put, &concerned),
+        (&before, &resources),
+    );
+    if !misfits.is_empty() {
+        return Err(ChangeError::Unfit(misfits));
+    }
     let mut after = given(&state, resources);
     if dry_run {
         after.versions.retain(|id, _| !put.contains(id));
@@ -266,52 +277,9 @@ fn commit(
         revision: after.revision,
         before,
         after,
+        users,
         preserved,
     })
-}
-
-/// Whether what is to be deleted is there, and nobody needs it.
-fn not_in_use(state: &State, change: &Change, after: &Resources) -> Result<(), ChangeError> {
-    if change.delete.is_empty() {
-        return Ok(());
-    }
-    let users = users(after);
-    for id in &change.delete {
-        if !state.knows(id) {
-            return Err(ChangeError::NotFound(id.clone()));
-        }
-        if let Some(applications) = users.get(id) {
-            return Err(ChangeError::InUse {
-                resource: id.clone(),
-                applications: applications.iter().cloned().collect(),
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Whether the applications that a change concerns fit together with what they need once it is made. What was broken
-/// before, as by a damaged file, does not stand in the way of anything else.
-fn fits(
-    put: &BTreeSet<ResourceId>,
-    concerned: &[String],
-    before: &Given,
-    after: &Resources,
-) -> Result<(), ChangeError> {
-    let fingerprints = &before.fingerprints;
-    let before = &before.resources;
-    let (was, is) = (library(before, fingerprints), library(after, fingerprints));
-    let plan = |library: &Library<'_>, application| library.generation(application, Updates::default());
-    for name in concerned {
-        let Some(Err(error)) = application(after, name).map(|application| plan(&is, application)) else {
-            continue;
-        };
-        let is_given = put.contains(&ResourceId::new(ResourceKind::Application, name));
-        if is_given || application(before, name).is_none_or(|application| plan(&was, application).is_ok()) {
-            return Err(Box::new(error).into());
-        }
-    }
-    Ok(())
 }
 
 /// Everything in force but the given.
@@ -331,32 +299,8 @@ fn names(ids: &BTreeSet<ResourceId>) -> impl Iterator<Item = String> {
     applications.map(|id| id.name.clone())
 }
 
-/// Asks the policy about every application that is given.
-fn allowed(rules: &Rules, change: &Change) -> Result<(), ChangeError> {
-    change
-        .put
-        .iter()
-        .filter_map(Resource::as_application)
-        .try_for_each(|application| {
-            let refused = |(service, error)| ChangeError::NotAllowed {
-                application: application.name.clone(),
-                service,
-                error,
-            };
-            rules.admit(application).map_err(refused)
-        })
-}
-
-/// Two services that would have one port of the host, and did not before.
-fn new_conflict(before: &Resources, after: &Resources) -> Option<PortConflict> {
-    let known = conflicts(applications(before));
-    conflicts(applications(after))
-        .into_iter()
-        .find(|conflict| !known.contains(conflict))
-}
-
-fn concerned(resources: &Resources, ids: &BTreeSet<ResourceId>) -> Vec<String> {
-    let users = users(resources);
+/// The applications among resources, and those that use one of them.
+fn concerned(users: &Users, ids: &BTreeSet<ResourceId>) -> Vec<String> {
     let mut all = BTreeSet::new();
     for id in ids {
         match id.kind {

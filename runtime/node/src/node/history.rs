@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::Node;
 use super::change::{Applied, ChangeError, Waking};
+use crate::blocking::{LostThread, blocking};
 use crate::durable::FileError;
 use crate::state::{Deployment, Outcome, ResourceId, State};
 use crate::supervise::Phase;
@@ -41,15 +42,15 @@ pub enum RetryError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The thread that stores was lost.
-    #[error("the thread that stores the state ended early: {0}")]
-    Thread(String),
+    #[error(transparent)]
+    Thread(#[from] LostThread),
 }
 
 impl Node {
     /// The deployments of an application, newest first; nothing where there is no such application.
     #[must_use]
     pub fn history(&self, application: &str) -> Option<Vec<Deployed>> {
-        let mut all = deployed(self.0.works.foundation.state().history(application));
+        let mut all = deployed(self.0.works.foundation.snapshot().history(application));
         let newest = all.first_mut()?;
         // With nothing to go back to it is tried for as long as anything is, and has failed once nothing is.
         if newest.outcome == Outcome::Pending
@@ -109,7 +110,7 @@ impl Node {
         }
         // All of it is done where it goes on though nobody waits for its end any more.
         let (node, name) = (self.clone(), target.to_owned());
-        let retried = tokio::task::spawn_blocking(move || {
+        blocking(move || {
             let wake = Waking(node);
             let node = &wake.0;
             let retried = node.0.works.foundation.state().retry(&name)?;
@@ -119,8 +120,8 @@ impl Node {
                 course.and_then(|course| course.unkept.take()).is_some()
             };
             Ok(node.try_again(&[name]) || retried || forgotten)
-        });
-        retried.await.map_err(|error| RetryError::Thread(error.to_string()))?
+        })
+        .await?
     }
 
     /// Starts at once what has failed of applications or waits for its next start; answers whether there was something.

@@ -9,8 +9,9 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::Node;
+use crate::blocking::blocking;
 use crate::desired::Desired;
-use crate::driver::{CleanError, Works, in_thread, on_board, preview_clean};
+use crate::driver::{CleanError, Works, on_board, preview_clean};
 use crate::prepare::Prepared;
 
 /// One thing in the package store.
@@ -77,13 +78,13 @@ impl Node {
     /// [`CleanError::Store`]: what the file system says.
     pub async fn packages(&self) -> Result<Vec<PackageItem>, CleanError> {
         let works = self.0.works.clone();
-        in_thread(move || {
+        blocking(move || {
             // In this order what has just been prepared is held, or on the board, or both.
             let items = works.preparer.store.list()?;
             let uses = Uses::of(&works);
             Ok(items.into_iter().map(|item| uses.shown(item)).collect())
         })
-        .await
+        .await?
     }
 
     /// Removes from the package store what nothing needs, as it happens by itself whenever a version is removed:

@@ -148,15 +148,15 @@ impl Rules {
         }
     }
 
-    /// Asks about every service of an application, as it is written.
-    ///
-    /// # Errors
-    /// The first service that asks too much.
-    pub(crate) fn admit(&self, application: &Application) -> Result<(), (ServiceName, NotAllowed)> {
+    /// The services of an application that ask too much as they are written, each with the first thing that it may not have.
+    pub(crate) fn refused<'a>(
+        &'a self,
+        application: &'a Application,
+    ) -> impl Iterator<Item = (&'a ServiceName, NotAllowed)> {
         let services = application.services.iter().chain(&application.init_services);
-        services.into_iter().try_for_each(|service| {
+        services.filter_map(|service| {
             let asked = Asked::by(&application.whole(service), &application.volumes);
-            self.judge(&asked).map_err(|error| (service.name.clone(), error))
+            Some((&service.name, self.judge(&asked).err()?))
         })
     }
 

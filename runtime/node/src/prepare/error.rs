@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::blocking::LostThread;
 use crate::durable::FileError;
 use crate::enforcement::WrongUser;
 use crate::fetch::FetchError;
@@ -40,8 +41,8 @@ pub enum PrepareError {
     #[error("it is desired no more")]
     Superseded,
     /// A thread was lost.
-    #[error("the thread that works on files ended early: {0}")]
-    Thread(String),
+    #[error(transparent)]
+    Thread(#[from] LostThread),
     /// The preparation ended without a result: a fault of the program.
     #[error("preparing it ended early: {0}")]
     Lost(String),
@@ -65,10 +66,14 @@ impl PrepareError {
         }
     }
 
-    /// Whether nothing but another policy or other resources can put it right. Where a link of the host leads, and what
-    /// comes from an address, may be otherwise the next time, and nobody would tell.
-    pub(crate) fn is_lasting(&self) -> bool {
-        matches!(self, Self::Package(PackageError::Forbidden { .. }))
+    /// Whether nothing but another policy or other resources can put it right. Where a link of the host leads, what comes
+    /// from an address, and which plugins there are may be otherwise the next time, and nobody would tell.
+    pub(crate) const fn is_lasting(&self) -> bool {
+        match self {
+            Self::Package(error) => error.is_lasting(),
+            Self::Mount(error) => error.is_lasting(),
+            _ => false,
+        }
     }
 
     /// Whether it is this node's own disk that refuses: full, read-only or broken.
@@ -86,6 +91,57 @@ impl PrepareError {
         match self {
             Self::Package(PackageError::Object { error, .. }) => error.wait(),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aerolith_model::TemplateError;
+
+    fn of_package(error: PackageError) -> PrepareError {
+        PrepareError::Package(error)
+    }
+
+    #[test]
+    fn what_the_resources_say_lasts_and_what_others_bring_does_not() {
+        let (package, reason) = (String::from("weather"), String::from("unknown key `entrie`"));
+        let manifest = PackageError::Manifest {
+            package: package.clone(),
+            reason: reason.clone(),
+        };
+        let template = MountError::Template {
+            configuration: "conf".parse().unwrap(),
+            key: "a".into(),
+            error: TemplateError::Open { line: 1 },
+        };
+        for lasting in [
+            of_package(manifest),
+            of_package(PackageError::NoManifest {
+                package: package.clone(),
+            }),
+            template.into(),
+        ] {
+            assert!(lasting.is_lasting(), "{lasting}");
+        }
+        let no_fetcher = NoProvider::Fetcher {
+            scheme: "htp".into(),
+            others: Vec::new(),
+        };
+        for passing in [
+            of_package(PackageError::Unresolved {
+                package: package.clone(),
+                reason,
+            }),
+            of_package(PackageError::Object {
+                package,
+                key: "a".into(),
+                error: Box::new(FetchError::NoFetcher(no_fetcher)),
+            }),
+            PrepareError::Superseded,
+        ] {
+            assert!(!passing.is_lasting(), "{passing}");
         }
     }
 }

@@ -64,33 +64,6 @@ fn list(revisions: &[u64]) -> String {
 }
 
 impl State {
-    /// The deployments of an application, newest first.
-    pub(crate) fn history(&self, application: &str) -> &[Deployment] {
-        self.histories.get(application).map_or(&[], History::all)
-    }
-
-    /// The newest deployment, while nobody knows what comes of it.
-    pub(crate) fn candidate(&self, application: &str) -> Option<&Deployment> {
-        self.histories.get(application)?.candidate()
-    }
-
-    /// What is to run in a candidate's place, before it can or after it has failed: the newest good one, or where none was,
-    /// the newest that was up.
-    pub(crate) fn fallback(&self, application: &str) -> Option<&Deployment> {
-        self.histories.get(application)?.fallback()
-    }
-
-    /// What was put back or would be, among those before the newest.
-    pub(crate) fn before(&self, application: &str) -> Option<&Deployment> {
-        self.histories.get(application)?.before()
-    }
-
-    /// The deployment that is to run: the newest, or after it has failed the fallback, where there is one.
-    #[cfg(test)]
-    pub(crate) fn wanted(&self, application: &str) -> Option<&Deployment> {
-        self.histories.get(application)?.wanted()
-    }
-
     /// The resources of a deployment, exactly as they were. Errors: what is wrong with the first that cannot be read.
     pub(crate) fn parts(&self, deployment: &Deployment) -> Result<Resources, String> {
         let parts = deployment.parts.iter();
@@ -99,19 +72,9 @@ impl State {
             .collect()
     }
 
-    /// Every version of a resource that is kept, by its revision.
-    pub(crate) fn kept_versions(&self, id: &ResourceId) -> BTreeMap<u64, Version> {
-        let deployments = self.histories.values().flat_map(History::all);
-        let parts = deployments.filter_map(|deployment| deployment.parts.get(id));
-        let all = self.head.resources.get(id).into_iter().chain(parts);
-        all.map(|version| (version.revision, version.clone())).collect()
-    }
-
     /// One version of a resource. Errors: what is wrong with it.
     pub(crate) fn part(&self, id: &ResourceId, version: &Version) -> Result<Arc<Resource>, String> {
-        if self.head.resources.get(id) == Some(version)
-            && let Some(resource) = self.resources.get(id)
-        {
+        if let Some(resource) = self.loaded(id, version) {
             return Ok(resource.clone());
         }
         match self.versions.read(id, version) {
@@ -119,12 +82,6 @@ impl State {
             Ok(Read::Absent(reason) | Read::Damaged(reason) | Read::Locked(reason)) => Err(reason),
             Err(error) => Err(error.to_string()),
         }
-    }
-
-    /// Whether a deployment is made of what is in force.
-    pub(crate) fn is_in_force(&self, deployment: &Deployment) -> bool {
-        let mut parts = deployment.parts.iter();
-        parts.all(|(id, version)| self.head.resources.get(id) == Some(version))
     }
 
     /// An attempt of a candidate begins, in this boot of the machine.
@@ -187,13 +144,14 @@ impl State {
 
     /// Changes a history on disk and then in memory, when it is changed; answers whether it is.
     fn amend(&mut self, application: &str, change: impl FnOnce(&mut History) -> bool) -> Result<bool, FileError> {
-        let Some(mut history) = self.histories.get(application).cloned() else {
+        let Some(known) = self.histories.get(application).cloned() else {
             return Ok(false);
         };
+        let mut history = History::clone(&known);
         let is_changed = change(&mut history);
-        if is_changed && self.histories.get(application) != Some(&history) {
+        if is_changed && *known != history {
             self.store(|state| state.put_history(application, &history))?;
-            self.histories.insert(application.to_owned(), history);
+            self.publish(|now| drop(now.histories.insert(application.to_owned(), history.into())));
         }
         Ok(is_changed)
     }
@@ -256,10 +214,10 @@ impl State {
         let mut deployed = BTreeMap::new();
         for application in applications(head, resources) {
             let name = application.name.as_str();
-            let history = self.histories.get(name);
+            let history = self.histories.get(name).map(Arc::as_ref);
             let parts = parts(application, head, resources);
             let versions = parts.iter().map(|(id, version)| (id, Some(version)));
-            if is_deployed(history.and_then(History::newest), application, &versions.collect()) {
+            if is_deployed(history.and_then(|it| it.newest()), application, &versions.collect()) {
                 let mut history = history.cloned().unwrap_or_default();
                 let deployment = Deployment::new(head.revision, at_ms, parts);
                 history.deploy(deployment, |candidate| is_up(name, candidate));
@@ -307,7 +265,7 @@ impl State {
             .map(|id| &id.name);
         let histories = names.chain(deployed.keys()).filter_map(|name| self.histories.get(name));
         let parts = histories
-            .flat_map(History::all)
+            .flat_map(|history| history.all())
             .flat_map(|deployment| &deployment.parts);
         let all = in_force.chain(parts);
         all.map(|(id, version)| (id.clone(), version.revision)).collect()
@@ -326,14 +284,6 @@ impl State {
         applications
             .map(|id| self.history_path(&id.name))
             .try_for_each(|path| durable::remove(&path))
-    }
-
-    /// Every version that is in force or that a history names.
-    pub(super) fn named(&self) -> HashSet<(&ResourceId, u64)> {
-        let deployments = self.histories.values().flat_map(History::all);
-        let parts = deployments.flat_map(|deployment| &deployment.parts);
-        let all = self.head.resources.iter().chain(parts);
-        all.map(|(id, version)| (id, version.revision)).collect()
     }
 }
 

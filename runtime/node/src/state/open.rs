@@ -10,10 +10,10 @@ use aerolith_model::ResourceKind;
 use aerolith_packages::Digest;
 
 use super::deployments::HISTORY;
-use super::head::{self, Found, HEAD, Head};
+use super::head::{self, Found, HEAD};
 use super::history::History;
 use super::versions::{File, Read, Versions};
-use super::{Damaged, ResourceId, State, StateError, Version, checked};
+use super::{Damaged, Published, ResourceId, Snapshot, State, StateError, Version, checked};
 use crate::durable::{self, FileError, On};
 
 const DAMAGED: &str = "damaged";
@@ -31,14 +31,13 @@ impl State {
         let mut state = Self {
             folder,
             versions,
-            head: Head::default(),
-            resources: Default::default(),
-            histories: Default::default(),
-            damaged: Vec::new(),
+            now: Arc::default(),
+            published: Published::default(),
             is_settled: true,
         };
         state.read(found)?;
         state.sweep()?;
+        state.publish(|_| {});
         Ok(state)
     }
 
@@ -46,12 +45,12 @@ impl State {
         let path = self.folder.join(HEAD);
         let reason = match found {
             Found::Current(head) => {
-                self.head = head;
+                self.now_mut().head = head;
                 self.read_resources(Versions::path)?;
                 return self.read_histories();
             }
             Found::First(head) => {
-                self.head = head;
+                self.now_mut().head = head;
                 self.read_resources(Versions::plain_path)?;
                 return self.migrate();
             }
@@ -63,7 +62,7 @@ impl State {
             "{reason}; the newest readable version of each resource is in force, also of what was kept for a rollback alone"
         );
         tracing::error!(reason, "the head of the state cannot be read");
-        self.damaged.push(Damaged { resource: None, reason });
+        self.now_mut().damaged.push(Damaged { resource: None, reason });
         self.rebuild()
     }
 
@@ -83,7 +82,7 @@ impl State {
     fn take(&mut self, file: File, sha256: Option<&str>) -> Result<bool, FileError> {
         let (reason, stays) = match self.versions.load(&file, sha256)? {
             Read::Whole(resource) => {
-                self.resources.insert(file.id, Arc::from(resource));
+                self.now_mut().resources.insert(file.id, Arc::from(resource));
                 return Ok(true);
             }
             Read::Absent(reason) => {
@@ -96,7 +95,7 @@ impl State {
         };
         tracing::error!(resource = %file.id, reason, "a resource cannot be read");
         let resource = Some(file.id);
-        self.damaged.push(Damaged { resource, reason });
+        self.now_mut().damaged.push(Damaged { resource, reason });
         Ok(stays)
     }
 
@@ -109,8 +108,9 @@ impl State {
             let sha256 = Digest::of(&fs::read(&file.path).on("read", &file.path)?).to_string();
             let (id, revision) = (file.id.clone(), file.revision);
             if self.take(file, None)? {
-                self.head.revision = self.head.revision.max(revision);
-                self.head.resources.insert(id, Version { revision, sha256 });
+                let head = &mut self.now_mut().head;
+                head.revision = head.revision.max(revision);
+                head.resources.insert(id, Version { revision, sha256 });
             }
         }
         if durable::entries(&self.folder.join(HISTORY))?.is_empty() {
@@ -129,7 +129,7 @@ impl State {
         for name in self.applications() {
             let (path, history) = (self.history_path(&name), self.in_force(&name));
             files.push((path.clone(), checked::encode(&history, &path)?));
-            self.histories.insert(name, history);
+            self.now_mut().histories.insert(name, history.into());
         }
         durable::put_all(&files, 0o600)?;
         self.head.put(&self.folder)?;
@@ -141,9 +141,10 @@ impl State {
     /// Lets the head name sealed versions of all secrets, and answers their files. The revisions stay.
     fn seal(&mut self) -> Result<Vec<(PathBuf, Vec<u8>)>, FileError> {
         let mut files = Vec::new();
-        let secrets = self.resources.iter().filter(|(id, _)| id.kind == ResourceKind::Secret);
+        let Snapshot { head, resources, .. } = Arc::make_mut(&mut self.now);
+        let secrets = resources.iter().filter(|(id, _)| id.kind == ResourceKind::Secret);
         for (id, resource) in secrets {
-            let Some(version) = self.head.resources.get_mut(id) else {
+            let Some(version) = head.resources.get_mut(id) else {
                 continue;
             };
             if matches!(self.versions.read(id, version)?, Read::Whole(_)) {
@@ -163,13 +164,13 @@ impl State {
                 Err(reason) => {
                     let reason = format!("{reason}; what is in force of application `{name}` counts as good");
                     tracing::error!(reason, "a history of deployments cannot be read");
-                    self.damaged.push(Damaged { resource: None, reason });
+                    self.now_mut().damaged.push(Damaged { resource: None, reason });
                     let history = self.in_force(&name);
                     self.put_history(&name, &history)?;
                     history
                 }
             };
-            self.histories.insert(name, history);
+            self.now_mut().histories.insert(name, history.into());
         }
         Ok(())
     }

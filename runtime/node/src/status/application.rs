@@ -121,7 +121,8 @@ fn of_rollout(rollout: &Rollout) -> Option<Condition> {
 fn standing_of(services: &[ServiceStatus]) -> Condition {
     let standing = services.iter().map(|service| (service, standing(service)));
     let behind = standing.filter(|(_, standing)| !standing.holds());
-    let worst = behind.max_by_key(|(_, standing)| severity(standing.reason));
+    // What is tried again says less than what is not.
+    let worst = behind.max_by_key(|(_, standing)| (severity(standing.reason), standing.next_try_ms.is_none()));
     match worst {
         Some((service, standing)) => of_service(service, &standing),
         None => Condition::is(Aspect::Deployed, Reason::Deployed),

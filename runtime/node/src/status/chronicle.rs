@@ -46,17 +46,28 @@ impl Known {
 impl Chronicle {
     /// Dates all conditions that there are. What is not among them is forgotten.
     pub(crate) fn date<'a>(&mut self, now: Moment, all: impl IntoIterator<Item = (Subject, &'a mut [Condition])>) {
-        let mut known = HashMap::with_capacity(self.known.len());
+        let before = std::mem::take(&mut self.known);
         for (subject, conditions) in all {
-            let before = self.known.get(&subject).map(Vec::as_slice).unwrap_or_default();
-            let dated: Vec<Known> = conditions.iter().map(|one| dated(now, before, one)).collect();
-            for (condition, dated) in conditions.iter_mut().zip(&dated) {
-                condition.since_ms = dated.shown_ms;
-            }
-            known.insert(subject, dated);
+            let dated = date(now, before.get(&subject), conditions);
+            self.known.insert(subject, dated);
         }
-        self.known = known;
     }
+
+    /// Dates the conditions of one alone, and forgets nobody.
+    pub(crate) fn date_one(&mut self, now: Moment, subject: Subject, conditions: &mut [Condition]) {
+        let dated = date(now, self.known.get(&subject), conditions);
+        self.known.insert(subject, dated);
+    }
+}
+
+fn date(now: Moment, before: Option<&Vec<Known>>, conditions: &mut [Condition]) -> Vec<Known> {
+    let before = before.map(Vec::as_slice).unwrap_or_default();
+    let date = |condition: &mut Condition| {
+        let dated = dated(now, before, condition);
+        condition.since_ms = dated.shown_ms;
+        dated
+    };
+    conditions.iter_mut().map(date).collect()
 }
 
 fn dated(now: Moment, before: &[Known], condition: &Condition) -> Known {
@@ -127,6 +138,19 @@ mod tests {
         look(&mut chronicle, at(10, 0), Reason::Starting, "");
         chronicle.date(at(20, 0), []);
         assert_eq!(look(&mut chronicle, at(30, 0), Reason::Starting, ""), 30);
+    }
+
+    #[test]
+    fn one_that_is_looked_at_alone_dates_as_ever_and_nobody_else_is_forgotten() {
+        let mut chronicle = Chronicle::default();
+        let mut conditions = [Condition::is_not(Aspect::Running, Reason::Starting, "")];
+        look(&mut chronicle, at(10, 0), Reason::Starting, "");
+        chronicle.date_one(at(20, 0), Subject::Application("shop".into()), &mut conditions);
+        assert_eq!(conditions[0].since_ms, 20);
+        chronicle.date_one(at(30, 0), Subject::Node, &mut conditions);
+        assert_eq!(conditions[0].since_ms, 10);
+        chronicle.date_one(at(40, 0), Subject::Application("shop".into()), &mut conditions);
+        assert_eq!(conditions[0].since_ms, 20);
     }
 
     #[test]

@@ -88,7 +88,8 @@ pub enum Reason {
 
     /// It is fetched, verified and unpacked.
     Preparing,
-    /// It could not be fetched, verified or unpacked, and is tried again.
+    /// It could not be fetched, verified or unpacked, and is tried again at the time that is told; without one, only another
+    /// version of it can put that right.
     PreparationFailed,
     /// The node's policy does not take it.
     Refused,

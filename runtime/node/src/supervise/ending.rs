@@ -5,8 +5,8 @@ use aerolith_plugin_wire::engine::{Exit, Handle, Stop};
 use serde_json::json;
 
 use super::Phase;
-use super::keeping::blocking;
 use super::life::{Instance, Next};
+use crate::blocking::trying;
 use crate::plugins::Engine;
 use crate::record::Life;
 use crate::workspace;
@@ -90,7 +90,7 @@ impl Instance {
     async fn clear_away(&mut self) -> Next {
         let (home, records) = (self.shared.folders.home_of(&self.record), self.shared.records.clone());
         let record = self.record.clone();
-        let cleared = blocking(move || workspace::remove(&home).and_then(|()| records.remove(&record))).await;
+        let cleared = trying(move || workspace::remove(&home).and_then(|()| records.remove(&record))).await;
         match cleared {
             Ok(()) => {
                 self.tell("stopped", &json!({}));

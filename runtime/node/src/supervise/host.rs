@@ -1,8 +1,8 @@
 //! What an instance takes from the host before each start: leave of the policy, and its ports.
 
-use super::keeping::blocking;
 use super::life::Instance;
 use super::starting::Refused;
+use crate::blocking::blocking;
 use crate::enforcement::is_somebody_else;
 use crate::plugins::Engine;
 use crate::policy::NotAllowed;
@@ -18,10 +18,10 @@ impl Instance {
         self.be_allowed(engine).await?;
         let (ports, run) = (self.shared.ports.clone(), self.record.run());
         let mut workload = self.record.workload.clone();
-        let given = move || Ok::<_, String>(ports.give(&run, &mut workload).map(|()| workload));
+        let given = move || ports.give(&run, &mut workload).map(|()| workload);
         self.record.workload = blocking(given)
             .await
-            .map_err(Refused::Clear)?
+            .map_err(|error| Refused::Clear(error.to_string()))?
             .map_err(|error| match error {
                 NoPort::Lost { .. } if self.failures >= PATIENCE => Refused::Lost(error.to_string()),
                 _ => Refused::Clear(error.to_string()),
@@ -42,9 +42,9 @@ impl Instance {
             let judged = rules.judge(&asked);
             // Where a link leads may have changed since the last start.
             let mut paths = asked.host_paths.iter();
-            Ok::<_, String>(judged.and_then(|()| paths.try_for_each(|path| rules.follow(path).map(drop))))
+            judged.and_then(|()| paths.try_for_each(|path| rules.follow(path).map(drop)))
         });
-        match judged.await.map_err(Refused::Clear)? {
+        match judged.await.map_err(|error| Refused::Clear(error.to_string()))? {
             Err(error @ NotAllowed::Unknown { .. }) => Err(Refused::Clear(error.to_string())),
             Err(error) => Err(Refused::NotAllowed(error)),
             Ok(()) => Ok(()),

@@ -9,8 +9,8 @@ use aerolith_packages::{Difference, Published, Store, StoreError, Tree, TreeId};
 use aerolith_plugin_wire::engine::Program;
 use serde_json::json;
 
-use super::keeping::blocking;
 use super::life::Instance;
+use crate::blocking::blocking;
 use crate::policy::Edited;
 use crate::prepare;
 use crate::program::MANIFEST;
@@ -139,7 +139,7 @@ impl Instance {
             return Ok(());
         };
         let (integrity, version, known) = (self.shared.integrity.clone(), self.version(), self.known.clone());
-        let checked = blocking(move || Ok::<_, String>(integrity.check(version, &tree, &program, &known))).await?;
+        let checked = blocking(move || integrity.check(version, &tree, &program, &known)).await?;
         match checked {
             Ok(restored) if restored.is_empty() => Ok(()),
             Ok(restored) => {
@@ -167,7 +167,7 @@ impl Instance {
     async fn tree(&mut self, program: &Program) -> Result<Option<String>, String> {
         if self.record.tree.is_none() {
             let directory = PathBuf::from(&program.directory);
-            self.record.tree = blocking(move || Ok::<_, String>(prepare::tree_of(&directory))).await?;
+            self.record.tree = blocking(move || prepare::tree_of(&directory)).await?;
         }
         Ok(self.record.tree.clone())
     }

@@ -2,11 +2,11 @@
 
 use aerolith_plan::trial::Proof;
 use aerolith_plan::{Fitness, VersionId};
-use aerolith_plugin_wire::{Code, Error};
 
 use super::Phase;
 use super::life::Instance;
 use super::view::View;
+use crate::blocking::trying;
 use crate::plugins::{self, Engine};
 use crate::time::now_ms;
 
@@ -35,7 +35,7 @@ impl Instance {
         self.take_terms();
         self.record.row = self.policy.row();
         let (records, record) = (self.shared.records.clone(), self.record.clone());
-        blocking(move || records.put(&record)).await
+        trying(move || records.put(&record)).await
     }
 
     /// A record that cannot be written is a fault of the machine: the instance goes on, the operator is told.
@@ -123,11 +123,4 @@ impl Instance {
             .bus
             .tell(format!("instance/{}/{what}", self.record.id), data.clone());
     }
-}
-
-pub(super) async fn blocking<T: Send + 'static, E: ToString + Send + 'static>(
-    step: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, String> {
-    let done = tokio::task::spawn_blocking(move || step().map_err(|e| e.to_string())).await;
-    done.map_err(|e| Error::new(Code::Internal, e).message)?
 }

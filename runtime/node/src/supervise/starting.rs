@@ -7,10 +7,10 @@ use aerolith_plugin_wire::engine::{Handle, Recover};
 use aerolith_plugin_wire::{Code, Error};
 use serde_json::json;
 
-use super::keeping::blocking;
 use super::life::{Instance, Next};
 use super::{Phase, Workspace};
 use crate::admission::Refusal;
+use crate::blocking::{blocking, trying};
 use crate::layout::finish;
 use crate::policy::NotAllowed;
 use crate::record::Life;
@@ -133,8 +133,8 @@ impl Instance {
     /// daemon went away. Forgotten, it is planned again.
     async fn is_to_be_made_anew(&self) -> bool {
         let folder = self.record.folder(&self.shared.folders.instances());
-        let is_gone = move || Ok::<_, String>(!folder.is_dir());
-        self.workspace.is_none() && blocking(is_gone).await == Ok(true)
+        let is_gone = move || !folder.is_dir();
+        self.workspace.is_none() && blocking(is_gone).await.unwrap_or(false)
     }
 
     async fn nothing_runs(&mut self, reason: String) -> Next {
@@ -166,7 +166,7 @@ impl Instance {
         };
         let output = std::path::PathBuf::from(&self.record.workload.output);
         let (rules, environment) = (self.shared.rules.clone(), self.record.workload.environment.clone());
-        blocking(move || {
+        trying(move || {
             if let Some(parent) = output.parent() {
                 crate::durable::folder(parent, true).map_err(|e| e.to_string())?;
             }

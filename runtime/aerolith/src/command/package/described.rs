@@ -8,7 +8,7 @@ use aerolith_node::Unresolved;
 use aerolith_plugin_wire::arch::Choice;
 
 use super::mistake::judged_of;
-use crate::command::source::text;
+use crate::command::source::Source;
 use crate::daemonless::Daemonless;
 use crate::outcome::Wrong;
 use crate::screen::Screen;
@@ -25,7 +25,7 @@ pub(super) struct Described {
 /// # Errors
 /// What is wrong with it; also that there is no program package in it.
 pub(super) fn describe(file: &Path, screen: Screen) -> anyhow::Result<Described> {
-    let (name, text) = text(file)?;
+    let Source { name, text } = Source::of(file)?;
     let document = read(&name, &text)?;
     for warning in &document.warnings {
         screen.message(&format!("warning: {warning}"));

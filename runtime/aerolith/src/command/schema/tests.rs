@@ -4,7 +4,7 @@ mod agreement;
 mod mutation;
 mod published;
 
-use aerolith_model::{Application, Configuration, ProgramManifest, Secret};
+use aerolith_model::{Application, Configuration, ProgramManifest, ResourceKind, Secret};
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Value, json};
 
@@ -25,6 +25,7 @@ const FULL: [(&str, &str); 7] = [
 /// The schema of what a file of this name holds, made from its type.
 fn made(name: &str) -> Value {
     match name {
+        "document" => of_any_kind(),
         "application" => of_kind::<Application>(name),
         "configuration" => of_kind::<Configuration>(name),
         "secret" => of_kind::<Secret>(name),
@@ -41,6 +42,31 @@ fn of_kind<T: JsonSchema>(kind: &str) -> Value {
     schema["properties"]["kind"] = json!({ "const": kind, "description": "What the document is." });
     schema["required"].as_array_mut().unwrap().insert(0, "kind".into());
     schema
+}
+
+/// The definitions of all kinds are of the same types, so they have one place.
+fn of_any_kind() -> Value {
+    let mut definitions = serde_json::Map::new();
+    let kinds = ResourceKind::ALL.map(|kind| {
+        let mut schema = made(kind.as_str());
+        let own = schema.as_object_mut().unwrap();
+        own.remove("$schema");
+        for (name, definition) in own.remove("$defs").unwrap().as_object().unwrap() {
+            let known = definitions.insert(name.clone(), definition.clone());
+            assert!(
+                known.is_none_or(|known| known == *definition),
+                "two definitions of {name}"
+            );
+        }
+        schema
+    });
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Document",
+        "description": "A document of any kind, as a file holds one or several.",
+        "oneOf": kinds,
+        "$defs": definitions,
+    })
 }
 
 /// What the program says of a text that is called `file`; nothing of one that it takes.

@@ -108,6 +108,7 @@ fn ended(application: &Application) -> Option<(&'static str, &Condition)> {
         "Failed" => "has failed",
         "Refused" => "is refused",
         "Held" => "is held",
+        "PreparationFailed" if deployed.next_try_ms.is_none() => "cannot be prepared",
         _ => return None,
     };
     Some((word, deployed))
@@ -207,8 +208,9 @@ mod tests {
     #[test]
     fn what_cannot_come_by_itself_ends_the_wait_though_the_version_before_is_still_at_work() {
         let wanted = Wanted::run(&applied(2, "shop"));
-        let judge = |reason: &str| {
+        let judge = |reason: &str, next_try_ms: Option<u64>| {
             let deployed = Condition {
+                next_try_ms,
                 aspect: "Deployed".into(),
                 status: "false".into(),
                 reason: reason.into(),
@@ -233,12 +235,13 @@ mod tests {
             ("Failed", "has failed"),
             ("Refused", "is refused"),
             ("Held", "is held"),
+            ("PreparationFailed", "cannot be prepared"),
         ] {
             let told = format!("shop {word}: web: ended with code 3");
-            assert_eq!(judge(reason), Verdict::Never(vec![told]));
+            assert_eq!(judge(reason, None), Verdict::Never(vec![told]));
         }
         for reason in ["Preparing", "PreparationFailed", "Progressing", "Scheduled"] {
-            assert!(matches!(judge(reason), Verdict::NotYet(_)), "{reason}");
+            assert!(matches!(judge(reason, Some(7)), Verdict::NotYet(_)), "{reason}");
         }
     }
 

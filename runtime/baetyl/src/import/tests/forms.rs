@@ -122,6 +122,8 @@ fn our_own_yaml_is_told_apart() {
     for ours in [
         "kind: secret\nname: cert\n",
         "kind: secret\n---\nkind: secret\n",
+        "name: cert\nstringData: {key: hush}\n",
+        "{}",
         "- [",
         "",
     ] {

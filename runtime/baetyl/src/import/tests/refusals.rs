@@ -32,7 +32,7 @@ fn known_fields_are_strict_and_named_by_their_path() {
         (
             APPLICATION.replace(r#""replica": 1"#, r#""replica": "1""#),
             "services[0].replica",
-            "u32",
+            "a whole number from 0 to 4294967295, found a text",
         ),
         (
             APPLICATION.replace(r#""agent""#, r#""Agent""#),
@@ -88,6 +88,12 @@ fn known_fields_are_strict_and_named_by_their_path() {
             r#"{"name": "conf", "data": {"_object_a": "nonsense"}}"#.to_owned(),
             "data._object_a",
             "not a JSON object",
+        ),
+        (
+            r#"{"name": "pp", "labels": {"baetyl-config-type": "baetyl-program"}, "data": {"program.yml": "entrie: x"}}"#
+                .to_owned(),
+            "data.program.yml",
+            "unknown key `entrie`",
         ),
         (r#"{"name": "my-baetyl", "data": {}}"#.to_owned(), "name", "reserved"),
         (format!("[{PACKAGE}, {{\"x\": 1}}]"), "[1]", "found keys x"),

@@ -24,7 +24,8 @@ fn application(service: &str, host_path: &str) -> Application {
 }
 
 fn answer(policy: WorkloadPolicy, service: &str) -> Result<(), String> {
-    let admitted = rules(policy).admit(&application(service, "/srv/data"));
+    let (rules, application) = (rules(policy), application(service, "/srv/data"));
+    let admitted = rules.refused(&application).next().map_or(Ok(()), Err);
     admitted.map_err(|(service, error)| {
         assert_eq!(service.as_str(), "web");
         error.to_string()

@@ -1,5 +1,6 @@
 //! All that can be seen of a state, but for times and for what chance made.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 

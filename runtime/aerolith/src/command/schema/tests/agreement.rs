@@ -49,6 +49,67 @@ fn what_may_be_written_in_two_ways_the_schemas_take_in_both() {
     assert_eq!(refused("configuration", &read(object)), None);
 }
 
+#[test]
+fn what_the_program_refuses_of_whole_services_and_secrets_the_schemas_refuse_too() {
+    let service = |fields: &str| format!("services: [{{name: aa, {fields}}}]");
+    let init = |fields: &str| format!("initServices: [{{name: aa, image: i, {fields}}}]");
+    for fields in [
+        service("programConfig: pp, image: i"),
+        service("replica: 2"),
+        service("image: ''"),
+        service("image: null"),
+        service("image: i, restart: {backoff: {factor: 0.5}}"),
+        service("image: i, readinessProbe: {}"),
+        service("image: i, readinessProbe: {exec: {command: [a]}, tcpSocket: {port: 1}}"),
+        service("image: i, readinessProbe: {exec: {command: []}}"),
+        service("image: i, livenessProbe: {exec: {command: [a]}, successThreshold: 2}"),
+        init("replica: 2"),
+        init("update: {strategy: switch}"),
+        init("readinessProbe: {exec: {command: [a]}}"),
+        "jobConfig: {backoffLimit: 1}".to_owned(),
+        "volumes: [{name: aa}]".to_owned(),
+        "volumes: [{name: aa, emptyDir: {}, config: {name: aa}}]".to_owned(),
+    ] {
+        refused_by_both("application", &fields);
+    }
+    for fields in [
+        "labels: {secret-type: other}",
+        "labels: {secret-type: registry}, data: {address: ''}",
+    ] {
+        refused_by_both("secret", &fields.replace(", data", "\ndata"));
+    }
+    for entry in ["", "/bin/sh", "C:/x", "../x", "a/../x", "bin/", "bin/.", "."] {
+        let text = format!("entry: '{entry}'\n");
+        assert!(
+            refusal("program", &text).is_some() && refused("program", &read(&text)).is_some(),
+            "{entry}"
+        );
+    }
+}
+
+/// By the schema of its kind, and by that of any document.
+fn refused_by_both(kind: &str, fields: &str) {
+    let text = format!("kind: {kind}\nname: weather\n{fields}\n");
+    assert!(refusal(kind, &text).is_some(), "{text}");
+    for schema in [kind, "document"] {
+        assert!(refused(schema, &read(&text)).is_some(), "{schema}: {text}");
+    }
+}
+
+#[test]
+fn any_document_has_one_schema_which_goes_by_its_kind() {
+    for (name, text) in FULL.into_iter().filter(|(_, text)| read(text)["kind"].is_string()) {
+        assert_eq!(refused("document", &read(text)), None, "{name}");
+    }
+    for wrong in [
+        "name: aa",
+        "kind: pod\nname: aa",
+        "kind: secret\nname: aa\nservices: []",
+    ] {
+        assert!(refused("document", &read(wrong)).is_some(), "{wrong}");
+    }
+}
+
 /// Every YAML and JSON of the book, of the plugins' and examples' folders and of the fuzzer, each document by itself.
 fn texts() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -89,11 +150,12 @@ fn what_the_program_takes_of_the_repositorys_texts_the_schemas_take_too() {
         };
         let kind = value["kind"].as_str().unwrap_or("none").to_owned();
         if path.components().any(|part| part.as_os_str() == "examples") {
-            assert_eq!(refusal(&kind, &text), None, "{}", path.display());
+            let document = aerolith_api::read("file", &text);
+            assert!(document.is_ok(), "{}: {document:?}", path.display());
         }
         let resource = SCHEMAS.iter().map(|(name, ..)| *name).find(|name| *name == kind);
         let names = match resource {
-            Some(name) => vec![name],
+            Some(name) => vec![name, "document"],
             None if value.is_object() => vec!["program", "aerolith", "plugin"],
             None => vec![],
         };
@@ -103,4 +165,28 @@ fn what_the_program_takes_of_the_repositorys_texts_the_schemas_take_too() {
         }
     }
     assert!(taken > 10, "only {taken} texts were taken");
+}
+
+/// The example runs a package of texts, so that nothing is to be fetched for it.
+#[test]
+fn the_sample_of_baetyls_json_loads_and_is_the_one_in_the_book() {
+    let sample = include_str!("../../../../../../examples/baetyl/lamp.json");
+    let document = aerolith_api::read("lamp.json", sample).unwrap();
+    let names: Vec<_> = document
+        .resources
+        .iter()
+        .map(|r| format!("{}/{}", r.kind(), r.name()))
+        .collect();
+    assert_eq!(names, ["configuration/lamp-program", "application/lamp"]);
+    let application = document.resources[1].as_application().unwrap();
+    assert_eq!(
+        application.services[0].program_config.as_ref().unwrap().as_str(),
+        "lamp-program"
+    );
+    assert!(
+        document.warnings.len() == 1 && document.warnings[0].contains("selector"),
+        "{:?}",
+        document.warnings
+    );
+    assert!(include_str!("../../../../../../docs/src/packages-and-applications.md").contains(sample));
 }

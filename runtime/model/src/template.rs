@@ -39,7 +39,7 @@ pub enum TemplateError {
 ///
 /// # Errors
 /// The first place that cannot be filled: nothing is left as it is in a text that is said to be a template.
-pub(crate) fn fill<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> Result<String, TemplateError> {
+pub fn fill_template<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> Result<String, TemplateError> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once(OPEN) {
@@ -62,6 +62,11 @@ pub(crate) fn fill<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> R
     }
     filled.push_str(rest);
     Ok(filled)
+}
+
+/// Whether every place of a text can be filled, provided that the instance has its variables.
+pub(crate) fn check(text: &str) -> Result<(), TemplateError> {
+    fill_template(text, |_| Some("")).map(drop)
 }
 
 enum Place<'t> {
@@ -106,7 +111,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn filled(text: &str) -> Result<String, TemplateError> {
-        fill(text, |name| match name {
+        fill_template(text, |name| match name {
             "PORT" => Some("50200"),
             "UNIT_2" => Some("{{.PORT}}"),
             _ => None,
