@@ -223,7 +223,7 @@ impl Engine for Scripted {
             running: run.is_alive(),
             pid: Some(run.pid),
             up_ms: Some(0),
-            address: None,
+            ..Status::default()
         })
     }
 
