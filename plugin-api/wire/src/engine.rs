@@ -365,7 +365,8 @@ pub struct Status {
     pub pid: Option<u32>,
     /// Milliseconds since it started, where known.
     pub up_ms: Option<u64>,
-    /// What of its workload could not be applied, and why; each for people.
+    /// What of its workload could not be applied, and why; each for people, and beginning with the word that they ask for it by:
+    /// `memory limit 64 MiB is not enforced: …`.
     pub unenforced: Vec<String>,
     /// Network address that reaches it from the host, where it has one of its own.
     pub address: Option<String>,

@@ -27,12 +27,13 @@ pub(crate) fn all() -> Vec<Stat> {
         .collect()
 }
 
-/// Those of the processes that carry the mark and still run.
-pub(crate) fn marked(all: &[Stat], mark: &Mark) -> Vec<Stat> {
+/// Those of the processes that carry the mark and still run. Environments are read of those alone that were started no earlier than
+/// `since`, in ticks: whom an instance started is no older than its first process.
+pub(crate) fn marked(all: &[Stat], mark: &Mark, since: u64) -> Vec<Stat> {
     let patience = Patience::new();
     let carries = |p: &&Stat| environment(p.pid, &patience).is_ok_and(|e| mark.is_in(&e));
     all.iter()
-        .filter(|p| !p.ended() && !p.kernel)
+        .filter(|p| p.start >= since && !p.ended() && !p.kernel)
         .filter(carries)
         .cloned()
         .collect()
@@ -52,6 +53,6 @@ mod tests {
     #[test]
     fn nobody_carries_a_mark_that_was_never_given() {
         let mark = Mark::new("shop.web.1", "a token that nobody was given").unwrap();
-        assert!(marked(&all(), &mark).is_empty());
+        assert!(marked(&all(), &mark, 0).is_empty());
     }
 }

@@ -93,7 +93,7 @@ fn by_identity(registry: &Registry, mark: &Mark, identity: &Identity) -> Result<
 /// By the group of its name, else by the marks that processes carry.
 fn by_mark(registry: &Registry, mark: &Mark) -> Result<Found> {
     let group = Group::find(&registry.cgroups, mark);
-    let marked = group.map_or_else(|| proc::marked(&proc::all(), mark), |group| group.members());
+    let marked = group.map_or_else(|| proc::marked(&proc::all(), mark, 0), |group| group.members());
     let Some(leader) = first(&marked) else {
         return Ok(Found::Gone(match marked.len() {
             0 => "no process carries its mark".into(),

@@ -184,7 +184,7 @@ impl Family {
                 witnesses,
             } => {
                 let all = proc::all();
-                let marked = proc::marked(&all, mark);
+                let marked = proc::marked(&all, mark, leader.start);
                 let roots: Vec<_> = marked
                     .iter()
                     .map(Known::from)

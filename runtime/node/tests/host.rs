@@ -10,6 +10,7 @@ use std::net::TcpListener;
 
 use aerolith_model::ResourceKind;
 use aerolith_node::{Aspect, ChangeError, HostPathRule, Node, Phase, Reason, Summary, WorkloadPolicy};
+use aerolith_plugin_wire::engine::Resources;
 use world::*;
 
 const PORT: &str = "BAETYL_SERVICE_DYNAMIC_PORT";
@@ -440,7 +441,10 @@ async fn a_limit_that_nobody_enforces_is_a_warning_and_a_user_that_nobody_takes_
         &node,
         &[
             &package("pp", "1"),
-            &shop(r#","resources":{"limits":{"memory":"256Mi","cpu":"1500m"}}"#),
+            &shop(
+                r#","resources":{"limits":{"memory":"256Mi","cpu":"1500m","swap":0,"pids":100,"openFiles":"1k"},
+                "cpuset":"0-2,4","ioWeight":50}"#,
+            ),
         ],
     )
     .await;
@@ -455,10 +459,17 @@ async fn a_limit_that_nobody_enforces_is_a_warning_and_a_user_that_nobody_takes_
     let told = "memory limit 256Mi is not enforced: the process engine does not limit memory";
     assert!(warnings.iter().any(|warning| warning == told), "{warnings:?}");
     let resources = world.engine().runs_of("shop.web.1")[0].workload.resources.clone();
-    assert_eq!(
-        (resources.cpu_millis, resources.memory_bytes),
-        (Some(1500), Some(256 << 20))
-    );
+    let expected = Resources {
+        cpu_millis: Some(1500),
+        memory_bytes: Some(256 << 20),
+        swap_bytes: Some(0),
+        pids: Some(100),
+        cpus: Some("0-2,4".into()),
+        io_weight: Some(50),
+        open_files: Some(1000),
+        ..Resources::default()
+    };
+    assert_eq!(resources, expected);
     apply(&node, &[&shop(r#","security":{"user":"app"}"#)]).await;
     let web = until("it is refused", || {
         service_of(&node, "shop", "web").filter(|web| web.state == Summary::Failed)

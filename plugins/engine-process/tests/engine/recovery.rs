@@ -32,24 +32,25 @@ impl Drop for Stranger {
 
 #[test]
 fn an_instance_is_found_by_its_handle_and_its_mark_after_the_engine_was_lost() {
-    let rig = Rig::new();
-    let workload = rig.shell("found", "setsid sleep 60 & echo yes > ready; sleep 60");
-    let handle = rig.start(&workload);
-    rig.written("ready");
-    for given in [Some(handle.clone()), None] {
+    for rig in Rig::with_groups_and_without() {
+        let workload = rig.shell("found", "setsid sleep 60 & echo yes > ready; sleep 60");
+        let handle = rig.start(&workload);
+        rig.written("ready");
+        for given in [Some(handle.clone()), None] {
+            let later = Rig::new();
+            let found = recover(&later, &workload, given);
+            assert_eq!(found.handle, Some(handle.clone()), "{}", found.reason);
+            assert!(later.within(later.engine.status(&handle)).unwrap().running);
+        }
         let later = Rig::new();
-        let found = recover(&later, &workload, given);
-        assert_eq!(found.handle, Some(handle.clone()), "{}", found.reason);
-        assert!(later.within(later.engine.status(&handle)).unwrap().running);
+        assert_eq!(
+            later.stop(&handle, 5000),
+            signal(15),
+            "it is still a child of this process"
+        );
+        assert_eq!(recover(&later, &workload, Some(handle)).handle, None);
+        assert_eq!(recover(&Rig::new(), &workload, None).handle, None);
     }
-    let later = Rig::new();
-    assert_eq!(
-        later.stop(&handle, 5000),
-        signal(15),
-        "it is still a child of this process"
-    );
-    assert_eq!(recover(&later, &workload, Some(handle)).handle, None);
-    assert_eq!(recover(&Rig::new(), &workload, None).handle, None);
 }
 
 #[test]
@@ -153,18 +154,19 @@ fn a_program_that_cleared_its_environment_is_still_itself() {
 
 #[test]
 fn an_instance_whose_first_process_is_gone_is_not_found_by_what_it_left() {
-    let rig = Rig::new();
-    let workload = rig.shell("orphan", "sh -c 'echo yes > ready; sleep 60' & exit 0");
-    let handle = rig.start(&workload);
-    rig.written("ready");
-    rig.wait(&handle);
-    let found = recover(&Rig::new(), &workload, None);
-    assert!(
-        found.handle.is_none() && found.reason.contains("remove the instance"),
-        "{}",
-        found.reason
-    );
-    rig.stop(&handle, 0);
+    for rig in Rig::with_groups_and_without() {
+        let workload = rig.shell("orphan", "sh -c 'echo yes > ready; sleep 60' & exit 0");
+        let handle = rig.start(&workload);
+        rig.written("ready");
+        rig.wait(&handle);
+        let found = recover(&Rig::new(), &workload, None);
+        assert!(
+            found.handle.is_none() && found.reason.contains("remove the instance"),
+            "{}",
+            found.reason
+        );
+        rig.stop(&handle, 0);
+    }
 }
 
 #[test]

@@ -29,6 +29,11 @@ impl Rig {
         Self::configured("{}")
     }
 
+    /// One whose engine holds instances in control groups, where the host has some, and one whose engine does not.
+    pub(crate) fn with_groups_and_without() -> [Self; 2] {
+        [Self::new(), Self::configured(r#"{"cgroup":false}"#)]
+    }
+
     /// A rig whose engine has this configuration.
     pub(crate) fn configured(config: &str) -> Self {
         let host = Host::new();

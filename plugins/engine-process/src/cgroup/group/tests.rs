@@ -1,6 +1,7 @@
 use super::*;
 use crate::cgroup::plan;
 use aerolith_plugin::wire::engine::Resources;
+use std::io::ErrorKind;
 use std::process::{Child, Command, Stdio};
 
 /// What this host has of one version, below a parent of the test's own; nothing where that cannot tell and kill members.
