@@ -226,13 +226,14 @@ fn where_two_cannot_be_beside_each_other_the_old_runs_again_within_the_deadline_
             break;
         }
     }
-    node.service("readiness", "web", "running");
-    let runs = node.process("readiness.web.1");
-    assert_ne!(runs.pid, before["readiness"], "it was stopped meanwhile");
-    node.until("what runs is the old one", |_| {
-        let command = fs::read(format!("/proc/{}/cmdline", runs.pid)).ok()?;
-        command.starts_with(b"sleep").then_some(())
+    // The new one may be running still when it is told to be no good.
+    let runs = node.until("what runs is the old one", |_| {
+        let all = node.processes();
+        let mut of_it = all.iter().filter(|one| one.instance() == Some("readiness.web.1"));
+        let is_old = |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|it| it.starts_with(b"sleep"));
+        of_it.next().map(|one| one.pid).filter(is_old)
     });
+    assert_ne!(runs, before["readiness"], "it was stopped meanwhile");
     for kind in ["liveness", "startup"] {
         assert_eq!(node.process(&format!("{kind}.web.1")).pid, before[kind]);
     }
