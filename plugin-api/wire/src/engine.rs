@@ -517,7 +517,6 @@ mod tests {
                 io_weight: Some(50),
                 open_files: Some(256),
                 others: [("nvidia.com/gpu".to_owned(), 1)].into(),
-                ..Resources::default()
             },
             sandbox: Sandbox {
                 system_calls: Some(SystemCalls::default()),

@@ -1,6 +1,6 @@
 //! What a service asks and its engine cannot hold it to. Pure.
 
-use aerolith_model::{Capabilities, Medium, Service, Volume, VolumeSource};
+use aerolith_model::{Capabilities, CapabilityName, Medium, Service, Volume, VolumeSource};
 use aerolith_plugin_wire::engine::{Features, enforce};
 
 /// What a service asks in vain with the volumes that it mounts, in words. It runs all the same. What the engine `told` of
@@ -52,7 +52,7 @@ pub(crate) fn unenforced(service: &Service, volumes: &[Volume], features: &Featu
         ),
     ];
     let security = &service.security;
-    let added = security.capabilities.add.iter().map(|name| name.as_str());
+    let added = security.capabilities.add.iter().map(CapabilityName::as_str);
     let kept = [
         (
             enforce::CAPABILITIES,

@@ -34,7 +34,7 @@ fn telling() -> Value {
     )
 }
 
-fn applied(node: &Node, security: Value) -> Vec<String> {
+fn applied(node: &Node, security: &Value) -> Vec<String> {
     let web = service(
         "web",
         "tell",
@@ -53,7 +53,7 @@ fn a_program_runs_as_its_user_with_its_folder_and_secrets_and_without_power() {
         return;
     }
     let node = node("{users: [nobody]}");
-    let lines = applied(&node, json!({"user": "nobody"}));
+    let lines = applied(&node, &json!({"user": "nobody"}));
     let expected = [
         "65534",
         "1234",
@@ -71,7 +71,7 @@ fn who_names_no_user_runs_as_the_default_of_the_node() {
         return;
     }
     let node = node("{defaultUser: '65534:65534'}");
-    assert_eq!(applied(&node, json!({}))[..2], ["65534", "1234"]);
+    assert_eq!(applied(&node, &json!({}))[..2], ["65534", "1234"]);
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl Powers {
 
 fn wanted(asked: &Capabilities, root: bool) -> Result<CapabilitySet, StartError> {
     let base = if root { OF_ROOT } else { CapabilitySet::empty() };
-    Ok(base - set(&asked.drop)? | set(&asked.add)?)
+    Ok((base - set(&asked.drop)?) | set(&asked.add)?)
 }
 
 fn set(names: &[String]) -> Result<CapabilitySet, StartError> {
