@@ -122,6 +122,21 @@ impl Instance {
         Some(self.exit.get_or_init(|| seen).clone())
     }
 
+    /// How it ended, for who ended it and does not wait until that is known of a process that is nobody's child here.
+    ///
+    /// # Errors
+    /// When the system gives no descriptor to wait with.
+    pub(crate) async fn settled(&self) -> io::Result<Exit> {
+        if let Some(process) = &self.process {
+            process.gone().await?;
+        }
+        let unknown = || Exit {
+            unknown: true,
+            ..Exit::default()
+        };
+        Ok(self.exit().unwrap_or_else(|| self.exit.get_or_init(unknown).clone()))
+    }
+
     fn ran_out_of_memory(&self) -> bool {
         self.exhausted.load(Ordering::Acquire) || self.group.as_ref().is_some_and(Group::ran_out_of_memory)
     }

@@ -1,5 +1,7 @@
 //! A process that is held by a descriptor (pidfd_open(2)), so that no later one of its number is ever meant.
 
+mod info;
+
 use crate::proc::{self, Known};
 use crate::readable::readable;
 use aerolith_plugin::wire::engine::Exit;
@@ -11,12 +13,19 @@ use rustix::process::{
     waitid,
 };
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long whoever is to wait for a process that is no child of this daemon may take, before its exit counts as unknown.
+const REAPING: Duration = Duration::from_secs(3);
 
 /// A process, running or not yet waited for when it was opened.
 #[derive(Debug)]
 pub(crate) struct Process {
     known: Known,
     pidfd: OwnedFd,
+    /// Nobody tells how it ended.
+    lost: AtomicBool,
 }
 
 impl Process {
@@ -30,9 +39,11 @@ impl Process {
         };
         match pidfd_open(pid, PidfdFlags::empty()) {
             // Asked after it was opened: from here on the number cannot change hands unseen.
-            Ok(pidfd) => Ok(proc::stat(known.pid)
-                .is_some_and(|s| known.is(&s))
-                .then_some(Self { known, pidfd })),
+            Ok(pidfd) => Ok(proc::stat(known.pid).is_some_and(|s| known.is(&s)).then_some(Self {
+                known,
+                pidfd,
+                lost: AtomicBool::new(false),
+            })),
             Err(Errno::SRCH | Errno::INVAL) => Ok(None),
             Err(e) => Err(e.into()),
         }
@@ -83,33 +94,51 @@ impl Process {
         poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], Some(&now)).is_ok_and(|ready| ready > 0)
     }
 
-    /// Ready once it has ended.
+    /// Ready once it runs no more.
     ///
     /// # Errors
     /// When the runtime takes no further descriptor.
-    pub(crate) async fn ended(&self) -> io::Result<()> {
+    pub(crate) async fn gone(&self) -> io::Result<()> {
         // A duplicate, since a runtime takes each number once only and there may be several who wait.
         let watched = readable(self.pidfd.try_clone()?)?;
         watched.readable().await.map(|_| ())
     }
 
-    /// How it ended, without waiting for it: its number stays its own until [`Process::reap`]. Nothing while it runs;
-    /// unknown when it is not this daemon's child.
+    /// Ready once it has ended, and [`Process::exit`] is known as far as it ever will be.
+    ///
+    /// # Errors
+    /// When the runtime takes no further descriptor.
+    pub(crate) async fn ended(&self) -> io::Result<()> {
+        self.gone().await?;
+        if self.exit().is_none() {
+            let pidfd = self.pidfd.try_clone()?;
+            // Only its hang-up is still to come: whoever is its parent now has waited for it.
+            let waited = tokio::task::spawn_blocking(move || await_hang_up(&pidfd)).await;
+            self.lost.store(true, Ordering::Release);
+            waited?;
+        }
+        Ok(())
+    }
+
+    /// How it ended, without waiting for it: its number stays its own until [`Process::reap`]. Nothing while it runs, or
+    /// while a process that is not this daemon's child has yet to be waited for by its parent. Unknown where the kernel does
+    /// not tell how such a one ended.
     pub(crate) fn exit(&self) -> Option<Exit> {
         if !self.has_ended() {
             return None;
         }
-        Some(match self.wait(WaitIdOptions::NOWAIT) {
-            Some(status) => Exit {
+        if let Some(status) = self.wait(WaitIdOptions::NOWAIT) {
+            return Some(Exit {
                 code: status.exit_status(),
                 signal: status.terminating_signal(),
                 ..Exit::default()
-            },
-            None => Exit {
-                unknown: true,
-                ..Exit::default()
-            },
-        })
+            });
+        }
+        let unknown = || Exit {
+            unknown: true,
+            ..Exit::default()
+        };
+        info::exit(&self.pidfd).or_else(|| self.lost.load(Ordering::Acquire).then(unknown))
     }
 
     /// Gives its number free when it was a child and has ended.
@@ -121,4 +150,11 @@ impl Process {
         let options = options | WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
         waitid(WaitId::PidFd(self.pidfd.as_fd()), options).ok().flatten()
     }
+}
+
+/// Waits until a process that has ended is waited for, but not for ever.
+fn await_hang_up(pidfd: &OwnedFd) {
+    let limit = Timespec::try_from(REAPING).ok();
+    // A hang-up is told without being asked for. When the wait fails, its exit is not known, and that is told.
+    let _ = rustix::io::retry_on_intr(|| poll(&mut [PollFd::new(pidfd, PollFlags::empty())], limit.as_ref()));
 }

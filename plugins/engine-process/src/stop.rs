@@ -40,12 +40,12 @@ impl ProcessEngine {
             // One that was stopped could not take the signal.
             process.signal_group(Signal::CONT);
             let grace = Duration::from_millis(request.grace_ms);
-            let _ended_or_not = timeout(grace, instance.ended()).await;
+            let _gone_or_not = timeout(grace, process.gone()).await;
             process.signal_group(Signal::KILL);
         }
         self.sweep(&mark, &family).await?;
         // Its group tells whether it ran out of memory: it must be there until the exit is known.
-        let exit = instance.ended().await.map_err(Error::io)?;
+        let exit = instance.settled().await.map_err(Error::io)?;
         self.dissolve(&family).await;
         self.registry.reap(&instance);
         Ok(exit)
@@ -132,7 +132,7 @@ impl ProcessEngine {
             let killed = self.blocking(move |_| Ok(seen.kill(known))).await?;
             killed.map_err(|e| Error::io(format!("{}: {e}", mark.instance)).permanent())?;
             for process in &left {
-                timeout_at(deadline, process.ended())
+                timeout_at(deadline, process.gone())
                     .await
                     .map_err(|_| stuck(mark, &left))?
                     .map_err(Error::io)?;
