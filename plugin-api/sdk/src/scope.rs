@@ -88,6 +88,8 @@ mod runtime {
 
     /// How long a drop waits for workers that do not come to an end.
     const PATIENCE: Duration = Duration::from_secs(2);
+    /// Threads for file work go after this much idleness, as the daemon's own do.
+    const IDLE_THREAD: Duration = Duration::from_secs(1);
 
     /// A runtime that belongs to one instance and ends with it.
     #[derive(Default)]
@@ -112,6 +114,7 @@ mod runtime {
             let runtime = Builder::new_multi_thread()
                 .worker_threads(workers.max(1))
                 .thread_name(scope.instance.clone())
+                .thread_keep_alive(IDLE_THREAD)
                 .on_thread_start(move || CURRENT.set(Some(host)))
                 .enable_all()
                 .build()?;

@@ -34,6 +34,11 @@ pub(crate) struct Wrong {
     pub(crate) hint: Option<String>,
 }
 
+/// Whoever read what we say stopped reading.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads the output any more")]
+pub(crate) struct Unread;
+
 impl Wrong {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {
@@ -86,7 +91,8 @@ pub(crate) fn unreadable(name: &str, error: &io::Error) -> Wrong {
     Wrong::new(format!("{name}: cannot be read: {error}"))
 }
 
-/// The exit code that goes with an error. Who stops reading our output has seen enough: that is no error.
+/// The exit code that goes with an error. Who stops reading our output has seen enough: that is no error. A pipe that breaks
+/// anywhere else is one: a daemon that hung up has promised nothing.
 pub(crate) fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         if cause.is::<Wrong>()
@@ -99,10 +105,7 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
         if cause.is::<Unreachable>() {
             return UNREACHABLE;
         }
-        if cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
-        {
+        if cause.is::<Unread>() {
             return DONE;
         }
     }
@@ -172,8 +175,14 @@ mod tests {
         assert_eq!(code(&failure(Reason::NotFound)), FAILED);
         assert_eq!(code(&failure(Reason::Invalid)), WRONG);
         assert_eq!(code(&Wrong::new("a.yml:1:1: no").into()), WRONG);
-        assert_eq!(code(&io::Error::from(io::ErrorKind::BrokenPipe).into()), DONE);
+        assert_eq!(code(&Unread.into()), DONE);
         assert_eq!(code(&io::Error::from(io::ErrorKind::NotFound).into()), FAILED);
+    }
+
+    #[test]
+    fn a_daemon_that_hangs_up_has_done_nothing() {
+        let hung_up = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("the daemon hung up");
+        assert_eq!(code(&hung_up), FAILED);
     }
 
     #[test]

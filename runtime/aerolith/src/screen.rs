@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use serde_json::Value;
 
 use crate::arguments::Format;
+use crate::outcome::Unread;
 use crate::table::Table;
 
 /// The two streams, and how data is written.
@@ -55,8 +56,11 @@ impl Screen {
     /// Writes data as it is, at once.
     pub(crate) fn data(self, bytes: impl AsRef<[u8]>) -> anyhow::Result<()> {
         let mut out = io::stdout().lock();
-        out.write_all(bytes.as_ref())?;
-        Ok(out.flush()?)
+        let written = out.write_all(bytes.as_ref()).and_then(|()| out.flush());
+        written.map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Unread.into(),
+            _ => error.into(),
+        })
     }
 
     /// Writes a message. Nobody is told when that fails, since it is telling that failed.

@@ -224,8 +224,8 @@ impl Course {
     }
 
     /// What is put back when it fails.
-    pub(crate) fn fallback(&self, name: &AppName) -> Option<Arc<Generation>> {
-        self.put_back()?.desired.generations.get(name).cloned()
+    pub(crate) fn fallback(&self, name: &AppName) -> Option<&Arc<Generation>> {
+        self.put_back()?.desired.generations.get(name)
     }
 
     /// The deployment before, while it is put back if the newest fails.
@@ -236,13 +236,14 @@ impl Course {
     pub(crate) fn target(&self, name: &AppName, now: Instant) -> Option<Target> {
         Some(Target {
             candidate: self.candidate.generations.get(name)?.clone(),
-            fallback: self.fallback(name),
+            fallback: self.fallback(name).cloned(),
             unproven: self.put_back().is_some_and(|before| !before.is_good),
             withheld: self.is_withheld(now),
         })
     }
 
-    fn is_withheld(&self, now: Instant) -> bool {
+    /// Whether the newest is left alone now: it has failed, or its time has not come.
+    pub(crate) fn is_withheld(&self, now: Instant) -> bool {
         match self.progress.outcome {
             Outcome::Good => false,
             Outcome::Failed => true,

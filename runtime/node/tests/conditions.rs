@@ -193,6 +193,47 @@ async fn what_waits_for_another_part_to_be_prepared_says_so_though_what_it_depen
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_runs_in_the_place_of_an_update_is_available_whatever_the_update_asks_for() {
+    let mut world = World::new();
+    world.updates.window = std::time::Duration::from_secs(1);
+    let node = world.open().await;
+    let before = application(
+        "shop",
+        &format!("{},{}", service("web", "pp", ""), service("old", "pp", "")),
+    );
+    apply(&node, &[&package("pp", "1"), &before]).await;
+    application_is(&node, Aspect::Deployed, Reason::Deployed).await;
+    let web = service("web", "qq", r#","replica":3,"restart":{"policy":"no"}"#);
+    let after = application("shop", &format!("{web},{}", service("new", "pp", "")));
+    let stands = || {
+        assert!(of_application(&node, Aspect::Available).holds());
+        let available = |name: &str| of(&service_of(&node, "shop", name).unwrap().conditions, Aspect::Available);
+        assert_eq!(available("web").reason, Reason::Available);
+        assert_eq!(available("old").reason, Reason::Available);
+        assert_eq!(service_of(&node, "shop", "old").unwrap().state, Summary::Running);
+        assert_eq!(available("new").reason, Reason::Waiting);
+        available("new").message
+    };
+    let absent = package_of("qq", &[("run-linux-test.sh", r#"{"url":"test:absent"}"#)]);
+    apply(&node, &[&absent, &after]).await;
+    application_is(&node, Aspect::Deployed, Reason::PreparationFailed).await;
+    assert!(stands().starts_with("starts once web is prepared"));
+    apply(&node, &[&package("qq", "1")]).await;
+    for runs in [1, 2] {
+        let third = || (world.engine().runs_of("shop.web.3").len() == runs).then_some(());
+        until("the new version is tried", third).await;
+        world.engine().end("shop.web.3", code(7));
+    }
+    application_is(&node, Aspect::Deployed, Reason::RolledBack).await;
+    until("the old version runs alone", || {
+        (world.engine().alive() == ["shop.old.1", "shop.web.1"]).then_some(())
+    })
+    .await;
+    assert!(stands().starts_with("starts once its application is tried again"));
+    node.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_instance_that_ended_for_good_fails_its_application_and_not_the_node() {
     let world = World::new();
     let node = world.open().await;

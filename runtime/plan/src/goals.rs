@@ -88,7 +88,7 @@ pub struct Job {
 /// How a new instance proves itself, unless its service says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Updates {
-    /// It must be ready so long without interruption.
+    /// It must be ready so long without interruption: of a service, as long as its liveness probe needs to find it out.
     pub window: Duration,
     /// It must have proven itself by then.
     pub deadline: Duration,
@@ -283,7 +283,7 @@ impl<'a> Library<'a> {
                 VolumeSource::HostPath(_) | VolumeSource::EmptyDir(_) => {}
             }
         }
-        let (id, update) = (id_of(application, service), &service.update);
+        let id = id_of(application, service);
         let fingerprint = self
             .fingerprints
             .of(&id, service, &used)
@@ -304,10 +304,7 @@ impl<'a> Library<'a> {
             volumes: used.volumes.into_iter().cloned().collect(),
             restart: Rule::of(application, service),
             strategy: strategy(service),
-            updates: Updates {
-                window: update.window.map_or(updates.window, |window| window.0),
-                deadline: update.deadline.map_or(updates.deadline, |deadline| deadline.0),
-            },
+            updates: proving(service, updates),
         })
     }
 
@@ -370,6 +367,19 @@ fn job(application: &Application, service: &Service) -> Option<Job> {
         completions,
         parallelism: parallelism.map_or(completions, NonZeroU32::get),
     })
+}
+
+/// While a liveness probe could not have found out yet that an instance does not work, its silence says nothing: the window is
+/// as long, but for half of the time that there is to prove itself.
+fn proving(service: &Service, node: Updates) -> Updates {
+    let update = &service.update;
+    let window = update.window.map_or(node.window, |window| window.0);
+    let deadline = update.deadline.map_or(node.deadline, |deadline| deadline.0);
+    let found_out = Probes::of(service).found_out_after().min(deadline / 2);
+    Updates {
+        window: window.max(found_out),
+        deadline,
+    }
 }
 
 /// What has a port of the host is not beside another of it, unless it says that its program can share one.

@@ -36,6 +36,16 @@ impl Probes {
         }
     }
 
+    /// How long a liveness probe needs, counted from the start, to find out that an instance does not work.
+    pub(crate) fn found_out_after(&self) -> Duration {
+        let seconds = |probe: &Probe| {
+            let question = u64::from(probe.period_seconds.max(probe.timeout_seconds).get());
+            let all = question * u64::from(probe.failure_threshold.get());
+            all.saturating_add(probe.initial_delay_seconds.into())
+        };
+        Duration::from_secs(self.liveness.as_ref().map_or(0, seconds))
+    }
+
     fn get(&self, kind: Kind) -> Option<&Probe> {
         match kind {
             Kind::Startup => self.startup.as_ref(),

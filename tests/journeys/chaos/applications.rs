@@ -4,9 +4,6 @@ use super::world::{CONFIGURATIONS, PACKAGES, SECRETS};
 use crate::support::random::Random;
 use std::process::Command;
 
-/// Whether applications may say `preserveUpdates`. Off while a status takes what waits for what is wanted: such an
-/// application is shown as preparing for ever.
-const PRESERVES: bool = false;
 /// Seconds from an order to the time that it is put off to, at most.
 const SOON: u64 = 3;
 
@@ -53,7 +50,7 @@ impl Application {
             secret: random.pick(&SECRETS).filter(|_| random.percent(50)),
             has_port: random.percent(40),
             start_at: random.percent(10).then(|| in_seconds(1 + random.below(SOON))),
-            preserves: random.percent(20) && PRESERVES,
+            preserves: random.percent(20),
         }
     }
 

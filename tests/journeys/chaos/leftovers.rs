@@ -38,12 +38,15 @@ pub(super) fn files(node: &Node, status: &Value) -> Vec<String> {
 /// What is prepared though it is neither wanted nor what was before it.
 fn versions(node: &Node, status: &Value) -> Vec<String> {
     let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
-    let applications = list(status, "applications").into_iter();
-    let services: BTreeMap<String, Value> = applications
-        .flat_map(|a| {
-            list(&a, "services")
-                .into_iter()
-                .map(move |s| (format!("{}/{}", a["name"], s["name"]).replace('"', ""), s))
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let applications = list(status, "applications");
+    let services: BTreeMap<String, BTreeSet<String>> = applications
+        .iter()
+        .map(|application| {
+            (
+                name(application),
+                list(application, "services").iter().map(name).collect(),
+            )
         })
         .collect();
     let mut left = Vec::new();
@@ -52,7 +55,10 @@ fn versions(node: &Node, status: &Value) -> Vec<String> {
         for service in names(&apps.join(&application)) {
             let name = format!("{application}/{service}");
             let versions = names(&apps.join(&name));
-            let most = if services.contains_key(&name) { 2 } else { 0 };
+            // A service may have been one of the version before only.
+            let most = services
+                .get(&application)
+                .map_or(0, |services| 1 + usize::from(services.contains(&service)));
             if versions.len() > most {
                 left.push(format!("apps/{name}: {versions:?}"));
             }

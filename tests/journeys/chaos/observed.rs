@@ -81,9 +81,14 @@ impl Observed {
     fn service(&self, shown: &Value, ids: &[String], wanted: &Wanted, is_newest: bool) -> Result<(), String> {
         if wanted.fate == Fate::Runs {
             self.runs(shown, ids, wanted)?;
+            // What cannot be had of the newest version is told though the one before runs.
+            if is_newest && shown["state"] != "running" {
+                return Err(format!("{shown}"));
+            }
             return conditions::of_running(shown, is_newest);
         }
-        if wanted.replicas > 0 {
+        let fails = wanted.replicas > 0 && wanted.fate == Fate::Fails;
+        if fails {
             conditions::of_failing(shown)?;
         }
         for id in ids {
@@ -93,14 +98,14 @@ impl Observed {
             }
         }
         match shown["reason"].as_str() {
-            Some("") if wanted.replicas > 0 && wanted.fate == Fate::Fails => Err("no reason is shown".into()),
+            Some("") if fails => Err("no reason is shown".into()),
             _ => Ok(()),
         }
     }
 
     fn runs(&self, shown: &Value, ids: &[String], wanted: &Wanted) -> Result<(), String> {
         let instances = shown["instances"].as_array().unwrap();
-        if shown["state"] != "running" || instances.len() != ids.len() {
+        if instances.len() != ids.len() {
             return Err(format!("{shown}"));
         }
         for (instance, id) in instances.iter().zip(ids) {

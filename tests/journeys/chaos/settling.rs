@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
 /// Longest time until all is as it is desired: what ended again and again is not started at once.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often is looked again when no event comes: a process tells nobody that it has executed its program.
 const LOOK: Duration = Duration::from_millis(100);
 /// Descriptors that a daemon may have more than at its beginning: one for a request that just ended, one for a file that is

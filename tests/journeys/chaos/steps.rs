@@ -2,7 +2,7 @@
 
 use super::packages::Origin;
 use super::world::{APPLICATIONS, CONFIGURATIONS, PACKAGES, SECRETS, World};
-use crate::support::random::{Random, told};
+use crate::support::random::Random;
 use std::time::Duration;
 
 /// The plugins that an operator switches off and on.
@@ -11,13 +11,6 @@ pub(super) const SWITCHED: [&str; 4] = ["fetcher-file", "fetcher-http", "arch-re
 const APART: [&str; 2] = ["engine-process", "fetcher-http"];
 /// Longest time from an order to the kill of the daemon that works on it.
 const SOON: Duration = Duration::from_millis(150);
-
-/// Whether that is done too which the node does not stand yet: the resolver is taken away (a package that nobody can resolve is
-/// taken for another one), and starts are held up by a stranger on a port or since the engine is away (an instance that waited
-/// when the daemon ended is started without its folder by the next).
-pub(super) fn takes_all() -> bool {
-    told("AEROLITH_CHAOS_ALL", 0) == 1
-}
 
 /// One thing that happens.
 #[derive(Debug, Clone)]
@@ -57,17 +50,9 @@ pub(super) enum Step {
 impl Step {
     pub(super) fn any(random: &mut Random, world: &World) -> Self {
         loop {
-            let step = Self::perhaps(random, world).filter(Self::is_taken);
-            if let Some(step) = step {
+            if let Some(step) = Self::perhaps(random, world) {
                 return step;
             }
-        }
-    }
-
-    fn is_taken(&self) -> bool {
-        match self {
-            Self::Disable("arch-resolver" | "engine-process") | Self::StrangerComes(_) => takes_all(),
-            _ => true,
         }
     }
 

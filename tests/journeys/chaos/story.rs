@@ -1,6 +1,5 @@
 //! The steps that were taken, told when the journey fails.
 
-use super::steps::takes_all;
 use std::fmt::Debug;
 
 pub(super) struct Story {
@@ -39,11 +38,10 @@ impl Drop for Story {
             eprintln!("{:>4}  {step}", number + 1);
         }
         eprintln!(
-            "again: AEROLITH_SEED={} AEROLITH_CAMPAIGN_SIZE={} AEROLITH_CHAOS_ALL={} cargo test -p journeys --test journeys -- chaos::  \
+            "again: AEROLITH_SEED={} AEROLITH_CAMPAIGN_SIZE={} cargo test -p journeys --test journeys -- chaos::  \
              (a smaller size is the beginning of the same story)",
             self.seed,
-            self.steps.len(),
-            u8::from(takes_all())
+            self.steps.len()
         );
     }
 }

@@ -33,7 +33,7 @@ pub(super) enum Fate {
     Runs,
     /// It does not, and the status says why.
     Fails,
-    /// It waits for one that fails.
+    /// It waits for one that fails, unless it saw that one while it ran: what nothing is asked of is ready at once.
     Waits,
 }
 

@@ -5,6 +5,7 @@ use crate::support::build::plugin;
 use crate::support::node::{Node, SHIPPED};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
 #[test]
@@ -111,6 +112,26 @@ fn output_is_shown_as_it_stands_and_followed_while_it_comes() {
     logs.wait().unwrap();
     let told = node.run(&["logs", "none"]);
     assert!(told.code == 1 && told.err.contains("`none`"), "{told:?}");
+}
+
+#[test]
+fn whoever_stops_reading_has_seen_enough_and_a_daemon_that_hangs_up_has_done_nothing() {
+    let node = Node::bare();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let told = node
+        .command(&["schema", "application"])
+        .stdout(writer)
+        .status()
+        .unwrap();
+    assert_eq!(told.code(), Some(0));
+    let listener = UnixListener::bind(node.socket()).unwrap();
+    // Each hangs up before, within or after the request, as chance has it.
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let good = node.file("good.yml", &staying("shop"));
+    for _ in 0..20 {
+        assert_eq!(node.run(&["apply", "-f", &good]).code, 1);
+    }
 }
 
 #[test]

@@ -197,10 +197,24 @@ impl Board {
     /// How the update of an application stands.
     pub(crate) fn rollout(&self, name: &AppName) -> Option<Rollout> {
         let course = self.courses.get(name)?;
-        let mut goals = course.candidate.generations.get(name)?.iter();
-        let is_prepared = |id: &ServiceId, fingerprint| self.prepared.contains_key(&(id.clone(), fingerprint));
-        let is_prepared = goals.all(|(id, goal)| goal.count() == 0 || is_prepared(id, goal.fingerprint));
+        let is_prepared = self.is_prepared(course.candidate.generations.get(name)?);
         Some(course.rollout(Instant::now(), is_prepared))
+    }
+
+    /// What runs in the place of the newest version of an application: until all of that is prepared and its time has come, and
+    /// after it has failed.
+    pub(crate) fn in_place(&self, name: &AppName) -> Option<&Arc<Generation>> {
+        let course = self.courses.get(name)?;
+        let fallback = course.fallback(name)?;
+        let begins = !course.is_withheld(Instant::now()) && self.is_prepared(course.candidate.generations.get(name)?);
+        (!begins).then_some(fallback)
+    }
+
+    /// Whether all of a version is prepared, as far as it must be.
+    fn is_prepared(&self, generation: &Generation) -> bool {
+        let is_prepared = |id: &ServiceId, goal: &Goal| self.prepared.contains_key(&(id.clone(), goal.fingerprint));
+        let mut goals = generation.iter();
+        goals.all(|(id, goal)| goal.count() == 0 || is_prepared(id, goal))
     }
 
     /// Whether all of an application's deployment of a revision is up, and nothing speaks against it.

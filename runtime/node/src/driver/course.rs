@@ -181,7 +181,7 @@ impl Driver {
                 course.is_open() && course.progress.tried_in.as_deref() != Some(self.works.boot()) && {
                     let fallback = course.fallback(name);
                     let is_new = |run: &RunId| {
-                        let before = fallback.as_ref().and_then(|it| it.get(&run.instance.service));
+                        let before = fallback.and_then(|it| it.get(&run.instance.service));
                         run.instance.service.application == *name && before.is_none_or(|goal| !goal.wants(run))
                     };
                     steps

@@ -1,5 +1,7 @@
 //! How an application is.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::Summary;
@@ -41,6 +43,8 @@ impl ApplicationStatus {
 impl Picture<'_> {
     pub(super) fn application(&self, name: &str) -> ApplicationStatus {
         let ids = self.services.get(name).into_iter().flatten();
+        let to_run = ids.clone().filter(|id| self.to_run(id).is_some());
+        let to_run: BTreeSet<&str> = to_run.map(|id| id.service.as_str()).collect();
         let services: Vec<ServiceStatus> = ids.map(|id| self.service(id)).collect();
         let held = self.board.desired.held.get(name);
         let worst = services.iter().max_by_key(|service| service.state);
@@ -56,7 +60,7 @@ impl Picture<'_> {
             version: given.map_or_else(String::new, |a| a.version.clone()),
             state,
             reason,
-            conditions: vec![self.deployed(name, &services), available(&services)],
+            conditions: vec![self.deployed(name, &services), available(&services, &to_run)],
             settled: !self.busy.contains(name),
             services,
         }
@@ -172,12 +176,12 @@ const fn severity(reason: Reason) -> u8 {
     }
 }
 
-/// Whether all that is wanted of it is ready, in whichever version.
-fn available(services: &[ServiceStatus]) -> Condition {
+/// Whether all that is to run of it is ready, in whichever version.
+fn available(services: &[ServiceStatus], to_run: &BTreeSet<&str>) -> Condition {
     let all = services
         .iter()
         .filter_map(|service| Some((service, service.about(Aspect::Available)?)));
-    let wanted = all.filter(|(service, _)| service.fingerprint.is_some());
+    let wanted = all.filter(|(service, _)| to_run.contains(service.name.as_str()));
     let missing = wanted
         .filter(|(_, available)| !available.holds())
         .max_by_key(|(service, _)| service.state);

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aerolith_model::ResourceKind;
-use aerolith_plan::{Fitness, Goal, RunId, ServiceId, Step, Trial};
+use aerolith_model::{AppName, ResourceKind};
+use aerolith_plan::{Fitness, Generation, Goal, RunId, ServiceId, Step, Trial};
 
 use crate::driver::{Board, Look, Works, subject};
 use crate::policy::PackagePolicy;
@@ -17,8 +17,10 @@ type Instances<'a> = BTreeMap<&'a ServiceId, Vec<(&'a RunId, &'a View)>>;
 pub(super) struct Picture<'a> {
     pub(super) board: &'a Board,
     pub(super) policy: &'a PackagePolicy,
-    /// What shall run.
+    /// What is worked towards.
     pub(super) goals: BTreeMap<&'a ServiceId, &'a Goal>,
+    /// What runs in its place, of the applications for which that is so.
+    in_place: BTreeMap<&'a AppName, &'a Generation>,
     pub(super) instances: Instances<'a>,
     /// The services of each application that is desired, or of which something is left.
     pub(super) services: BTreeMap<&'a str, BTreeSet<&'a ServiceId>>,
@@ -35,15 +37,35 @@ impl<'a> Picture<'a> {
         }
         let busy = busy(board, &look.steps, &instances);
         let goals: BTreeMap<&ServiceId, &Goal> = board.wanted().collect();
-        let services = services(board, goals.keys().chain(instances.keys()).copied());
+        let in_place = board.courses.keys();
+        let in_place: BTreeMap<&AppName, &Generation> = in_place
+            .filter_map(|name| Some((name, &**board.in_place(name)?)))
+            .collect();
+        let put_back = in_place.values().flat_map(|generation| generation.keys());
+        let known = goals.keys().chain(instances.keys()).copied();
+        let services = services(board, known.chain(put_back));
         Self {
             board,
             goals,
+            in_place,
             policy: works.preparer.downloads.policy(),
             instances,
             services,
             busy,
         }
+    }
+
+    /// What is to run of a service now: of the newest version of its application, or of what is in its place.
+    pub(super) fn to_run(&self, id: &ServiceId) -> Option<&'a Goal> {
+        match self.in_place.get(&id.application) {
+            Some(generation) => generation.get(id),
+            None => self.goals.get(id).copied(),
+        }
+    }
+
+    /// Whether something else runs in the place of the newest version of an application.
+    pub(super) fn is_in_place(&self, application: &AppName) -> bool {
+        self.in_place.contains_key(application)
     }
 
     /// The names of all applications.

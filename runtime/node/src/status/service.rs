@@ -40,6 +40,23 @@ pub struct ServiceStatus {
     pub instances: Vec<InstanceStatus>,
 }
 
+/// What is wanted of a service.
+struct Wanted<'a> {
+    /// In the newest version of its application.
+    goal: Option<&'a Goal>,
+    /// In the version that is to run now, which may be the one before.
+    to_run: Option<&'a Goal>,
+    /// What it waits for.
+    waits: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    /// How many instances there shall be now, or once it may start; nothing where no version has it.
+    fn count(&self) -> Option<usize> {
+        self.to_run.or(self.goal).map(|goal| goal.count() as usize)
+    }
+}
+
 impl ServiceStatus {
     /// The condition about something, where there is one.
     pub(super) fn about(&self, aspect: Aspect) -> Option<&Condition> {
@@ -59,12 +76,17 @@ impl Picture<'_> {
         let mine = self.instances.get(id).map(Vec::as_slice).unwrap_or_default();
         let instances: Vec<InstanceStatus> = mine.iter().map(|(run, view)| InstanceStatus::of(run, view)).collect();
         let waits = goal.and_then(|goal| self.waits(id, goal));
-        let (state, reason) = summary(self.board, id, goal, waits.as_deref(), &instances);
+        let wanted = Wanted {
+            goal,
+            to_run: self.to_run(id),
+            waits: waits.as_deref(),
+        };
+        let (state, reason) = summary(self.board, id, &wanted, &instances);
         let edited = mine
             .iter()
             .filter_map(|(run, view)| Some(format!("{}: {}", run.instance, view.edited.as_ref()?)));
         let in_vain = goal.and_then(|goal| self.in_vain(goal, mine));
-        let mut conditions = conditions(self.board, id, goal, waits.as_deref(), &instances);
+        let mut conditions = conditions(self.board, id, &wanted, &instances);
         conditions.extend(in_vain.as_deref().map(enforced));
         let promised = goal.map(|goal| warnings(self.board.candidate(&id.application), self.policy, goal));
         ServiceStatus {
@@ -104,23 +126,13 @@ fn enforced(in_vain: &[String]) -> Condition {
     }
 }
 
-fn conditions(
-    board: &Board,
-    id: &ServiceId,
-    goal: Option<&Goal>,
-    waits: Option<&str>,
-    instances: &[InstanceStatus],
-) -> Vec<Condition> {
-    let Some(goal) = goal else {
-        return vec![Condition::is_not(
-            Aspect::Available,
-            Reason::Removing,
-            "it is wanted no more",
-        )];
+fn conditions(board: &Board, id: &ServiceId, wanted: &Wanted<'_>, instances: &[InstanceStatus]) -> Vec<Condition> {
+    let prepared = wanted.goal.map(|goal| prepared(board, id, goal));
+    let available = match wanted.count() {
+        Some(count) => available(count, prepared.as_ref(), wanted.waits, instances),
+        None => Condition::is_not(Aspect::Available, Reason::Removing, "it is wanted no more"),
     };
-    let prepared = prepared(board, id, goal);
-    let available = available(goal, &prepared, waits, instances);
-    vec![prepared, available]
+    prepared.into_iter().chain([available]).collect()
 }
 
 /// Of what is not to run nothing is fetched.
@@ -154,8 +166,12 @@ fn scheduled_ms(board: &Board, id: &ServiceId) -> Option<u64> {
     board.courses.get(&id.application)?.scheduled_ms()
 }
 
-fn available(goal: &Goal, prepared: &Condition, waits: Option<&str>, instances: &[InstanceStatus]) -> Condition {
-    let wanted = goal.count() as usize;
+fn available(
+    wanted: usize,
+    prepared: Option<&Condition>,
+    waits: Option<&str>,
+    instances: &[InstanceStatus],
+) -> Condition {
     let serving = instances.iter().filter(|instance| instance.serves()).count();
     if serving >= wanted {
         let done = |instance: &InstanceStatus| instance.state == Phase::Completed;
@@ -176,12 +192,12 @@ fn available(goal: &Goal, prepared: &Condition, waits: Option<&str>, instances: 
         };
         return Condition::is_not(Aspect::Available, ready.reason, message).tried_at(ready.next_try_ms);
     }
-    match (prepared.holds(), waits) {
-        (false, _) => {
+    match (prepared.filter(|prepared| !prepared.holds()), waits) {
+        (Some(prepared), _) => {
             Condition::is_not(Aspect::Available, prepared.reason, &prepared.message).tried_at(prepared.next_try_ms)
         }
-        (true, Some(waits)) => Condition::is_not(Aspect::Available, Reason::Waiting, waits),
-        (true, None) => Condition::is_not(Aspect::Available, Reason::Starting, count),
+        (None, Some(waits)) => Condition::is_not(Aspect::Available, Reason::Waiting, waits),
+        (None, None) => Condition::is_not(Aspect::Available, Reason::Starting, count),
     }
 }
 
@@ -210,24 +226,19 @@ fn warnings(desired: &Desired, policy: &PackagePolicy, goal: &Goal) -> Vec<Strin
     warnings
 }
 
-fn summary(
-    board: &Board,
-    id: &ServiceId,
-    goal: Option<&Goal>,
-    waits: Option<&str>,
-    instances: &[InstanceStatus],
-) -> (Summary, String) {
+fn summary(board: &Board, id: &ServiceId, wanted: &Wanted<'_>, instances: &[InstanceStatus]) -> (Summary, String) {
     let worst = instances
         .iter()
         .map(|i| (of_phase(i.state), &i.reason))
         .max_by_key(|(state, _)| *state);
     let observed = worst.map(|(state, reason)| (state, reason.clone()));
-    let Some(goal) = goal else {
-        // Whatever its instances do, or did before, what becomes of it is its end.
-        return (
-            Summary::Stopping,
-            observed.map_or_else(String::new, |(_, reason)| reason),
-        );
+    let Some(goal) = wanted.goal else {
+        let observed = observed.unwrap_or((Summary::Starting, String::new()));
+        return match wanted.to_run {
+            Some(_) => observed,
+            // Whatever its instances do, or did before, what becomes of it is its end.
+            None => (Summary::Stopping, observed.1),
+        };
     };
     let version = (id.clone(), goal.fingerprint);
     let trouble = board.troubles.get(&version);
@@ -244,7 +255,7 @@ fn summary(
     match observed {
         Some(observed) if instances.len() >= goal.count() as usize => observed,
         None if goal.count() == 0 => (Summary::Running, "no instance is wanted".into()),
-        _ => waits.map_or((Summary::Starting, String::new()), |waits| {
+        _ => wanted.waits.map_or((Summary::Starting, String::new()), |waits| {
             (Summary::Waiting, waits.to_owned())
         }),
     }

@@ -4,13 +4,21 @@ use aerolith_model::StartCondition;
 use aerolith_plan::{Goal, ServiceId};
 
 use super::picture::Picture;
+use crate::rollout::{Course, SCHEDULED};
 
 impl Picture<'_> {
-    /// Why a prepared service has not been started: another part of its application is not prepared, or what it depends on is
-    /// not as far as it asks.
+    /// Why a prepared service has not been started: another part of its application is not prepared, all of that has failed or
+    /// waits for its time, or what it depends on is not as far as it asks.
     pub(super) fn waits(&self, id: &ServiceId, goal: &Goal) -> Option<String> {
         if let Some((missing, why)) = self.holds_back(id) {
             return Some(format!("starts once {} is prepared{why}", missing.service));
+        }
+        if self.is_in_place(&id.application) {
+            let course = self.board.courses.get(&id.application);
+            return Some(match course.and_then(Course::scheduled_ms) {
+                Some(_) => SCHEDULED.into(),
+                None => "starts once its application is tried again; until then what was before runs".into(),
+            });
         }
         let unmet = goal.depends_on.iter().filter_map(|(on, condition)| {
             let why = self.unmet(on, *condition)?;

@@ -326,3 +326,21 @@ fn a_goal_wants_only_runs_of_its_own_service() {
         assert!(!goal.wants(&run(id, 2)));
     }
 }
+
+#[test]
+fn a_window_is_as_long_as_a_liveness_probe_needs_and_leaves_half_of_the_time_to_become_ready() {
+    let window = |probe: &str, update: &str| {
+        let text = format!(
+            "kind: application\nname: app1\nservices: [{{name: aa, image: a, update: {{{update}}}, \
+             livenessProbe: {{tcpSocket: {{port: 80}}, {probe}}}}}]"
+        );
+        let goals = flatten(&text).unwrap();
+        goals.values().next().unwrap().updates.window.as_secs()
+    };
+    assert_eq!(window("periodSeconds: 2", ""), 10, "it is found out earlier");
+    assert_eq!(window("initialDelaySeconds: 7", ""), 37);
+    assert_eq!(window("periodSeconds: 5, timeoutSeconds: 9", "window: 1s"), 27);
+    assert_eq!(window("periodSeconds: 5, failureThreshold: 4", "window: 1m"), 60);
+    assert_eq!(window("periodSeconds: 600", ""), 150);
+    assert_eq!(window("periodSeconds: 30", "deadline: 1m"), 30);
+}

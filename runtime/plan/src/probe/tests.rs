@@ -64,6 +64,33 @@ fn startup_gates_the_others_and_a_slow_starter_is_not_ended() {
     );
 }
 
+proptest! {
+    #[test]
+    fn who_never_answers_a_liveness_probe_is_ended_before_it_can_be_taken_for_healthy(
+        delay in 0_u32..100, period in 1_u32..30, threshold in 1_u32..10, timeout in 1_u32..60, begun in 0_u64..100,
+    ) {
+        let liveness = probe(&format!(
+            r#","initialDelaySeconds":{delay},"periodSeconds":{period},"timeoutSeconds":{timeout},"failureThreshold":{threshold}"#
+        ));
+        let probes = Probes { liveness: Some(liveness), ..Probes::default() };
+        let window = probes.found_out_after();
+        let mut health = Health::new(probes, window, Duration::ZERO, true, seconds(begun));
+        let mut now = begun;
+        loop {
+            prop_assert!(health.look(seconds(now)) < Fitness::Healthy, "at {now} s");
+            let asked = health.ask(seconds(now));
+            if !asked.is_empty() {
+                now += u64::from(timeout);
+                if health.answer(Kind::Liveness, Answer::Bad, seconds(now)).is_err() {
+                    break;
+                }
+            }
+            now = health.next(seconds(now)).unwrap().as_secs().max(now);
+        }
+        prop_assert!(now <= begun + window.as_secs());
+    }
+}
+
 #[test]
 fn a_startup_that_never_comes_ends_it_at_the_threshold() {
     let startup = Some(probe(r#","periodSeconds":2,"failureThreshold":2"#));
