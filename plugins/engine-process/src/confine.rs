@@ -60,7 +60,7 @@ impl Confinement {
         })
     }
 
-    /// Takes it upon the calling process, which is a child that becomes the program next.
+    /// Enters groups and processors: the calling process is a child that becomes the program soon.
     ///
     /// # Errors
     /// The step that the system refused; the program must not be started then.
@@ -71,6 +71,14 @@ impl Confinement {
         if let Some(cpus) = &self.affinity {
             sched_setaffinity(None, cpus).map_err(|e| Step::Affinity.refused(e))?;
         }
+        Ok(())
+    }
+
+    /// Takes on the limit of descriptors. The child opens none after that: the daemon may have more than it will be allowed.
+    ///
+    /// # Errors
+    /// When the system refuses it; the program must not be started then.
+    pub(crate) fn limit_files(&self) -> io::Result<()> {
         setrlimit(Resource::Nofile, self.open_files).map_err(|e| Step::OpenFiles.refused(e))
     }
 }

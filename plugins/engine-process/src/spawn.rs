@@ -116,7 +116,7 @@ fn become_image(image: &Image, confinement: &Confinement, sandbox: &Sandbox) -> 
         return e.into();
     }
     reset_signals();
-    if let Err(e) = sandbox.enter() {
+    if let Err(e) = confinement.limit_files().and_then(|()| sandbox.enter()) {
         return e;
     }
     // SAFETY: a text and two lists of texts that end with a null pointer, all alive.

@@ -116,6 +116,25 @@ fn four_spinning_processes_share_the_fifth_of_a_processor_that_they_may_use() {
 }
 
 #[test]
+fn a_daemon_with_more_descriptors_than_a_program_may_have_starts_it_all_the_same() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    if limit.maximum.is_some_and(|hard| hard < 2000) {
+        return eprintln!("SKIPPED: this process may not open 2,000 files");
+    }
+    let raised = rustix::process::Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, raised).unwrap();
+    let null = std::fs::File::open("/dev/null").unwrap();
+    let _open: Vec<_> = (0..1100).map(|_| null.try_clone().unwrap()).collect();
+    let rig = Rig::new();
+    let handle = rig.start(&rig.shell("many", "ulimit -n > limit"));
+    assert_eq!(rig.wait(&handle), code(0));
+    assert_eq!(rig.read("work/limit"), "1024\n");
+}
+
+#[test]
 fn what_an_instance_uses_is_read_from_its_groups_and_its_processes() {
     let Some(host) = Grouped::enforcing(&[enforce::CPU, enforce::MEMORY]) else {
         return;
