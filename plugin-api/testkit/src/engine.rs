@@ -172,13 +172,12 @@ async fn waited_twice(engine: &Engine, space: &Workspace) -> Outcome {
 }
 
 async fn surroundings(engine: &Engine, space: &Workspace) -> Outcome {
-    let mut workload = space.script(
-        "surroundings",
-        "echo \"$#:$1:$2\"; echo \"$TESTKIT:${HOME-none}\"; pwd -P",
-    )?;
+    let hidden = hidden();
+    let script = format!("echo \"$#:$1:$2\"; echo \"$TESTKIT:${{{hidden}-none}}\"; pwd -P");
+    let mut workload = space.script("surroundings", &script)?;
     workload.arguments = vec!["one two".into(), "$three".into()];
     workload.environment.insert("TESTKIT".into(), "a b".into());
-    workload.environment.remove("HOME");
+    workload.environment.remove(&hidden);
     equal("the exit", &ran(engine, &workload).await?, &exited(0))?;
     let directory = space.canonical(&workload)?;
     equal(
@@ -186,6 +185,16 @@ async fn surroundings(engine: &Engine, space: &Workspace) -> Outcome {
         &space.output(&workload)?,
         &format!("2:one two:$three\na b:none\n{directory}\n"),
     )
+}
+
+/// A variable of this process that an instance must not see: none of those that every program expects, and none that a shell
+/// sets itself.
+fn hidden() -> String {
+    const SEEN: [&str; 8] = ["PATH", "HOME", "LANG", "TZ", "PWD", "OLDPWD", "SHLVL", "_"];
+    let is_plain = |name: &String| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    let mut names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let found = names.find(|name| is_plain(name) && !SEEN.contains(&name.as_str()) && !name.starts_with("LC_"));
+    found.unwrap_or_else(|| "NOTHING_TO_HIDE".to_owned())
 }
 
 async fn output(engine: &Engine, space: &Workspace) -> Outcome {
