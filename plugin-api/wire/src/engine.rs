@@ -117,9 +117,9 @@ pub struct Workload {
     pub shown: Vec<Shown>,
     /// Names of variables that it is given as the engine itself has them, unless `environment` has them.
     pub passed_environment: Vec<String>,
-    /// Whether it tells how it is over a socket (sd_notify(3)): then [`Engine::notices`] delivers what it says.
+    /// Whether it tells how it is over a socket (sd_notify(3)). No engine listens yet.
     pub notifies: Option<Notifies>,
-    /// Sockets that it is given open (sd_listen_fds(3)), in this order.
+    /// Sockets that it is given open (sd_listen_fds(3)), in this order. No engine passes any yet.
     pub sockets: Vec<Socket>,
     /// Of whom it takes these sockets over, while that one runs: the run that it replaces.
     pub successor_of: Option<Handle>,

@@ -160,7 +160,7 @@ impl Node {
     /// Takes a resource out of the desired state, and answers the revision.
     ///
     /// # Errors
-    /// [`ChangeError::InUse`] names the applications that need a configuration or a secret;
+    /// [`Unfit::InUse`] names the applications that need a configuration or a secret;
     /// [`ChangeError::NotFound`]. Nothing has changed then.
     pub async fn delete(&self, kind: ResourceKind, name: &str) -> Result<u64, ChangeError> {
         let id = ResourceId::new(kind, name);
