@@ -355,6 +355,17 @@ pub struct Exit {
     pub unknown: bool,
 }
 
+impl Exit {
+    /// The end of something of which nobody can tell how it ended.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self {
+            unknown: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// How an instance is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

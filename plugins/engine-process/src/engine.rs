@@ -66,10 +66,7 @@ impl Engine for ProcessEngine {
     async fn wait(&self, handle: Handle) -> Result<Exit> {
         match self.find(handle).await? {
             Found::Here(instance) => instance.ended().await.map_err(Error::io),
-            Found::Gone(_) => Ok(Exit {
-                unknown: true,
-                ..Exit::default()
-            }),
+            Found::Gone(_) => Ok(Exit::unknown()),
         }
     }
 

@@ -112,10 +112,7 @@ impl Instance {
         }
         let mut seen = match &self.process {
             Some(process) => process.exit()?,
-            None => Exit {
-                unknown: true,
-                ..Exit::default()
-            },
+            None => Exit::unknown(),
         };
         // One of its processes may have been killed and the first have gone on: then it ended well, or by itself later.
         seen.oom = seen.code != Some(0) && self.ran_out_of_memory();
@@ -130,11 +127,7 @@ impl Instance {
         if let Some(process) = &self.process {
             process.gone().await?;
         }
-        let unknown = || Exit {
-            unknown: true,
-            ..Exit::default()
-        };
-        Ok(self.exit().unwrap_or_else(|| self.exit.get_or_init(unknown).clone()))
+        Ok(self.exit().unwrap_or_else(|| self.exit.get_or_init(Exit::unknown).clone()))
     }
 
     fn ran_out_of_memory(&self) -> bool {

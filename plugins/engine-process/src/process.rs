@@ -134,11 +134,7 @@ impl Process {
                 ..Exit::default()
             });
         }
-        let unknown = || Exit {
-            unknown: true,
-            ..Exit::default()
-        };
-        info::exit(&self.pidfd).or_else(|| self.lost.load(Ordering::Acquire).then(unknown))
+        info::exit(&self.pidfd).or_else(|| self.lost.load(Ordering::Acquire).then(Exit::unknown))
     }
 
     /// Gives its number free when it was a child and has ended.

@@ -29,10 +29,7 @@ impl ProcessEngine {
         let handle = request.handle;
         let Found::Here(instance) = self.blocking(move |registry| find(registry, &handle)).await? else {
             self.clear(&mark).await?;
-            return Ok(Exit {
-                unknown: true,
-                ..Exit::default()
-            });
+            return Ok(Exit::unknown());
         };
         let family = self.family(&instance).await?;
         if let Some(process) = instance.running() {

@@ -180,10 +180,7 @@ pub(crate) fn signal(number: i32) -> Exit {
 }
 
 pub(crate) fn unknown() -> Exit {
-    Exit {
-        unknown: true,
-        ..Exit::default()
-    }
+    Exit::unknown()
 }
 
 /// What a drain answers.

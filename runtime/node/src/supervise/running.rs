@@ -104,7 +104,7 @@ impl Instance {
     ) -> Next {
         let (exit, left) = match ended {
             Ok(exit) => (exit, Some((engine, handle))),
-            Err(error) if error.code == Code::NotFound => (unknown(), None),
+            Err(error) if error.code == Code::NotFound => (Exit::unknown(), None),
             Err(error) => return self.again(format!("the engine cannot watch it: {error}"), Next::Recover),
         };
         let end = End {
@@ -266,13 +266,5 @@ impl Instance {
         if let Err(error) = engine.remove(handle).await {
             tracing::warn!(instance = %self.record.id, %error, "the engine keeps something of an ended instance");
         }
-    }
-}
-
-/// The end of something that ended while nobody looked.
-fn unknown() -> Exit {
-    Exit {
-        unknown: true,
-        ..Exit::default()
     }
 }
