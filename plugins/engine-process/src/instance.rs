@@ -17,11 +17,17 @@ pub(crate) struct Identity {
     pub(crate) known: Known,
     /// `/proc/sys/kernel/random/boot_id`.
     pub(crate) boot: String,
-    /// What of its workload could not be applied. An instance that is found by its mark alone tells nothing of it.
-    #[serde(default)]
+    #[serde(flatten)]
+    pub(crate) applied: Applied,
+}
+
+/// How a workload was applied. An instance that is found by its mark alone tells nothing of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Applied {
+    /// What of it was not, and why.
     pub(crate) unenforced: Vec<String>,
-    /// Bytes of memory above which it is killed, where no control group bounds it.
-    #[serde(default)]
+    /// Bytes of memory above which the instance is killed, where no control group bounds it.
     pub(crate) watched_bytes: Option<u64>,
 }
 
@@ -84,19 +90,10 @@ impl Instance {
 
     /// As the core keeps it.
     pub(crate) fn handle(&self) -> Handle {
-        let Identity {
-            known: Known { pid, start },
-            boot,
-            unenforced,
-            watched_bytes,
-        } = &self.identity;
-        let state = serde_json::json!({
-            "pid": pid, "start": start, "boot": boot, "unenforced": unenforced, "watched_bytes": watched_bytes,
-        });
         Handle {
             instance: self.mark.instance.clone(),
             token: self.mark.token.clone(),
-            state,
+            state: serde_json::json!(self.identity),
         }
     }
 
@@ -127,7 +124,9 @@ impl Instance {
         if let Some(process) = &self.process {
             process.gone().await?;
         }
-        Ok(self.exit().unwrap_or_else(|| self.exit.get_or_init(Exit::unknown).clone()))
+        Ok(self
+            .exit()
+            .unwrap_or_else(|| self.exit.get_or_init(Exit::unknown).clone()))
     }
 
     fn ran_out_of_memory(&self) -> bool {
@@ -199,8 +198,10 @@ mod tests {
         let identity = Identity {
             known: Known { pid: 7, start: 9 },
             boot: "b".into(),
-            unenforced: vec!["memory limit".into()],
-            watched_bytes: Some(5),
+            applied: Applied {
+                unenforced: vec!["memory limit".into()],
+                watched_bytes: Some(5),
+            },
         };
         let instance = Instance::new(Mark::new("a.b.1", "t").unwrap(), identity.clone(), None, None, None);
         assert_eq!(Identity::of(&instance.handle()).unwrap(), Some(identity));
@@ -220,8 +221,10 @@ mod tests {
         let identity = Identity {
             known: Known { pid: 7, start: 9 },
             boot: "b".into(),
-            unenforced: vec!["memory limit".into()],
-            watched_bytes: Some(5),
+            applied: Applied {
+                unenforced: vec!["memory limit".into()],
+                watched_bytes: Some(5),
+            },
         };
         let instance = Instance::new(Mark::new("a.b.1", "t").unwrap(), identity, None, None, None);
         assert!(instance.exit().unwrap().unknown && !instance.reap());

@@ -1,10 +1,10 @@
 //! Finds an instance again after the core or the engine was away. It only looks: nothing is ever signalled here.
 
 use crate::cgroup::Group;
-use crate::instance::{Identity, Instance};
+use crate::instance::{Applied, Identity, Instance};
 use crate::proc::{self, Known, Mark, Patience, Stat};
 use crate::process::Process;
-use crate::registry::{Applied, Registry};
+use crate::registry::Registry;
 use aerolith_plugin::wire::engine::{Handle, Recover, Recovered};
 use aerolith_plugin::wire::host::ProcessEvent;
 use aerolith_plugin::{Error, Result};
@@ -83,11 +83,7 @@ fn by_identity(registry: &Registry, mark: &Mark, identity: &Identity) -> Result<
     if proc::environment(pid, &Patience::new()).is_ok_and(|environment| mark.is_denied_by(&environment)) {
         return Ok(Found::Gone(format!("process {pid} carries the mark of another start")));
     }
-    let applied = Applied {
-        unenforced: identity.unenforced.clone(),
-        watched_bytes: identity.watched_bytes,
-    };
-    Ok(Found::Here(adopt(registry, mark, process, applied)))
+    Ok(Found::Here(adopt(registry, mark, process, identity.applied.clone())))
 }
 
 /// By the group of its name, else by the marks that processes carry.

@@ -2,7 +2,7 @@
 
 use crate::cgroup::{Cgroups, Group};
 use crate::error::RequestError;
-use crate::instance::{Identity, Instance};
+use crate::instance::{Applied, Identity, Instance};
 use crate::proc::Mark;
 use crate::process::Process;
 use crate::watch;
@@ -21,15 +21,6 @@ struct Left {
     token: String,
     identity: Identity,
     exit: Option<Exit>,
-}
-
-/// How a workload was applied.
-#[derive(Debug, Default)]
-pub(crate) struct Applied {
-    /// What of it was not, and why.
-    pub(crate) unenforced: Vec<String>,
-    /// Bytes of memory above which the instance is to be killed.
-    pub(crate) watched_bytes: Option<u64>,
 }
 
 /// Instances by token, which is unique for each start.
@@ -70,8 +61,7 @@ impl Registry {
         let identity = Identity {
             known,
             boot: self.boot.clone(),
-            unenforced: applied.unenforced,
-            watched_bytes: applied.watched_bytes,
+            applied,
         };
         self.keep(Instance::new(mark, identity, Some(process), group, None))
     }

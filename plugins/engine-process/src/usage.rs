@@ -55,7 +55,7 @@ pub(crate) fn status(instance: &Instance) -> Status {
             running: true,
             pid: Some(pid),
             up_ms: Some(up_ms(start)),
-            unenforced: instance.identity.unenforced.clone(),
+            unenforced: instance.identity.applied.unenforced.clone(),
             address: None,
         }
     })

@@ -13,7 +13,7 @@ const APART: Duration = Duration::from_secs(1);
 
 /// Begins to look at an instance that is to be watched, until it ends or is forgotten.
 pub(crate) fn watch(context: &Context, instance: &Arc<Instance>) {
-    let Some(limit) = instance.identity.watched_bytes else {
+    let Some(limit) = instance.identity.applied.watched_bytes else {
         return;
     };
     let watched = Arc::downgrade(instance);
