@@ -13,7 +13,7 @@ use crate::desired::Desired;
 use crate::environment::{Host, environment};
 use crate::folders::Folders;
 use crate::layout::relative;
-use crate::policy::Asked;
+use crate::policy::HostPath;
 use crate::ports::ports;
 use crate::prepare::Prepared;
 
@@ -120,8 +120,8 @@ fn sandbox(security: &Security) -> Sandbox {
 
 /// What its mounts lead to outside of its own folder: places of the host, and downloaded objects, which are kept as they came.
 fn shown(folders: &Folders, goal: &Goal, prepared: &Prepared) -> Vec<Shown> {
-    let asked = Asked::by(&goal.service, &goal.volumes);
-    let of_host = asked.host_paths.iter().map(|place| Shown {
+    let mounted = HostPath::mounted(&goal.service, &goal.volumes);
+    let of_host = mounted.iter().map(|place| Shown {
         path: folders.host().join(&place.path).display().to_string(),
         read_only: place.read_only,
     });

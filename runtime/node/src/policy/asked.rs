@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use aerolith_model::{CapabilityName, Service, Volume, VolumeMount, VolumeSource};
+use aerolith_model::{Service, Volume, VolumeMount, VolumeSource};
 use serde::{Deserialize, Serialize};
 
 use crate::layout::relative;
@@ -47,25 +47,31 @@ impl HostPath {
         let read_only = mount.read_only;
         Self { path, read_only }
     }
+
+    /// Every place that a service mounts.
+    pub(crate) fn mounted(service: &Service, volumes: &[Volume]) -> BTreeSet<Self> {
+        let shown = |mount: &VolumeMount| {
+            let volume = volumes.iter().find(|volume| volume.name == mount.name)?;
+            match &volume.source {
+                VolumeSource::HostPath(host) => Some(Self::shown(&host.path, mount)),
+                _ => None,
+            }
+        };
+        service.volume_mounts.iter().filter_map(shown).collect()
+    }
 }
 
 impl Asked {
     /// What a service asks with the volumes that it mounts.
     pub(crate) fn by(service: &Service, volumes: &[Volume]) -> Self {
-        let shown = |mount: &VolumeMount| {
-            let volume = volumes.iter().find(|volume| volume.name == mount.name)?;
-            match &volume.source {
-                VolumeSource::HostPath(host) => Some(HostPath::shown(&host.path, mount)),
-                _ => None,
-            }
-        };
+        let added = service.security.capabilities.add.iter();
         Self {
             privileged: service.security.privileged,
             user: service.security.user.clone(),
-            capabilities: service.security.capabilities.add.iter().map(bare).collect(),
+            capabilities: added.map(|name| bare(name.as_str()).to_owned()).collect(),
             escalation: service.security.allow_privilege_escalation,
             environment: service.env_passthrough.iter().map(ToString::to_string).collect(),
-            host_paths: service.volume_mounts.iter().filter_map(shown).collect(),
+            host_paths: HostPath::mounted(service, volumes),
             devices: service
                 .devices
                 .iter()
@@ -79,7 +85,6 @@ impl Asked {
 }
 
 /// A capability without the prefix that it may be written with.
-fn bare(name: &CapabilityName) -> String {
-    let name = name.as_str();
-    name.strip_prefix("CAP_").unwrap_or(name).to_owned()
+pub(super) fn bare(name: &str) -> &str {
+    name.strip_prefix("CAP_").unwrap_or(name)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use aerolith_model::{Application, ServiceName};
 
-use super::asked::Asked;
+use super::asked::{Asked, bare};
 use crate::foundation::Settings;
 
 /// What the operator allows services to ask of the host; nothing unless said.
@@ -204,11 +204,7 @@ impl WorkloadPolicy {
     }
 
     fn allows_capability(&self, name: &str) -> bool {
-        let named = |name: &str| {
-            self.capabilities
-                .iter()
-                .any(|listed| listed.strip_prefix("CAP_").unwrap_or(listed) == name)
-        };
+        let named = |name: &str| self.capabilities.iter().any(|listed| bare(listed) == name);
         named(name) || named("ALL")
     }
 
